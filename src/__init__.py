@@ -1,0 +1,1 @@
+"""Crucible: declarative LLM experiments, run as a tree of supervised actors."""
