@@ -1,0 +1,309 @@
+"""The contracts of all that lies outside the actors, in one place; read this first to write a plug-in.
+
+An adapter is found by name in the registry (entry points) and never imported by an actor. Each declares
+``Options``, a msgspec Struct whose fields carry type, default and ``Meta(description=...)``; it is decoded
+strictly, so an adapter only ever sees valid options.
+
+Methods that are not coroutines may be slow: actors call them in worker threads, never on the event loop.
+They must therefore not touch shared state, and they must not keep what they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from ..messages.control import Artifact
+from ..messages.experiment import DatasetRef, StatsConfig
+from ..messages.findings import (
+    Comparison,
+    Issue,
+    Metric,
+    OutputScores,
+    PersistenceResult,
+    SurrogateScore,
+    Verdict,
+)
+from ..messages.flow import Sample
+from ..messages.records import BadRow, CheckpointRef, Example, Output, TrainStep
+from ..messages.report import DatasetFacts, RunReport
+from ..messages.requests import BackendReply, BackendRequest
+from ..messages.trace import Span
+
+__all__ = [
+    "Backend",
+    "Capabilities",
+    "Dataset",
+    "DatasetLoader",
+    "Expectations",
+    "Guard",
+    "MetricsAdapter",
+    "ReportSink",
+    "Sampler",
+    "ScoreColumns",
+    "Session",
+    "SpanExporter",
+    "Statistics",
+    "SurrogateAdapter",
+    "TdaAdapter",
+]
+
+
+class Dataset(Protocol):
+    """Rows by position, in file order, opened and scanned once. Memory must not grow with row size."""
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """Name, hash, row and split counts, known after opening."""
+        ...
+
+    @property
+    def bad_rows(self) -> Sequence[BadRow]:
+        """Rows that cannot become examples, in file order (at most the first 1,000 are kept)."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of good rows."""
+        ...
+
+    def read(self, start: int, stop: int) -> list[Example]:
+        """Good rows ``start`` to ``stop`` (exclusive). Blocking; called from one thread at a time."""
+        ...
+
+    def close(self) -> None:
+        """Release files. Idempotent."""
+        ...
+
+
+class DatasetLoader(Protocol):
+    """Opens data sets of one provider."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    def open(self, ref: DatasetRef, options: Any, *, seed: int, base: Path) -> Dataset:
+        """Open and scan; raises DatasetError naming file, line and field.
+
+        Relative paths in ``options`` count from ``base`` (the experiment file's folder) if the file is
+        there, else from the working folder.
+        """
+        ...
+
+
+class Expectations(Protocol):
+    """A suite of checks on rows, with state over the stream (uniqueness, profile)."""
+
+    def check(self, examples: Sequence[Example]) -> list[list[Issue]]:
+        """The issues of each example, in order. Blocking, called for one batch at a time."""
+        ...
+
+    def finish(self) -> tuple[list[Issue], dict[str, Any]]:
+        """Issues of the whole set (row count, value shares, ...) and the profile of the data, JSON-ready."""
+        ...
+
+
+class Guard(Protocol):
+    """Scans text."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    def scan(self, text: str, *, side: str) -> tuple[Verdict, str]:
+        """Verdict and the text with the findings redacted (the same text when redaction is off)."""
+        ...
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend can do."""
+
+    trainable: bool
+    deterministic: bool = False
+    """The same request and seed give the same answer."""
+    summary: str = ""
+
+
+class Sampler(Protocol):
+    """Answers requests. Safe to call concurrently."""
+
+    async def sample(self, request: BackendRequest) -> BackendReply:
+        """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""
+        ...
+
+
+class Session(Protocol):
+    """A model being trained or asked. One owner; training calls come one at a time."""
+
+    async def train_step(self, batch: Sequence[Example]) -> TrainStep:
+        """Forward and backward pass; gradients add up until ``optim_step``. Rows need a reference."""
+        ...
+
+    async def optim_step(self, learning_rate: float) -> None:
+        """Apply the gathered gradients and clear them."""
+        ...
+
+    async def evaluate(self, batch: Sequence[Example]) -> TrainStep:
+        """Loss without gradients."""
+        ...
+
+    async def save_checkpoint(self, name: str, *, step: int, epoch: int, loss: float | None) -> CheckpointRef:
+        """Save weights and optimiser state."""
+        ...
+
+    async def load_checkpoint(self, ref: CheckpointRef) -> None:
+        """Restore exactly what ``save_checkpoint`` saved."""
+        ...
+
+    async def sampler(self, checkpoint: CheckpointRef | None = None) -> Sampler:
+        """A sampler of the checkpoint, or of the current weights."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release everything. Idempotent."""
+        ...
+
+
+class Backend(Protocol):
+    """A kind of model."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def open(self, options: Any, *, seed: int, workdir: Path) -> Session:
+        """Start a session; its files (checkpoints) go below ``workdir``."""
+        ...
+
+
+class ScoreColumns(Protocol):
+    """Scores of one system over all examples: one float column per metric, NaN where undefined."""
+
+    @property
+    def system(self) -> str:
+        """Name of the system."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """Examples seen, failed ones included."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Metric names in first-seen order."""
+        ...
+
+    def values(self, name: str) -> Sequence[float]:
+        """Column of length n."""
+        ...
+
+    def clusters(self) -> Sequence[int] | None:
+        """Cluster number of each example, None when the rows have no groups."""
+        ...
+
+    def method(self, name: str) -> str:
+        """How the metric was computed."""
+        ...
+
+
+class MetricsAdapter(Protocol):
+    """Scores outputs against their examples."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    def score(self, sample: Sample, output: Output) -> OutputScores | None:
+        """Scores of one output; None when this adapter is a no-op."""
+        ...
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Figures derived from the columns (overall quality, targets met), JSON-ready."""
+        ...
+
+
+class SurrogateAdapter(Protocol):
+    """Cheap topology of each output's claim graph."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    def score(self, sample: Sample, output: Output) -> SurrogateScore | None:
+        """Surrogates of one output; None when this adapter is a no-op."""
+        ...
+
+
+class TdaAdapter(Protocol):
+    """Persistent homology of claim embeddings."""
+
+    Options: ClassVar[type[msgspec.Struct]]
+
+    def embed(self, sample: Sample, output: Output) -> Any:
+        """Points of one output, float array of shape (claims, dimensions); None when it is a no-op."""
+        ...
+
+    def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
+        """Persistence of one cloud."""
+        ...
+
+
+class Statistics(Protocol):
+    """Tests, intervals and effects."""
+
+    def summarize(
+        self,
+        name: str,
+        values: Sequence[float],
+        *,
+        clusters: Sequence[int] | None,
+        method: str,
+        config: StatsConfig,
+        seed: int,
+    ) -> Metric:
+        """Mean of the defined values with its interval (clustered where clusters are given)."""
+        ...
+
+    def compare(
+        self,
+        metric: str,
+        system: Sequence[float],
+        baseline: Sequence[float],
+        *,
+        names: tuple[str, str],
+        clusters: Sequence[int] | None,
+        config: StatsConfig,
+        seed: int,
+    ) -> Comparison:
+        """Paired comparison over the same examples; p values are not yet corrected."""
+        ...
+
+    def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
+        """Adjust all p values together and set verdicts."""
+        ...
+
+
+class ReportSink(Protocol):
+    """Writes what a run leaves behind. Files appear under their final name only when they are whole."""
+
+    def write_samples(self, samples: Sequence[Sample]) -> None:
+        """Append to ``samples.jsonl``. Blocking."""
+        ...
+
+    def finish(self, report: RunReport) -> list[Artifact]:
+        """Write all formats and close. Blocking."""
+        ...
+
+    def abandon(self) -> None:
+        """Close and keep what is whole (after a failure). Idempotent."""
+        ...
+
+
+class SpanExporter(Protocol):
+    """Receives spans as they end."""
+
+    def export(self, spans: Sequence[Span]) -> None:
+        """Write. Blocking."""
+        ...
+
+    def close(self) -> list[Artifact]:
+        """Complete the files. Idempotent."""
+        ...

@@ -1,0 +1,167 @@
+"""Numbers that were found, each with how it was found."""
+
+from typing import Any, Literal
+
+from msgspec import field
+
+from .base import Message
+
+__all__ = [
+    "Bar",
+    "Comparison",
+    "EffectSize",
+    "Finding",
+    "Interval",
+    "Issue",
+    "Metric",
+    "OutputScores",
+    "PersistenceResult",
+    "SurrogateScore",
+    "TestResult",
+    "Verdict",
+]
+
+
+class Interval(Message, frozen=True):
+    """A confidence interval."""
+
+    low: float
+    high: float
+    level: float
+    method: str
+
+
+class Metric(Message, frozen=True):
+    """One figure over many examples. ``value`` is None with a ``reason`` when it is not defined."""
+
+    name: str
+    value: float | None
+    n: int
+    """How many examples (or pairs, sentences, ...) it was computed over."""
+    method: str
+    interval: Interval | None = None
+    reason: str | None = None
+
+
+class Finding(Message, frozen=True):
+    """Something a guard found, at code-point offsets [start, end) of the scanned text."""
+
+    detector: str
+    category: str
+    confidence: float
+    start: int
+    end: int
+
+
+class Verdict(Message, frozen=True):
+    """What the guards say of one text."""
+
+    side: Literal["input", "output"]
+    flagged: bool
+    findings: tuple[Finding, ...] = ()
+    redacted: bool = False
+
+
+class Issue(Message, frozen=True):
+    """An expectation that a row does not meet."""
+
+    expectation: str
+    field: str
+    problem: str
+    example_id: str | None = None
+    source: str | None = None
+    line: int | None = None
+
+
+class OutputScores(Message, frozen=True):
+    """Scores of one output; a score is None when it is not defined for this example."""
+
+    system: str
+    scores: dict[str, float | None]
+    methods: dict[str, str] = field(default_factory=dict)
+    """Which method produced each score (lexical, tfidf, nli, grammar, ...)."""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class SurrogateScore(Message, frozen=True):
+    """Cheap topology of one claim graph."""
+
+    system: str
+    sno_id: str
+    beta1_surrogate: int
+    """E - V + C of the undirected simple graph."""
+    cycle_count: int
+    """Directed cycles: strongly connected components with a cycle."""
+    fragility_score: float | None
+    """In [0, 1); None when fewer than two claims have an embedding."""
+    notes: str = ""
+
+
+class Bar(Message, frozen=True):
+    """One bar of a persistence diagram; ``death`` is None for a class that never dies."""
+
+    dimension: int
+    birth: float
+    death: float | None
+
+
+class PersistenceResult(Message, frozen=True):
+    """Persistent homology of one cloud of points."""
+
+    system: str
+    sno_id: str
+    status: Literal["ok", "skipped", "too_few_points"]
+    n_points: int
+    method: str
+    betti: dict[str, int] = field(default_factory=dict)
+    """Bars per dimension whose persistence is at least the threshold, keys "0", "1", "2"."""
+    bars: tuple[Bar, ...] = ()
+    total_persistence: dict[str, float] = field(default_factory=dict)
+    max_persistence: dict[str, float] = field(default_factory=dict)
+    entropy: dict[str, float] = field(default_factory=dict)
+    notes: str = ""
+
+
+class EffectSize(Message, frozen=True):
+    """Standardised size of a difference."""
+
+    name: str
+    value: float | None
+    interval: Interval | None = None
+    reason: str | None = None
+
+
+class TestResult(Message, frozen=True):
+    """One test. ``p_value`` is None with a ``reason`` when the data do not allow it."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    statistic: float | None
+    p_value: float | None
+    p_adjusted: float | None = None
+    significant: bool | None = None
+    """p_adjusted (p_value without correction) below alpha."""
+    interval: Interval | None = None
+    reason: str | None = None
+    notes: str = ""
+
+
+class Comparison(Message, frozen=True):
+    """The model against one baseline on one metric, on the same examples."""
+
+    metric: str
+    system: str
+    baseline: str
+    n: int
+    """Pairs in which both scores are defined."""
+    n_clusters: int | None
+    mean_system: float | None
+    mean_baseline: float | None
+    difference: float | None
+    interval: Interval | None = None
+    effect: EffectSize | None = None
+    tests: tuple[TestResult, ...] = ()
+    verdict: Literal["better", "worse", "undecided", "no_data"] = "no_data"
+    summary: str = ""
+    """The result in words, with the test that decided and why it was chosen."""

@@ -1,0 +1,69 @@
+"""What stages pass to each other."""
+
+from typing import Any, Literal
+
+from msgspec import field
+
+from .base import Message
+from .findings import Comparison, Issue, Metric, OutputScores, PersistenceResult, SurrogateScore, Verdict
+from .records import CheckpointRef, Example, Output
+
+__all__ = ["Batch", "EndOfStream", "LossPoint", "Sample", "StageResult"]
+
+
+class Sample(Message, frozen=True):
+    """An example on its way through the pipeline, with all that was learned of it so far."""
+
+    example: Example
+    outputs: tuple[Output, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    surrogates: tuple[SurrogateScore, ...] = ()
+    persistence: tuple[PersistenceResult, ...] = ()
+    scores: tuple[OutputScores, ...] = ()
+
+
+class Batch(Message, frozen=True, tag=True):
+    """Samples in their original order; ``index`` counts batches from 0 without a gap."""
+
+    index: int
+    samples: tuple[Sample, ...]
+
+
+class EndOfStream(Message, frozen=True, tag=True):
+    """No further batch will come; ``batches`` and ``samples`` say how many there were."""
+
+    batches: int
+    samples: int
+
+
+class LossPoint(Message, frozen=True):
+    """A point of a loss curve. Mean loss per unit of weight."""
+
+    step: int
+    epoch: float
+    loss: float
+    split: Literal["train", "validation"]
+    learning_rate: float | None = None
+
+
+class StageResult(Message, frozen=True, tag=True):
+    """What a stage has to say when it is done."""
+
+    stage: str
+    status: Literal["completed", "skipped", "failed"]
+    received: int = 0
+    """Samples that came in."""
+    emitted: int = 0
+    """Samples that went on."""
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
+    reason: str | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """JSON-ready figures of this stage, keyed by name."""
+    figures: tuple[Metric, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    losses: tuple[LossPoint, ...] = ()
+    checkpoints: tuple[CheckpointRef, ...] = ()
+    set_persistence: tuple[PersistenceResult, ...] = ()
+    """Persistent homology of the whole set, one per system."""

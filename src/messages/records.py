@@ -1,0 +1,122 @@
+"""Examples and what backends make of them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from .base import Message
+
+__all__ = [
+    "BadRow",
+    "CheckpointRef",
+    "Completion",
+    "Example",
+    "Output",
+    "Prompt",
+    "SamplingParams",
+    "TrainStep",
+    "Usage",
+]
+
+
+class Example(Message, frozen=True):
+    """One row of a data set."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    input: str
+    reference: str | None = None
+    """The gold output, None when the row has none."""
+    split: Literal["train", "validation", "test", "all"] = "all"
+    group: str | None = None
+    """Cluster of this row (for example its document): splits keep it together, statistics respect it."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """All other fields of the row as they were read."""
+    source: str | None = None
+    line: int | None = None
+    """Line in ``source``, from 1."""
+
+
+class BadRow(Message, frozen=True):
+    """A row that could not become an Example."""
+
+    source: str
+    line: int | None
+    field: str | None
+    problem: str
+
+
+class Prompt(Message, frozen=True):
+    """What is asked."""
+
+    text: str
+    system: str | None = None
+
+
+class SamplingParams(Message, frozen=True):
+    """How it is asked."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Usage(Message, frozen=True):
+    """Tokens as counted by the backend; ``estimated`` when the backend only guesses."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+
+class Completion(Message, frozen=True):
+    """One answer."""
+
+    text: str
+    finish_reason: Literal["stop", "length", "content_filter", "error"] = "stop"
+    confidence: float | None = None
+    """Probability in [0, 1] that the backend gives to its own answer, if it knows one."""
+
+
+class Output(Message, frozen=True):
+    """What one system (the model or a baseline) answered to one example; joined to it by id."""
+
+    example_id: str
+    system: str
+    backend: str
+    text: str = ""
+    finish_reason: str = "stop"
+    confidence: float | None = None
+    attempts: int = 1
+    latency_s: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+    """None when the price is unknown."""
+    error: str | None = None
+    """One line; set when no answer was to be had. Then ``text`` is empty."""
+
+
+class TrainStep(Message, frozen=True):
+    """What one forward-backward pass reported."""
+
+    loss_sum: float
+    """Summed weighted negative log-likelihood, in nats."""
+    weight_sum: float
+    """Sum of the weights: the mean loss is ``loss_sum / weight_sum``."""
+    unit: str = "token"
+    """What a weight of 1 stands for: token, sentence."""
+    examples: int = 0
+
+
+class CheckpointRef(Message, frozen=True):
+    """A saved state of a session."""
+
+    name: str
+    uri: str
+    step: int
+    epoch: int = 0
+    loss: float | None = None
+    """Held-out mean loss at this point, None when none was computed."""
+    sha256: str | None = None

@@ -1,0 +1,34 @@
+"""What a sampler is asked and what it answers."""
+
+from typing import TYPE_CHECKING
+
+from msgspec import field
+
+from .base import Message
+from .records import Completion, Prompt, SamplingParams, Usage
+
+__all__ = ["BackendReply", "BackendRequest"]
+
+
+class BackendReply(Message, frozen=True):
+    """The answer of a sampler to one request."""
+
+    completions: tuple[Completion, ...]
+    usage: Usage = field(default_factory=Usage)
+    latency_s: float = 0.0
+    cost_usd: float | None = None
+    model: str | None = None
+
+
+class BackendRequest(Message, frozen=True):
+    """One request. ``key`` is the idempotency key: the same over retries and restarts."""
+
+    key: str
+    example_id: str
+    prompt: Prompt
+    params: SamplingParams = field(default_factory=SamplingParams)
+    attempt: int = 1
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> BackendReply: ...

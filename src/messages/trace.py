@@ -1,0 +1,24 @@
+"""Spans of a run."""
+
+from typing import Any, Literal
+
+from msgspec import field
+
+from .base import Message
+
+__all__ = ["Span"]
+
+
+class Span(Message, frozen=True, tag=True):
+    """A piece of work with a beginning and an end, in seconds of a monotonic clock since the run began."""
+
+    id: int
+    name: str
+    kind: Literal["run", "stage", "batch", "request", "train", "checkpoint"]
+    start_s: float
+    end_s: float
+    parent_id: int | None = None
+    lane: str = ""
+    """Row of the timeline: the actor or slot that did the work."""
+    status: Literal["ok", "error", "cancelled"] = "ok"
+    attributes: dict[str, Any] = field(default_factory=dict)
