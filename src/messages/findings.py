@@ -39,6 +39,8 @@ class Metric(Message, frozen=True):
     n: int
     """How many examples (or pairs, sentences, ...) it was computed over."""
     method: str
+    system: str | None = None
+    """The model or baseline it belongs to; None for a figure of the data set."""
     interval: Interval | None = None
     reason: str | None = None
 
