@@ -9,6 +9,7 @@ from .base import Message
 __all__ = [
     "Bar",
     "Comparison",
+    "Distribution",
     "EffectSize",
     "Finding",
     "Interval",
@@ -43,6 +44,17 @@ class Metric(Message, frozen=True):
     """The model or baseline it belongs to; None for a figure of the data set."""
     interval: Interval | None = None
     reason: str | None = None
+
+
+class Distribution(Message, frozen=True):
+    """Histogram of one metric of one system: ``counts[i]`` scores lie in [edges[i], edges[i + 1])."""
+
+    metric: str
+    system: str
+    edges: tuple[float, ...]
+    """One more than ``counts``, ascending; the last bin holds its right edge too."""
+    counts: tuple[int, ...]
+    n_undefined: int = 0
 
 
 class Finding(Message, frozen=True):

@@ -5,7 +5,16 @@ from typing import Any, Literal
 from msgspec import field
 
 from .base import Message
-from .findings import Comparison, Issue, Metric, OutputScores, PersistenceResult, SurrogateScore, Verdict
+from .findings import (
+    Comparison,
+    Distribution,
+    Issue,
+    Metric,
+    OutputScores,
+    PersistenceResult,
+    SurrogateScore,
+    Verdict,
+)
 from .records import CheckpointRef, Example, Output
 
 __all__ = ["Batch", "EndOfStream", "LossPoint", "Sample", "StageResult"]
@@ -67,3 +76,5 @@ class StageResult(Message, frozen=True, tag=True):
     checkpoints: tuple[CheckpointRef, ...] = ()
     set_persistence: tuple[PersistenceResult, ...] = ()
     """Persistent homology of the whole set, one per system."""
+    distributions: tuple[Distribution, ...] = ()
+    """Histograms of the scores, for the plots of the report."""

@@ -1,15 +1,15 @@
 """All that a report is made of."""
 
-from typing import Any
+from typing import Literal
 
 from msgspec import field
 
 from .base import Message
 from .experiment import Experiment
-from .flow import StageResult
+from .flow import Sample, StageResult
 from .trace import Span
 
-__all__ = ["DatasetFacts", "Provenance", "RunReport"]
+__all__ = ["DatasetFacts", "Excerpt", "Provenance", "RunReport"]
 
 
 class DatasetFacts(Message, frozen=True):
@@ -37,6 +37,17 @@ class Provenance(Message, frozen=True):
     experiment_sha256: str = ""
 
 
+class Excerpt(Message, frozen=True):
+    """One sample shown to readers, and why it was picked."""
+
+    rank: Literal["worst", "best"]
+    metric: str
+    """The score that it was ranked by."""
+    score: float
+    """Of the model on this sample."""
+    sample: Sample
+
+
 class RunReport(Message, frozen=True):
     """The content of ``report.json``; the other formats show the same."""
 
@@ -50,7 +61,7 @@ class RunReport(Message, frozen=True):
     dataset: DatasetFacts | None = None
     spans: tuple[Span, ...] = ()
     """Stage spans only; all spans are in ``trace.json``."""
-    excerpts: tuple[dict[str, Any], ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
     """A few samples, worst and best scored, for readers."""
     failure: str | None = None
     report_version: int = 1
