@@ -47,6 +47,7 @@ __all__ = [
     "Session",
     "SpanExporter",
     "Statistics",
+    "Summary",
     "SurrogateAdapter",
     "TdaAdapter",
 ]
@@ -222,6 +223,18 @@ class MetricsAdapter(Protocol):
         ...
 
 
+class Summary(Protocol):
+    """A running summary over many results; its memory does not grow with their number times their size."""
+
+    def add(self, score: Any) -> None:
+        """Take one result in."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """The summary so far, JSON-ready."""
+        ...
+
+
 class SurrogateAdapter(Protocol):
     """Cheap topology of each output's claim graph."""
 
@@ -229,6 +242,10 @@ class SurrogateAdapter(Protocol):
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore | None:
         """Surrogates of one output; None when this adapter is a no-op."""
+        ...
+
+    def accumulator(self) -> Summary:
+        """An empty summary of SurrogateScore."""
         ...
 
 
@@ -243,6 +260,10 @@ class TdaAdapter(Protocol):
 
     def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
         """Persistence of one cloud."""
+        ...
+
+    def accumulator(self) -> Summary:
+        """An empty summary of PersistenceResult."""
         ...
 
 
