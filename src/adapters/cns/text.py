@@ -1,0 +1,50 @@
+"""The one notion of a token in this package, and the scores built on it.
+
+Called by everything here that compares texts. A token is a maximal run of letters and digits (any script) in
+lower case; ``-``, ``+`` and punctuation separate. Stop words are a short closed list of English function
+words without negations: *no*, *not*, *without* carry the meaning of a claim.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+__all__ = ["STOP_WORDS", "content_tokens", "normalise", "token_f1", "tokens", "word_set"]
+
+_TOKEN = re.compile(r"[^\W_]+")
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, for word lists that stay readable."""
+    return frozenset(text.split())
+
+
+STOP_WORDS = word_set(
+    "a about after also although an and are as at be because been being between both but by can could did do "
+    "does during each for from had has have having he her here his how however i if in into is it its may "
+    "might more most of on or other our out over she should since so some such than that the their them then "
+    "there these they this those through to under until up upon us was we were what when where whether which "
+    "while who whom whose will with would you your"
+)
+
+
+def normalise(text: str) -> str:
+    """Lower case with every run of white space as one blank and none at the ends."""
+    return " ".join(text.split()).casefold()
+
+
+def tokens(text: str) -> list[str]:
+    """Tokens in order."""
+    return _TOKEN.findall(text.casefold())
+
+
+def content_tokens(text: str) -> list[str]:
+    """Tokens without stop words, in order."""
+    return [token for token in tokens(text) if token not in STOP_WORDS]
+
+
+def token_f1(left: list[str], right: list[str]) -> float:
+    """F1 of two bags of tokens (the SQuAD measure, Rajpurkar et al. 2016); 0 when either is empty."""
+    common = sum((Counter(left) & Counter(right)).values())
+    return 2 * common / (len(left) + len(right)) if common else 0.0
