@@ -1,0 +1,1 @@
+"""Models behind the ports Backend, Session and Sampler: one module or package for each backend."""

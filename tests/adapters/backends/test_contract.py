@@ -1,0 +1,187 @@
+# ruff: noqa: ASYNC240 - small files of the test itself
+"""What every backend must do; a plug-in can be added to BACKENDS to be held to the same."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from crucible.actors.ports import Backend, Session
+from crucible.adapters.backends.lead import LeadBackend
+from crucible.adapters.backends.mock import MockBackend
+from crucible.messages.errors import BackendError, CrucibleError, InputError
+
+from .support import INPUT, VERIFY_INPUT, request, row
+
+BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
+    "lead": (LeadBackend(), {}),
+    "mock": (MockBackend(), {"losses": [2.0, 1.5, 1.0]}),
+}
+TRAINABLE = {name: pair for name, pair in BACKENDS.items() if pair[0].capabilities.trainable}
+
+every_backend = pytest.mark.parametrize("name", sorted(BACKENDS))
+every_trainable_backend = pytest.mark.parametrize("name", sorted(TRAINABLE))
+
+
+async def session(name: str, workdir: Path, seed: int = 3) -> Session:
+    backend, given = BACKENDS[name]
+    options = msgspec.convert(given, backend.Options)
+    return await backend.open(options, seed=seed, workdir=workdir)
+
+
+@every_backend
+def test_unknown_options_are_refused(name: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.convert({"base_model": "some-model"}, BACKENDS[name][0].Options)
+
+
+@every_backend
+def test_all_options_have_defaults(name: str) -> None:
+    assert msgspec.convert({}, BACKENDS[name][0].Options) is not None
+
+
+@every_backend
+def test_a_backend_says_what_it_is(name: str) -> None:
+    assert BACKENDS[name][0].capabilities.summary
+
+
+@every_backend
+@pytest.mark.parametrize("text", [INPUT, VERIFY_INPUT], ids=["extract", "verify"])
+async def test_the_same_request_gets_the_same_answer_from_another_session(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    first = await (await session(name, tmp_path)).sampler()
+    second = await (await session(name, tmp_path)).sampler()
+    assert (await first.sample(request(text))).completions == (await second.sample(request(text))).completions
+
+
+@every_backend
+async def test_a_sampler_gives_as_many_completions_as_asked_for(name: str, tmp_path: Path) -> None:
+    reply = await (await (await session(name, tmp_path)).sampler()).sample(request(n=3))
+    assert len(reply.completions) == 3
+    assert all(answer.text for answer in reply.completions)
+    assert reply.usage.prompt_tokens > 0
+
+
+@every_backend
+async def test_concurrent_requests_get_their_own_answers(name: str, tmp_path: Path) -> None:
+    sampler = await (await session(name, tmp_path)).sampler()
+    texts = [INPUT.replace("120 adults", f"{number} adults") for number in range(20)]
+    alone = [(await sampler.sample(request(text))).completions for text in texts]
+    together = await asyncio.gather(*(sampler.sample(request(text)) for text in texts))
+    assert [reply.completions for reply in together] == alone
+
+
+@every_backend
+async def test_confidence_is_a_probability(name: str, tmp_path: Path) -> None:
+    reply = await (await (await session(name, tmp_path)).sampler()).sample(request())
+    confidence = reply.completions[0].confidence
+    assert confidence is None or 0 <= confidence <= 1
+
+
+@every_backend
+async def test_closing_twice_does_no_harm(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    await opened.aclose()
+    await opened.aclose()
+
+
+@pytest.mark.parametrize("name", sorted(set(BACKENDS) - set(TRAINABLE)))
+async def test_a_backend_that_cannot_be_trained_says_so(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="cannot be trained"):
+        await (await session(name, tmp_path)).train_step([row()])
+
+
+@every_trainable_backend
+async def test_a_training_step_reports_its_loss_and_rows(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    step = await opened.train_step([row(1), row(2)])
+    assert step.examples == 2
+    assert step.weight_sum > 0
+    assert step.loss_sum > 0
+
+
+@every_trainable_backend
+async def test_a_row_without_reference_cannot_be_trained_on(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="reference"):
+        await (await session(name, tmp_path)).train_step([row(reference=None)])
+
+
+@every_trainable_backend
+async def test_an_optimiser_step_needs_gradients(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="optim_step"):
+        await (await session(name, tmp_path)).optim_step(0.1)
+
+
+@every_trainable_backend
+async def test_a_checkpoint_restores_the_state_in_a_new_session(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    await train(opened)
+    expected = await opened.evaluate([row()])
+    ref = await opened.save_checkpoint("step-1", step=1, epoch=0, loss=0.5)
+    assert (ref.name, ref.step, ref.loss) == ("step-1", 1, 0.5)
+    restored = await session(name, tmp_path)
+    await restored.load_checkpoint(ref)
+    assert await restored.evaluate([row()]) == expected
+
+
+@every_trainable_backend
+async def test_a_checkpoint_is_found_after_its_folder_has_moved(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path / "old")
+    await train(opened)
+    expected = await opened.evaluate([row()])
+    ref = await opened.save_checkpoint("last", step=1, epoch=0, loss=None)
+    (tmp_path / "old").rename(tmp_path / "new")
+    restored = await session(name, tmp_path / "new")
+    await restored.load_checkpoint(ref)
+    assert await restored.evaluate([row()]) == expected
+
+
+@every_trainable_backend
+async def test_a_damaged_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
+    path = Path(ref.uri)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(CrucibleError, match="damaged"):
+        await opened.load_checkpoint(ref)
+
+
+@every_trainable_backend
+async def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
+    Path(ref.uri).write_bytes(b"[]")
+    with pytest.raises(BackendError, match="not a checkpoint"):
+        await opened.load_checkpoint(msgspec.structs.replace(ref, sha256=None))
+
+
+@every_trainable_backend
+async def test_a_missing_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
+    Path(ref.uri).unlink()
+    with pytest.raises(BackendError, match="cannot read checkpoint"):
+        await opened.sampler(ref)
+
+
+@every_trainable_backend
+async def test_a_checkpoint_name_cannot_leave_the_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="checkpoint name"):
+        await (await session(name, tmp_path)).save_checkpoint("../x", step=0, epoch=0, loss=None)
+
+
+@every_trainable_backend
+async def test_saving_leaves_nothing_but_the_checkpoint(name: str, tmp_path: Path) -> None:
+    opened = await session(name, tmp_path)
+    ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
+    assert list(Path(ref.uri).parent.iterdir()) == [Path(ref.uri)]
+
+
+async def train(opened: Session) -> None:
+    await opened.train_step([row()])
+    await opened.optim_step(0.05)
