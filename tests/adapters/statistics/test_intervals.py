@@ -1,0 +1,90 @@
+import math
+import random
+
+import pytest
+from scipy import stats
+
+from crucible.adapters.statistics.intervals import (
+    estimate_mean,
+    student_interval,
+    t_quantile,
+    wilson_interval,
+)
+
+
+def test_wilson_matches_the_printed_example_of_newcombe_1998() -> None:
+    interval = wilson_interval(81, 263, 0.95)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.2553, 0.3662)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (10, 10), (1, 1), (7, 50)])
+def test_wilson_equals_scipy(successes: int, n: int) -> None:
+    interval = wilson_interval(successes, n, 0.95)
+    expected = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    assert interval.low == pytest.approx(expected.low, abs=1e-12)
+    assert interval.high == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_t_quantiles_are_the_printed_ones_and_never_mirrored() -> None:
+    assert t_quantile(0.975, 10) == pytest.approx(2.2281, abs=5e-5)
+    assert t_quantile(0.995, 10) == pytest.approx(3.1693, abs=5e-5)
+    assert t_quantile(0.975, 1) == pytest.approx(12.7062, abs=5e-5)
+    assert t_quantile(0.975, 1e6) == pytest.approx(1.959966, abs=5e-6)
+
+
+@pytest.mark.parametrize("n", [3, 31, 32, 200])
+def test_the_t_interval_equals_scipy_and_contains_the_mean(n: int) -> None:
+    draw = random.Random(n)
+    values = [draw.gauss(0.4, 0.2) for _ in range(n)]
+    interval = student_interval(estimate_mean(values, None), 0.95)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert interval is not None
+    assert interval.low < sum(values) / n < interval.high
+    assert interval.low == pytest.approx(expected.low, rel=1e-10)
+    assert interval.high == pytest.approx(expected.high, rel=1e-10)
+
+
+def test_cr1_follows_its_formula_on_a_worked_example() -> None:
+    # Two clusters of two: mean 2.5, residual sums -2 and 2, V = 2/1 * (4 + 4) / 16 = 1.
+    estimate = estimate_mean([1.0, 2.0, 3.0, 4.0], [7, 7, 9, 9])
+    assert estimate.error == pytest.approx(1.0)
+    assert (estimate.df, estimate.clusters) == (1, 2)
+
+
+def test_clusters_of_one_are_no_clusters() -> None:
+    values = [0.1, 0.5, 0.4, 0.9]
+    assert estimate_mean(values, [0, 1, 2, 3]) == estimate_mean(values, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "reason"),
+    [
+        ([0.3], None, "one value"),
+        ([0.1] * 10, None, "all 10 values are equal"),
+        ([0.1, 0.2, 0.3], [1, 1, 1], "one cluster"),
+        ([0.1, 0.2, 0.2, 0.1], [1, 1, 2, 2], "agree exactly"),
+    ],
+)
+def test_data_without_spread_give_a_reason_instead_of_an_interval(
+    values: list[float], clusters: list[int] | None, reason: str
+) -> None:
+    estimate = estimate_mean(values, clusters)
+    assert reason in (estimate.reason or "")
+    assert student_interval(estimate, 0.95) is None
+
+
+def _coverage(clusters: list[int] | None, trials: int = 300) -> float:
+    """Share of 95 % intervals that hold the true mean 0: 10 clusters of 20, intra-class correlation .2."""
+    draw, hits = random.Random(11), 0
+    for _ in range(trials):
+        shared = [draw.gauss(0, math.sqrt(0.2)) for _ in range(10)]
+        values = [shared[i // 20] + draw.gauss(0, math.sqrt(0.8)) for i in range(200)]
+        interval = student_interval(estimate_mean(values, clusters), 0.95)
+        assert interval is not None
+        hits += interval.low <= 0 <= interval.high
+    return hits / trials
+
+
+def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
+    assert _coverage([i // 20 for i in range(200)]) > 0.91
+    assert _coverage(None) < 0.75
