@@ -1,0 +1,49 @@
+"""Messages that nobody will handle: counted, the latest ones kept, all of them told to subscribers."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from .signals import DeadLetter
+
+__all__ = ["DeadLetters"]
+
+logger = logging.getLogger(__name__)
+
+
+class DeadLetters:
+    """A bounded record of undeliverable messages. `len()` counts all there ever were."""
+
+    def __init__(self, keep: int) -> None:
+        self._latest: deque[DeadLetter] = deque(maxlen=keep)
+        self._subscribers: list[Callable[[DeadLetter], object]] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        """Iterate over the latest dead letters, oldest first."""
+        return iter(tuple(self._latest))
+
+    @property
+    def count(self) -> int:
+        """How many there were, including those no longer kept."""
+        return self._count
+
+    def subscribe(self, callback: Callable[[DeadLetter], object]) -> Callable[[], None]:
+        """Call `callback` for each dead letter from now on. Return a function that ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    def add(self, letter: DeadLetter) -> None:
+        """Record a dead letter."""
+        self._count += 1
+        self._latest.append(letter)
+        for callback in tuple(self._subscribers):
+            try:
+                callback(letter)
+            except Exception:
+                logger.exception("a dead-letter subscriber failed")

@@ -1,0 +1,74 @@
+"""Asks to an idle actor, handled on the asker's stack: no queue and, unless the handler suspends, no loop pass.
+
+The order of messages is kept, since an idle actor has nothing queued. `ActorSystem.may_inline` bounds depth
+and number. Async handlers need a task of their own that starts at once, which Python has since 3.12;
+before, they are queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from .activation import run
+from .errors import ActorCrashed
+from .lifecycle import crash, settle
+from .mailbox import Ask
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .handlers import Handler
+
+__all__ = ["ask_inline", "start_inline"]
+
+
+def ask_inline(cell: Cell, row: Handler, request: object) -> object:
+    """Let an idle actor's sync handler run on the asker's stack, in a context of its own."""
+    system = cell.system
+    cell.mailbox = deque()
+    cell.worker = asyncio.current_task()
+    cell.current = request
+    system.depth += 1
+    try:
+        answer = Context().run(row.function, cell.actor, request)
+        cell.handled += 1
+    except Exception as error:
+        failure = ActorCrashed(cell.path, cell.doing(), error)
+        cell.current = None  # the asker learns of it; it is no dead letter
+        crash(cell, error)
+        raise failure from error
+    else:
+        return answer
+    finally:
+        system.depth -= 1
+        settle(cell)
+
+
+def start_inline(cell: Cell, ask: Ask) -> None:
+    """Let an idle actor's async handler run, in a task of its own, on the asker's stack until it suspends."""
+    system = cell.system
+    cell.mailbox = deque((ask,))
+    system.depth += 1
+    try:
+        task = asyncio.Task(
+            _inline(cell),
+            loop=system.loop,
+            name="inline ask",
+            context=Context(),
+            eager_start=True,  # type: ignore[call-arg]  # typeshed for 3.11
+        )
+    finally:
+        system.depth -= 1
+    if not task.done():
+        workers = system.queue.workers
+        workers.add(task)
+        task.add_done_callback(workers.discard)
+
+
+async def _inline(cell: Cell) -> None:
+    worker = asyncio.current_task()
+    assert worker is not None
+    await run(cell, worker, monotonic(), budget=1)

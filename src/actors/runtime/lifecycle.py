@@ -1,0 +1,457 @@
+"""What happens to cells between messages: start, crash, restart, stop. Decisions come from `supervision`.
+
+The common cases (an idle actor without hooks, children or tasks) are settled at once by plain functions.
+Whatever has to wait (for a handler, children, background tasks, hooks) runs in a task the system owns,
+always bounded in time: grace, then cancellation, repeated, then the work is reported as unkillable and left
+behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from .cell import Cell, State
+from .errors import ActorCrashed, ActorExited, ActorMisuse, RestartsExhausted, Unkillable
+from .mailbox import Ask, Marker
+from .signals import ChildFailed, Directive, Failure, Terminated
+from .supervision import admit_restart, affected, choose
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .system import ActorSystem
+
+__all__ = [
+    "DEFAULT_GRACE_S",
+    "crash",
+    "create_task",
+    "dispose",
+    "exit_by_itself",
+    "instantiate",
+    "request_stop",
+    "resume",
+    "settle",
+]
+
+DEFAULT_GRACE_S = 0.5
+_CANCELLATIONS = 5
+_CANCEL_EVERY_S = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+# Incarnations
+
+
+def instantiate(cell: Cell) -> None:
+    """Make a new incarnation. May raise whatever the factory raises."""
+    actor = Context().run(cell.factory)
+    cell.actor = actor
+    behaviour = cell.behaviour = actor._behaviour
+    actor._cell = cell
+    restarted = cell._extras is not None and cell._extras.restart_reason is not None
+    if behaviour.has_on_start or (restarted and behaviour.has_on_restart):
+        cell.state = State.STARTING
+        cell.started = False
+    else:
+        cell.state = State.RUNNING
+        cell.started = True
+
+
+def resume(cell: Cell) -> None:
+    """Put a live cell on the run-queue if it has something to do, else let it be idle."""
+    if cell.worker is not None or cell.scheduled:
+        return
+    if cell.mailbox or cell.state is State.STARTING:
+        if cell.mailbox is None:
+            cell.mailbox = deque()
+        cell.system.queue.schedule(cell)
+    else:
+        cell.mailbox = None
+
+
+def settle(cell: Cell) -> None:
+    """An activation has ended."""
+    cell.worker = None
+    cell.current = None
+    if cell.state is State.RUNNING or cell.state is State.STARTING:
+        resume(cell)
+        return
+    released = cell.extras.released
+    if released is not None and not released.done():
+        released.set_result(None)
+
+
+# Crashing
+
+
+def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
+    """Decide and act about an actor that failed.
+
+    `inside`: its activation ends by this exception; else a handler of it may be suspended somewhere.
+    """
+    if cell.state is not State.RUNNING and cell.state is not State.STARTING:
+        if inside:
+            dispose(cell)
+        return
+    item, doing = (cell.current, cell.doing()) if inside else (None, "in a background task")
+    message = item.message if isinstance(item, Ask) else item
+    cell.failed += 1
+    cell.state = State.RESTARTING
+    cell.extras.restart_reason = error
+    if inside:
+        cell.worker = None
+    if cell.mailbox is None:
+        cell.mailbox = deque()
+    directive, verdict = _decide(cell, error, message)
+    logger.warning(
+        "actor %s crashed %s: %s: %s (%s)", cell.path, doing, type(error).__name__, error, directive
+    )
+    if inside:
+        _dispose(cell, item, doing, error, restarting=directive == "restart")
+        cell.current = None
+    _tell_parent(cell, error, message, directive)
+    _act(cell, directive, verdict)
+
+
+def dispose(cell: Cell) -> None:
+    """The current message's handler ended while its actor was stopped or restarted from outside."""
+    item, cell.current = cell.current, None
+    reason = cell._extras.restart_reason if cell._extras is not None else None
+    if cell.state is State.RESTARTING and reason is not None:
+        _dispose(cell, item, "meanwhile", reason, restarting=True)
+    else:
+        cell.discard(item, "cancelled")
+
+
+def _dispose(cell: Cell, item: object, doing: str, error: BaseException, *, restarting: bool) -> None:
+    """Redeliver the message that was being handled, as often as restarts are allowed, or give it up."""
+    if item is None:
+        return
+    extras = cell.extras
+    if restarting and cell.redeliver and not (isinstance(item, Ask) and item.future.done()):
+        before = extras.redelivered
+        times = before[1] + 1 if before is not None and before[0] is item else 1
+        if times <= cell.policy.intensity.max_restarts:
+            extras.redelivered = (item, times)
+            assert cell.mailbox is not None
+            cell.mailbox.appendleft(item)
+            return
+    extras.redelivered = None
+    cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error))
+
+
+def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directive, BaseException]:
+    """Return the directive for a crashed cell, and the error to stop or escalate with."""
+    parent = cell.parent
+    assert parent is not None
+    directive = choose(cell.policy, cell.restart, error)
+    if parent.actor is not None:
+        try:
+            directive = parent.actor.on_child_failure(ChildFailed(cell.ref, error, message, directive))
+        except Exception as mistake:  # noqa: BLE001  # a broken decision is the parent's failure
+            return "escalate", mistake
+    if directive == "restart":
+        intensity = cell.policy.intensity
+        history = parent.extras.histories.setdefault(cell.policy, deque())
+        if not admit_restart(intensity, history, cell.system.clock.now()):
+            exhausted = RestartsExhausted(cell.path, intensity.max_restarts, intensity.period_s, error)
+            history.clear()
+            return "escalate", exhausted
+    return directive, error
+
+
+def _tell_parent(cell: Cell, error: BaseException, message: object, directive: Directive) -> None:
+    """Send ChildFailed to a parent that handles it."""
+    parent = cell.parent
+    if parent is not None and parent.actor is not None and parent.behaviour.find(ChildFailed) is not None:
+        parent.signal(ChildFailed(cell.ref, error, message, directive))
+
+
+def _act(cell: Cell, directive: Directive, error: BaseException) -> None:
+    """Carry out a directive."""
+    parent = cell.parent
+    assert parent is not None
+    if directive == "restart":
+        _replace(cell, _scope(cell), error)
+    elif directive == "stop" or parent.closed:
+        request_stop(cell, _now() + DEFAULT_GRACE_S, error)
+    elif parent.parent is not None:
+        crash(parent, error, inside=False)
+    else:
+        cell.system.report(Failure(cell.ref, error))
+        scope = _scope(cell)
+        for member in reversed(scope):
+            request_stop(member, _now() + DEFAULT_GRACE_S, error)
+
+
+def _scope(cell: Cell) -> list[Cell]:
+    """Return the cells a failure of this one concerns, in the order of spawning."""
+    parent = cell.parent
+    assert parent is not None
+    if cell.policy.strategy == "one_for_one":
+        return [cell]
+    group = [
+        child
+        for child in (parent.children or {}).values()
+        if child.policy == cell.policy and not child.closed
+    ]
+    chosen = affected(cell.policy.strategy, list(range(len(group))), group.index(cell))
+    return [group[position] for position in chosen]
+
+
+# Restarting
+
+
+def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
+    """End the incarnations of `members`, last one first; start new ones, first one first, after the backoff."""
+    token = object()
+    for member in members:
+        if member.state is not State.RESTARTING:
+            member.state = State.RESTARTING
+            if member.mailbox is None:
+                member.mailbox = deque()
+            elif member.worker is not None:
+                member.mailbox.appendleft(Marker())
+        member.extras.restart_reason = error
+        member.extras.replacement = token
+    delay_s = _backoff(failed)
+    if all(member.plain for member in members):
+        for member in members:
+            _drop_incarnation(member)
+        _later(failed.system, delay_s, lambda: _reincarnate(members, token))
+    else:
+        failed.system.own(_wind_down_group(failed, members, delay_s, token))
+
+
+async def _wind_down_group(failed: Cell, members: list[Cell], delay_s: float, token: object) -> None:
+    """The waiting part of a restart."""
+    for member in reversed(members):
+        grace_s = 0.0 if member is failed else DEFAULT_GRACE_S
+        await _wind_down(member, _now() + grace_s)
+    _later(failed.system, delay_s, lambda: _reincarnate(members, token))
+
+
+def _later(system: ActorSystem, delay_s: float, action: Callable[[], None]) -> None:
+    """Run an action after a backoff; at once if there is none."""
+    if delay_s > 0:
+        system.delay(delay_s, action)
+    else:
+        action()
+
+
+def _backoff(cell: Cell) -> float:
+    """Return how long to wait before this restart, in seconds, and count the attempt."""
+    backoff = cell.policy.backoff
+    if backoff is None:
+        return 0.0
+    extras = cell.extras
+    now = cell.system.clock.now()
+    if now - extras.last_failure_at >= backoff.reset_after_s:
+        extras.attempts = 0
+    extras.last_failure_at = now
+    if extras.generator is None:
+        extras.generator = random.Random(f"{backoff.seed}:{cell.path}")
+    delay_s = backoff.delay_s(extras.attempts, extras.generator)
+    extras.attempts += 1
+    return delay_s
+
+
+def _reincarnate(members: Iterable[Cell], token: object) -> None:
+    """Start new incarnations of those not stopped or replaced meanwhile; temporary ones end."""
+    for cell in members:
+        if cell.state is not State.RESTARTING or cell.extras.replacement is not token:
+            continue
+        cell.extras.replacement = None
+        if cell.restart == "temporary":
+            request_stop(cell, _now(), cell.extras.restart_reason)
+            continue
+        cell.restarts += 1
+        if cell.mailbox:
+            cell.mailbox = deque(item for item in cell.mailbox if not isinstance(item, Marker))
+        try:
+            instantiate(cell)
+        except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+            # Not called from here: with many allowed restarts, failing factories would recurse.
+            cell.system.call_soon(lambda cell=cell, error=error: _failed_to_start(cell, error))  # type: ignore[misc]
+            continue
+        resume(cell)
+
+
+def _failed_to_start(cell: Cell, error: BaseException) -> None:
+    """The factory raised on a restart: one more failure of the same child."""
+    if cell.state is State.RESTARTING:
+        cell.state = State.STARTING
+        crash(cell, error, inside=False)
+
+
+# Stopping
+
+
+def exit_by_itself(cell: Cell) -> None:
+    """The actor asked to stop and its current message is done."""
+    if cell.restart == "permanent":
+        cell.current = None
+        crash(cell, ActorExited(cell.path))
+    else:
+        request_stop(cell, _now() + DEFAULT_GRACE_S, None)
+
+
+def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> asyncio.Task[None] | None:
+    """Begin to stop a cell. Return the task that finishes it; None if that is done already.
+
+    After the current message nothing more is handled: what waits is discarded now.
+    """
+    if cell.state is State.STOPPED:
+        return None
+    if cell.state is State.STOPPING:
+        return cell.extras.stopping
+    cell.reason = reason
+    if cell.plain:
+        _finalize(cell)
+        return None
+    cell.state = State.STOPPING
+    cell.limit = 0
+    cell.flush()
+    if cell.worker is not None:
+        cell.interrupt()
+    task = cell.system.own(_stop(cell, deadline))
+    cell.extras.stopping = task
+    return task
+
+
+async def _stop(cell: Cell, deadline: float) -> None:
+    await _wind_down(cell, deadline)
+    _finalize(cell)
+
+
+def _finalize(cell: Cell) -> None:
+    """Close a cell for good and tell those who watch it."""
+    _drop_incarnation(cell)
+    cell.state = State.STOPPED
+    cell.limit = 0
+    cell.flush()
+    cell.mailbox = None
+    parent = cell.parent
+    if parent is not None and parent.children is not None and parent.children.get(cell.name) is cell:
+        del parent.children[cell.name]
+    extras = cell._extras
+    if extras is None:
+        return
+    watchers, extras.watchers = extras.watchers, {}
+    for watcher in watchers:
+        watcher.extras.watching.pop(cell, None)
+        watcher.signal(Terminated(cell.ref, cell.reason))
+    extras.stopping = None
+
+
+def _drop_incarnation(cell: Cell) -> None:
+    """Forget the instance and all that lives and dies with it."""
+    cell.actor = None
+    cell.started = False
+    cell.exiting = False
+    extras = cell._extras
+    if extras is None:
+        return
+    for _, timer in extras.timers.values():
+        timer.cancel()
+    extras.timers.clear()
+    extras.signals.clear()
+    for watched in extras.watching:
+        watched.extras.watchers.pop(cell, None)
+    extras.watching.clear()
+
+
+async def _wind_down(cell: Cell, deadline: float) -> None:
+    """End the present incarnation; those who want it at the same time share the work."""
+    extras = cell.extras
+    if extras.winding is None:
+        extras.winding = cell.system.own(_end_incarnation(cell, deadline))
+    winding = extras.winding
+    try:
+        await asyncio.wait({winding})
+    finally:
+        if winding.done():
+            extras.winding = None
+
+
+async def _end_incarnation(cell: Cell, deadline: float) -> None:
+    extras = cell.extras
+    if cell.worker is not None:
+        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        extras.released = released
+        await _insist(cell, {released}, deadline, lambda: cell.worker and cell.worker.cancel(), cell.doing())
+        extras.released = None
+    for child in reversed(list((cell.children or {}).values())):
+        stopping = request_stop(child, deadline, None)
+        if stopping is not None:
+            await asyncio.wait({stopping})
+    for task in list(extras.tasks):
+        task.cancel()
+    for task in list(extras.tasks):
+        await _insist(cell, {task}, _now(), task.cancel, f"background task {task.get_name()}")
+    actor = cell.actor
+    if cell.started and cell.behaviour.has_on_stop:
+        cell.started = False
+        hook = cell.system.own(_run_stop_hook(cell, actor))
+        hook_deadline = max(deadline, _now() + DEFAULT_GRACE_S)
+        await _insist(cell, {hook}, hook_deadline, hook.cancel, f"{type(actor).__qualname__}.on_stop")
+    _drop_incarnation(cell)
+
+
+async def _run_stop_hook(cell: Cell, actor: Actor) -> None:
+    """Run on_stop; its failure is reported, as there is nothing left to supervise."""
+    try:
+        await actor.on_stop()
+    except Exception as error:  # noqa: BLE001  # whatever it is, the actor ends
+        logger.warning("actor %s failed in on_stop: %s: %s", cell.path, type(error).__name__, error)
+        cell.system.report(Failure(cell.ref, ActorCrashed(cell.path, "in on_stop", error)))
+
+
+async def _insist(
+    cell: Cell, pending: set[asyncio.Future[Any]], deadline: float, cancel: Callable[[], object], work: str
+) -> None:
+    """Wait until the deadline, then cancel, again and again; report work that does not end."""
+    timeout = max(0.0, deadline - _now())
+    for _ in range(_CANCELLATIONS):
+        if timeout > 0 and (await asyncio.wait(pending, timeout=timeout))[0]:
+            return
+        cancel()
+        timeout = _CANCEL_EVERY_S
+    if not (await asyncio.wait(pending, timeout=timeout))[0]:
+        error = Unkillable(cell.path, work, _CANCELLATIONS)
+        logger.error("%s", error)
+        cell.system.report(Failure(cell.ref, error))
+
+
+def _now() -> float:
+    """Return real time: the grace of stopping does not depend on the system's clock."""
+    return asyncio.get_running_loop().time()
+
+
+# Background tasks
+
+
+def create_task(cell: Cell, work: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
+    """Start a task that belongs to the present incarnation."""
+    if cell.closed or cell.state is State.RESTARTING:
+        work.close()
+        raise ActorMisuse(cell.path, "is stopping or restarting and cannot start a task")
+    task = asyncio.get_running_loop().create_task(
+        work, name=f"{cell.path}:{name or getattr(work, '__qualname__', 'task')}", context=Context()
+    )
+    tasks = cell.extras.tasks
+    tasks.add(task)
+
+    def done(task: asyncio.Task[Any]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            crash(cell, error, inside=False)
+
+    task.add_done_callback(done)
+    return task

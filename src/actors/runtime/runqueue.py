@@ -1,0 +1,164 @@
+"""The run-queue: cells that have something to do, and the worker tasks that activate them.
+
+Normally one worker drains the queue: up to `ACTIVATIONS_PER_PASS` activations or `PASS_SECONDS`, then it
+lets the event loop have a pass, so I/O and other tasks get their turn. If a handler suspends, its worker is
+suspended with it and another takes over the queue. A worker is reused as long as that is invisible: one
+that was cancelled, or whose context variables were set, is retired, so nothing leaks from one actor into
+the next.
+
+Rejected: a resident task per actor (5 KB each, a loop pass per hop), a task per activation (each costs
+about as much as five messages, and without eager tasks, before Python 3.12, also a loop pass), anyio
+streams (a checkpoint, that is a loop pass, on each side of each message).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections import deque
+from collections.abc import Generator
+from contextvars import Context, copy_context
+from time import monotonic
+from typing import Any
+
+from .activation import run, run_synchronous
+from .cell import Cell, State
+
+__all__ = ["ACTIVATIONS_PER_PASS", "PASS_SECONDS", "RunQueue"]
+
+ACTIVATIONS_PER_PASS = 128
+PASS_SECONDS = 0.002
+_MAX_IDLE_WORKERS = 16
+
+logger = logging.getLogger(__name__)
+
+
+@types.coroutine
+def _one_loop_pass() -> Generator[None, None, None]:
+    """Let everything else that is ready run once."""
+    yield
+
+
+class RunQueue:
+    """Schedules cells. All methods belong to the thread of the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self._loop = loop
+        self._name = name
+        self._queue: deque[Cell] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self.workers: set[asyncio.Task[None]] = set()
+        self._drainer: asyncio.Task[Any] | None = None  # the worker in charge, perhaps suspended in a handler
+        self._coming = False  # some worker is certain to look at the queue soon
+        self._yielded = False  # the drainer is only letting the loop have a pass
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def schedule(self, cell: Cell) -> None:
+        """Queue a cell for an activation. The caller knows that it is not queued yet."""
+        cell.scheduled = True
+        self._queue.append(cell)
+        if not self._coming:
+            self._coming = True
+            drainer = self._drainer
+            if drainer is not None and asyncio.current_task() is drainer:
+                # It will go on by itself, unless the handler it is in suspends.
+                self._loop.call_soon(self._take_over)
+            else:
+                self._wake()
+
+    def close(self) -> None:
+        """Let idle workers end. Queued cells are not activated any more."""
+        self._closed = True
+        self._queue.clear()
+        for idle in self._idle:
+            if not idle.done():
+                idle.set_result(None)
+
+    def _take_over(self) -> None:
+        if self._yielded:
+            return
+        self._coming = bool(self._queue) and not self._closed
+        if self._coming:
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.done():
+                idle.set_result(None)
+                return
+        worker = self._loop.create_task(self._work(), name=f"{self._name}:worker", context=Context())
+        self.workers.add(worker)
+        worker.add_done_callback(self.workers.discard)
+
+    async def _work(self) -> None:
+        """Drain the queue, wait to be woken, and so on, until retired."""
+        me = asyncio.current_task()
+        assert me is not None
+        try:
+            while not self._closed:
+                self._coming = False
+                self._drainer = me
+                if not await self._drain(me) or len(self._idle) >= _MAX_IDLE_WORKERS:
+                    return
+                if self._drainer is me:
+                    self._drainer = None
+                woken: asyncio.Future[None] = self._loop.create_future()
+                self._idle.append(woken)
+                await woken
+        finally:
+            if self._drainer is me:
+                self._drainer = None
+                self._yielded = False
+                self._coming = bool(self._queue) and not self._closed
+                if self._coming:
+                    self._wake()
+
+    async def _drain(self, me: asyncio.Task[Any]) -> bool:
+        """Activate cells until the queue is empty or another worker is in charge.
+
+        Return whether `me` is reusable.
+        """
+        queue = self._queue
+        activations = 0
+        started = monotonic()
+        deadline = started + PASS_SECONDS
+        while queue:
+            cell = queue.popleft()
+            cell.scheduled = False
+            state = cell.state
+            if state is not State.RUNNING and state is not State.STARTING:
+                continue
+            if cell.behaviour.synchronous and state is State.RUNNING:
+                run_synchronous(cell, me, deadline)
+            else:
+                if queue and not self._coming:
+                    self._coming = True
+                    self._loop.call_soon(self._take_over)
+                await run(cell, me, deadline)
+            now = monotonic()
+            cell.busy_s += now - started
+            started = now
+            if me.cancelling() or copy_context():
+                return False
+            if self._drainer is not me:
+                return True
+            activations += 1
+            if activations == ACTIVATIONS_PER_PASS or now >= deadline:
+                await self._pass()
+                activations = 0
+                started = monotonic()
+                deadline = started + PASS_SECONDS
+        return True
+
+    async def _pass(self) -> None:
+        """Let the loop have a pass while staying in charge."""
+        self._yielded = self._coming = True
+        try:
+            await _one_loop_pass()
+        finally:
+            self._yielded = self._coming = False

@@ -1,0 +1,58 @@
+"""Putting a new actor into the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .cell import Cell, State
+from .errors import ActorMisuse
+from .lifecycle import instantiate, resume
+from .ref import ActorRef
+from .supervision import RestartType, SupervisionPolicy
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .system import ActorSystem
+
+__all__ = ["spawn"]
+
+
+def spawn(
+    system: ActorSystem,
+    parent: Cell,
+    factory: Callable[[], Actor],
+    *,
+    name: str | None,
+    mailbox_capacity: int,
+    policy: SupervisionPolicy | None,
+    restart: RestartType,
+    redeliver: bool,
+) -> ActorRef:
+    """Create an actor under `parent`. An exception of its factory goes to the caller."""
+    if parent.closed or parent.state is State.RESTARTING:
+        raise ActorMisuse(parent.path, "is stopping or restarting and cannot spawn")
+    if mailbox_capacity < 1:
+        raise ActorMisuse(parent.path, f"mailbox_capacity must be at least 1, not {mailbox_capacity}")
+    children = parent.children
+    if children is None:
+        children = parent.children = {}
+    if name is not None and (name in children or not name or "/" in name):
+        problem = "already has a child named" if name in children else "cannot name a child"
+        raise ActorMisuse(parent.path, f"{problem} {name!r}")
+    cell = Cell(
+        system,
+        parent,
+        "",
+        factory,
+        capacity=mailbox_capacity,
+        policy=policy or parent.actor.children_policy,
+        restart=restart,
+        redeliver=redeliver,
+    )
+    cell.ref = ActorRef(cell)
+    instantiate(cell)
+    cell.name = name or f"{type(cell.actor).__name__}-{system.next_number()}"
+    children[cell.name] = cell
+    resume(cell)
+    return cell.ref

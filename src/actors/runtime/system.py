@@ -1,0 +1,278 @@
+"""The actor system: the root of the tree and the owner of every task in it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from types import TracebackType
+from typing import Any, Self
+
+from . import lifecycle
+from .actor import Actor
+from .cell import Cell, State
+from .clock import Clock, SystemClock, TimerHandle
+from .dead_letters import DeadLetters
+from .deadlines import Deadlines
+from .errors import ActorError, ActorMisuse
+from .ref import ActorRef
+from .runqueue import RunQueue
+from .signals import Failure
+from .spawning import spawn
+from .supervision import DEFAULT_POLICY, RestartType, SupervisionPolicy
+
+__all__ = ["ActorSystem"]
+
+_INLINE_IN_A_ROW = 64
+_INLINE_DEPTH = 16
+_QUIET_PASSES = 20  # where the loop does not show whether anything is ready
+
+logger = logging.getLogger(__name__)
+
+
+class _Guardian(Actor):
+    """The root of the tree. It gets no messages."""
+
+
+class ActorSystem:
+    """A tree of actors on the running event loop.
+
+        async with ActorSystem("crucible") as system:
+            counter = system.spawn(Counter, name="counter")
+
+    Leaving the block stops everything and raises the failures that reached the root and that nobody looked
+    at.
+
+    Args:
+        name: the first part of every path.
+        clock: time for timers, backoff and ask deadlines.
+        policy: for top-level actors spawned without one.
+        dead_letters: how many of the latest to keep.
+    """
+
+    def __init__(
+        self,
+        name: str = "crucible",
+        *,
+        clock: Clock | None = None,
+        policy: SupervisionPolicy = DEFAULT_POLICY,
+        dead_letters: int = 256,
+    ) -> None:
+        self.name = name
+        self.clock: Clock = clock or SystemClock()
+        self.dead_letters = DeadLetters(dead_letters)
+        self.deadlines = Deadlines(self.clock)
+        self.loop: asyncio.AbstractEventLoop
+        self.queue: RunQueue
+        self.depth = 0  # inline asks on the stack right now
+        self._inline_left = _INLINE_IN_A_ROW
+        self._policy = policy
+        self._root: Cell | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._delays: set[TimerHandle] = set()
+        self._failures: list[Failure] = []
+        self._observed = 0
+        self._numbers = itertools.count(1)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+        unseen = self._failures[self._observed :]
+        self._observed = len(self._failures)
+        if error is None and unseen:
+            reasons = [failure.reason for failure in unseen]
+            if len(reasons) == 1:
+                raise reasons[0]
+            raise BaseExceptionGroup(f"{len(reasons)} failures in actor system {self.name}", reasons)
+
+    def start(self) -> None:
+        """Bind the system to the running event loop. `async with` does this."""
+        if self._root is not None:
+            raise ActorMisuse(self.name, "was started before")
+        self.loop = asyncio.get_running_loop()
+        self.queue = RunQueue(self.loop, self.name)
+        root = Cell(
+            self,
+            None,
+            self.name,
+            _Guardian,
+            capacity=1,
+            policy=self._policy,
+            restart="temporary",
+            redeliver=False,
+        )
+        root.ref = ActorRef(root)
+        lifecycle.instantiate(root)
+        root.actor.children_policy = self._policy
+        self._root = root
+        self.clock.attach(self.quiescent)
+
+    def spawn(
+        self,
+        factory: Callable[[], Actor],
+        *,
+        name: str | None = None,
+        mailbox_capacity: int = 1024,
+        policy: SupervisionPolicy | None = None,
+        restart: RestartType = "transient",
+        redeliver: bool = False,
+    ) -> ActorRef:
+        """Create a top-level actor and return its address; its `on_start` runs before its first message.
+
+        Args:
+            factory: makes an instance; called now and for every restart. What it raises now goes to the
+                caller.
+            name: unique among siblings; made up if missing.
+            mailbox_capacity: how many messages may wait before senders have to.
+            policy: how its supervisor treats it; default is the parent's `children_policy`.
+            restart: `permanent` always, `transient` after a crash, `temporary` never.
+            redeliver: handle the message of a crash again after the restart, as often as restarts are
+                allowed.
+        """
+        if self._root is None:
+            raise ActorMisuse(self.name, "is not running; use `async with`")
+        return spawn(
+            self,
+            self._root,
+            factory,
+            name=name,
+            mailbox_capacity=mailbox_capacity,
+            policy=policy,
+            restart=restart,
+            redeliver=redeliver,
+        )
+
+    async def stop(self, grace: float = lifecycle.DEFAULT_GRACE_S) -> None:
+        """Stop all actors, in reverse order of spawning, and leave no task behind.
+
+        Handlers still at work after `grace` seconds in all are cancelled.
+        """
+        root = self._root
+        if root is None:
+            return
+        stopping = self.request_stop(root, grace)
+        if stopping is not None:
+            await asyncio.wait({stopping})
+        for timer in self._delays:
+            timer.cancel()
+        self._delays.clear()
+        self.deadlines.close()
+        me = asyncio.current_task()
+        while mine := {task for task in self._tasks if task is not me}:
+            await asyncio.wait(mine)
+        self.queue.close()
+        idle = {task for task in self.queue.workers if task is not me}
+        if idle:
+            # Only work that was reported as unkillable can outlast this.
+            await asyncio.wait(idle, timeout=lifecycle.DEFAULT_GRACE_S)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What reached the root so far.
+
+        Reading it counts as having seen it: leaving the block will not raise it.
+        """
+        self._observed = len(self._failures)
+        return tuple(self._failures)
+
+    def tree(self) -> str:
+        """Draw the tree of actors: name, class, state, messages waiting, handled and restarts."""
+        if self._root is None:
+            return self.name
+        lines: list[str] = []
+        _draw(self._root, "", lines)
+        return "\n".join(lines)
+
+    async def quiescent(self) -> None:
+        """Wait until no actor has anything to do that needs no further event from outside.
+
+        Work waiting for time, I/O or a thread counts as having nothing to do.
+        """
+        ready = getattr(self.loop, "_ready", None)
+        quiet = 0
+        while True:
+            await asyncio.sleep(0)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=0.01)
+                quiet = 0
+            elif len(self.queue) or ready:
+                quiet = 0
+            else:
+                quiet += 1
+                if ready is not None or quiet >= _QUIET_PASSES:
+                    return
+
+    # For the rest of the runtime
+
+    def may_inline(self) -> bool:
+        """Whether an ask may run on the asker's stack: not too deep, not too often without a pass."""
+        if self._inline_left > 0 and self.depth < _INLINE_DEPTH:
+            self._inline_left -= 1
+            return True
+        self._inline_left = _INLINE_IN_A_ROW
+        return False
+
+    def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a piece of the runtime's own work in a task that `stop` waits for."""
+        task = self.loop.create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._disown)
+        return task
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("the runtime failed", exc_info=error)
+            if self._root is not None:
+                self.report(Failure(self._root.ref, error))
+
+    def delay(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Run an action after a backoff, unless the system stops before."""
+
+        def run() -> None:
+            self._delays.discard(timer)
+            action()
+
+        timer = self.clock.call_later(delay_s, run)
+        self._delays.add(timer)
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Run an action in the next loop pass."""
+        self.loop.call_soon(action, context=Context())
+
+    def next_number(self) -> int:
+        """Return a number for a name nobody chose."""
+        return next(self._numbers)
+
+    def request_stop(self, cell: Cell, grace_s: float) -> asyncio.Task[None] | None:
+        """Begin to stop a cell; see `lifecycle.request_stop`."""
+        return lifecycle.request_stop(cell, self.loop.time() + max(0.0, grace_s), None)
+
+    def report(self, failure: Failure) -> None:
+        """Record a failure that no supervisor dealt with."""
+        level = logging.ERROR if isinstance(failure.reason, ActorError) else logging.CRITICAL
+        logger.log(level, "actor system %s: %s", self.name, failure.reason)
+        self._failures.append(failure)
+
+
+def _draw(cell: Cell, indent: str, lines: list[str]) -> None:
+    """Append the lines of a subtree."""
+    if cell.parent is None:
+        lines.append(cell.name)
+    else:
+        now = cell.statistics()
+        kind = type(cell.actor).__name__ if cell.actor is not None else "-"
+        state = "idle" if cell.state is State.RUNNING and cell.mailbox is None else cell.state.value
+        lines.append(
+            f"{indent}{cell.name} ({kind}) {state}, {now.mailbox_depth} waiting, "
+            f"{now.handled} handled, {now.restarts} restarts"
+        )
+    for child in (cell.children or {}).values():
+        _draw(child, indent + "  ", lines)
