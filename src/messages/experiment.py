@@ -49,9 +49,13 @@ class BackendRef(Message, frozen=True):
     id: Annotated[Name, Meta(description="Backend: extractive, lead, mock or a plug-in.")]
     name: Annotated[str | None, Meta(description="Name in reports; default: the id.")] = None
     profile: Annotated[str, Meta(description="Free label, for example lora_finetune.")] = "default"
-    options: Annotated[Options, Meta(description="Options of the backend (`crucible backends`).")] = field(
-        default_factory=dict
-    )
+    train: Annotated[
+        bool, Meta(description="Train this baseline too, in the modes that train; the model always is.")
+    ] = False
+    options: Annotated[
+        Options,
+        Meta(description="Options of the backend (`crucible backends`) and of training (epochs, ...)."),
+    ] = field(default_factory=dict)
 
 
 class StageDef(Message, frozen=True):
@@ -67,29 +71,48 @@ class StageDef(Message, frozen=True):
 class EnsembleConfig(Message, frozen=True):
     """How several members answer together."""
 
-    strategy: Literal["none", "majority", "weighted", "best_confidence", "unanimous"] = "none"
-    members: tuple[BackendRef, ...] = ()
-    options: Options = field(default_factory=dict)
+    strategy: Annotated[
+        Literal["none", "majority", "weighted", "best_confidence", "unanimous"],
+        Meta(description="How the members' answers become one; none: the backend answers alone."),
+    ] = "none"
+    members: Annotated[
+        tuple[BackendRef, ...], Meta(description="The backends that answer; at least 2 with a strategy.")
+    ] = ()
+    options: Annotated[Options, Meta(description="Options of the strategy.")] = field(default_factory=dict)
 
 
 class HedgingConfig(Message, frozen=True):
     """When a duplicate request is raced against a slow one."""
 
-    strategy: Literal["off", "fixed", "percentile", "adaptive", "workload_aware", "exponential_backoff"] = (
-        "off"
-    )
-    delay_ms: Annotated[float, Meta(ge=0)] | None = None
-    percentile: Annotated[float, Meta(gt=0, lt=100)] | None = None
-    max_hedges: Positive = 1
-    budget_percent: Annotated[float, Meta(ge=0, le=100)] | None = None
-    options: Options = field(default_factory=dict)
+    strategy: Annotated[
+        Literal["off", "fixed", "percentile", "adaptive", "workload_aware", "exponential_backoff"],
+        Meta(description="How the wait before a duplicate request is chosen."),
+    ] = "off"
+    delay_ms: Annotated[
+        Annotated[float, Meta(ge=0)] | None, Meta(description="The wait in milliseconds; needed by fixed.")
+    ] = None
+    percentile: Annotated[
+        Annotated[float, Meta(gt=0, lt=100)] | None,
+        Meta(description="Wait as long as this percentile of the latencies seen; needed by percentile."),
+    ] = None
+    max_hedges: Annotated[Positive, Meta(description="Most duplicates of one request.")] = 1
+    budget_percent: Annotated[
+        Annotated[float, Meta(ge=0, le=100)] | None,
+        Meta(description="Most duplicates, in percent of all requests."),
+    ] = None
+    options: Annotated[Options, Meta(description="Options of the strategy.")] = field(default_factory=dict)
 
 
 class GuardrailConfig(Message, frozen=True):
     """Defaults of the guardrails stage."""
 
-    profiles: tuple[Literal["default", "strict", "moderate", "permissive"], ...] = ("default",)
-    options: Options = field(default_factory=dict)
+    profiles: Annotated[
+        tuple[Literal["default", "strict", "moderate", "permissive"], ...],
+        Meta(description="Sets of detectors and thresholds."),
+    ] = ("default",)
+    options: Annotated[Options, Meta(description="Options of the guard (`crucible stages guardrails`).")] = (
+        field(default_factory=dict)
+    )
 
 
 class StatsConfig(Message, frozen=True):
@@ -113,26 +136,42 @@ class StatsConfig(Message, frozen=True):
     iterations: Annotated[
         int, Meta(ge=100, le=1_000_000, description="Resamples of bootstrap and permutation.")
     ] = 10_000
-    options: Options = field(default_factory=dict)
+    options: Annotated[Options, Meta(description="Further options of bench (`crucible stages bench`).")] = (
+        field(default_factory=dict)
+    )
 
 
 class FairnessConfig(Message, frozen=True):
     """Group metrics; off unless enabled."""
 
-    enabled: bool = False
-    group_by: str | None = None
-    metrics: tuple[str, ...] = ()
-    options: Options = field(default_factory=dict)
+    enabled: Annotated[bool, Meta(description="true computes them.")] = False
+    group_by: Annotated[str | None, Meta(description="The field of the examples that holds the group.")] = (
+        None
+    )
+    metrics: Annotated[tuple[str, ...], Meta(description="The group metrics to compute.")] = ()
+    options: Annotated[
+        Options, Meta(description="Options of the fairness stage (`crucible stages fairness`).")
+    ] = field(default_factory=dict)
 
 
 class Reliability(Message, frozen=True):
     """Ensemble, hedging, guardrails, statistics and fairness; each off or at its default."""
 
-    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
-    hedging: HedgingConfig = field(default_factory=HedgingConfig)
-    guardrails: GuardrailConfig = field(default_factory=GuardrailConfig)
-    stats: StatsConfig = field(default_factory=StatsConfig)
-    fairness: FairnessConfig = field(default_factory=FairnessConfig)
+    ensemble: Annotated[EnsembleConfig, Meta(description="How several members answer together.")] = field(
+        default_factory=EnsembleConfig
+    )
+    hedging: Annotated[HedgingConfig, Meta(description="When slow requests are duplicated.")] = field(
+        default_factory=HedgingConfig
+    )
+    guardrails: Annotated[GuardrailConfig, Meta(description="Defaults of the guardrails stage.")] = field(
+        default_factory=GuardrailConfig
+    )
+    stats: Annotated[StatsConfig, Meta(description="What bench computes.")] = field(
+        default_factory=StatsConfig
+    )
+    fairness: Annotated[FairnessConfig, Meta(description="Group metrics.")] = field(
+        default_factory=FairnessConfig
+    )
 
 
 class OutputSpec(Message, frozen=True):
@@ -141,8 +180,10 @@ class OutputSpec(Message, frozen=True):
     name: Annotated[
         str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="File name without ending.")
     ] = "report"
-    formats: Annotated[tuple[ReportFormat, ...], Meta(min_length=1)] = ("markdown", "html", "json")
-    description: str | None = None
+    formats: Annotated[
+        tuple[ReportFormat, ...], Meta(min_length=1, description="One file is written for each.")
+    ] = ("markdown", "html", "json")
+    description: Annotated[str | None, Meta(description="Free text.")] = None
 
 
 class Experiment(Message, frozen=True):
@@ -156,15 +197,17 @@ class Experiment(Message, frozen=True):
             description="Short name: letters, digits, '_', '.', '-'.",
         ),
     ]
-    backend: BackendRef
+    backend: Annotated[BackendRef, Meta(description="The model that is trained or asked.")]
     pipeline: Annotated[tuple[StageDef, ...], Meta(min_length=1, description="The stages, in order.")]
     seed: Annotated[int, Meta(ge=0, lt=2**32, description="Seed of everything random.")] = 0
-    dataset: DatasetRef | None = None
+    dataset: Annotated[DatasetRef | None, Meta(description="Where the examples come from.")] = None
     baselines: Annotated[
         tuple[BackendRef, ...], Meta(description="Asked the same examples; bench compares the model to them.")
     ] = ()
-    reliability: Reliability = field(default_factory=Reliability)
-    outputs: tuple[OutputSpec, ...] = (OutputSpec(),)
+    reliability: Annotated[
+        Reliability, Meta(description="Ensemble, hedging, guardrails, statistics and fairness.")
+    ] = field(default_factory=Reliability)
+    outputs: Annotated[tuple[OutputSpec, ...], Meta(description="The reports to write.")] = (OutputSpec(),)
     analysis_adapter: Annotated[str, Meta(description="Adapter of analysis_metrics: cns, none, plug-in.")] = (
         "cns"
     )
@@ -174,8 +217,10 @@ class Experiment(Message, frozen=True):
     analysis_tda_adapter: Annotated[
         str, Meta(description="Adapter of analysis_tda_validation: cns, none, plug-in.")
     ] = "cns"
-    description: str | None = None
-    owner: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: Options = field(default_factory=dict)
-    schema_version: Literal[1] = 1
+    description: Annotated[str | None, Meta(description="Free text.")] = None
+    owner: Annotated[str | None, Meta(description="Who answers for the experiment.")] = None
+    tags: Annotated[tuple[str, ...], Meta(description="Labels to find the run by.")] = ()
+    metadata: Annotated[Options, Meta(description="Free values, kept with the run; nothing reads them.")] = (
+        field(default_factory=dict)
+    )
+    schema_version: Annotated[Literal[1], Meta(description="Version of this file format.")] = 1
