@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from .errors import ActorStopped
+from .errors import ActorStopped, MailboxFull
 from .handlers import Behaviour
 from .mailbox import MARKER, Ask, Marker, TimerFired, Waiter
 from .signals import DeadLetter
@@ -208,15 +208,23 @@ class Cell:
         """
         if self.closed:
             self.discard(item, "stopped")
-            return
-        if self.put(item):
-            return
+        elif not self.put(item):
+            await self.line_up(item)
+
+    def line_up(self, item: object) -> asyncio.Future[None]:
+        """Queue for room behind the other senders; the future is done once the item is in. Cancel it to withdraw.
+
+        Raises:
+            MailboxFull: an actor's own handler would wait for itself.
+        """
+        if self.worker is not None and self.worker is asyncio.current_task():
+            raise MailboxFull(self.path, self.capacity)
         if self.senders is None:
             self.senders = deque()
         waiter = Waiter(item, asyncio.get_running_loop().create_future())
         self.senders.append(waiter)
         self.limit = 0
-        await waiter.woken
+        return waiter.woken
 
     def admit(self) -> None:
         """Move messages of waiting senders into the mailbox while there is room, skipping withdrawn ones."""
@@ -282,7 +290,7 @@ class Cell:
 
     def cancel_ask(self, ask: Ask) -> None:
         """Cancel the handler if it is suspended over this ask; a queued ask is dropped in its turn."""
-        if self.current is ask and self.worker is not None and self.worker is not current_task():
+        if self.current is ask and self.worker is not None and self.worker is not asyncio.current_task():
             self.cancel_cause = ask
             self.worker.cancel()
 
@@ -313,8 +321,3 @@ class Cell:
             mailbox_high_water=max(self.high_water, 1 if received else 0),
             busy_seconds=self.busy_s,
         )
-
-
-def current_task() -> asyncio.Task[Any] | None:
-    """Return the running task; None in a callback."""
-    return asyncio.current_task()

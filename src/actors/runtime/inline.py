@@ -1,4 +1,4 @@
-"""Asks to an idle actor, handled on the asker's stack: no queue and, unless the handler suspends, no loop pass.
+"""Asks to an idle actor, handled on the asker's stack, without a loop pass unless the handler suspends.
 
 The order of messages is kept, since an idle actor has nothing queued. `ActorSystem.may_inline` bounds depth
 and number. Async handlers need a task of their own that starts at once, which Python has since 3.12;
@@ -14,7 +14,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from .activation import run
-from .errors import ActorCrashed
 from .lifecycle import crash, settle
 from .mailbox import Ask
 
@@ -36,10 +35,9 @@ def ask_inline(cell: Cell, row: Handler, request: object) -> object:
         answer = Context().run(row.function, cell.actor, request)
         cell.handled += 1
     except Exception as error:
-        failure = ActorCrashed(cell.path, cell.doing(), error)
-        cell.current = None  # the asker learns of it; it is no dead letter
+        ask = cell.current = Ask(request, cell, system.loop.create_future(), None)
         crash(cell, error)
-        raise failure from error
+        raise ask.future.exception() from error  # type: ignore[misc]  # crash has failed it
     else:
         return answer
     finally:

@@ -150,12 +150,14 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     """Return the directive for a crashed cell, and the error to stop or escalate with."""
     parent = cell.parent
     assert parent is not None
-    directive = choose(cell.policy, cell.restart, error)
-    if parent.actor is not None:
-        try:
+    try:
+        directive = choose(cell.policy, cell.restart, error)
+        if parent.actor is not None:
             directive = parent.actor.on_child_failure(ChildFailed(cell.ref, error, message, directive))
-        except Exception as mistake:  # noqa: BLE001  # a broken decision is the parent's failure
-            return "escalate", mistake
+        if directive not in ("restart", "stop", "escalate"):
+            raise ActorMisuse(parent.path, f"decided {directive!r} about a failed child")
+    except Exception as mistake:  # noqa: BLE001  # a broken decision is the parent's failure
+        return "escalate", mistake
     if directive == "restart":
         intensity = cell.policy.intensity
         history = parent.extras.histories.setdefault(cell.policy, deque())
@@ -209,7 +211,7 @@ def _scope(cell: Cell) -> list[Cell]:
 
 
 def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
-    """End the incarnations of `members`, last one first; start new ones, first one first, after the backoff."""
+    """End the incarnations of `members`, last first; start new ones, first first, after the backoff."""
     token = object()
     for member in members:
         if member.state is not State.RESTARTING:

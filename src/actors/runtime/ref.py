@@ -70,7 +70,8 @@ class ActorRef:
         """Send a message; awaiting waits for room in the mailbox. Await it always.
 
         Messages of one sender arrive in order. A message to a stopped actor becomes a dead letter. A sender
-        cancelled while it waits for room sends nothing.
+        cancelled while it waits for room sends nothing. An actor that tells itself into its own full
+        mailbox gets `MailboxFull`, as it would wait for ever.
         """
         # `Cell.put` written out: this is the hot path.
         cell = self._cell
@@ -158,10 +159,10 @@ async def _answer(ask: Ask, *, waiting: bool = False) -> object:
     timed = ask.timeout_s is not None
     if timed:
         deadlines.add(ask, cast("float", ask.timeout_s))
-    admission = None
+    admitted = None
     try:
         if waiting:
-            admission = asyncio.ensure_future(ask.cell.put_waiting(ask))
+            admitted = ask.cell.line_up(ask)
         return await ask.future
     except asyncio.CancelledError:
         if ask.future.done() and not ask.future.cancelled():
@@ -171,5 +172,5 @@ async def _answer(ask: Ask, *, waiting: bool = False) -> object:
     finally:
         if timed:
             deadlines.remove(ask)
-        if admission is not None:
-            admission.cancel()
+        if admitted is not None:
+            admitted.cancel()

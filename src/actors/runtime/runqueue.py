@@ -14,10 +14,9 @@ streams (a checkpoint, that is a loop pass, on each side of each message).
 from __future__ import annotations
 
 import asyncio
-import logging
 import types
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextvars import Context, copy_context
 from time import monotonic
 from typing import Any
@@ -31,8 +30,6 @@ ACTIVATIONS_PER_PASS = 128
 PASS_SECONDS = 0.002
 _MAX_IDLE_WORKERS = 16
 
-logger = logging.getLogger(__name__)
-
 
 @types.coroutine
 def _one_loop_pass() -> Generator[None, None, None]:
@@ -43,9 +40,12 @@ def _one_loop_pass() -> Generator[None, None, None]:
 class RunQueue:
     """Schedules cells. All methods belong to the thread of the event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, report: Callable[[BaseException], None]
+    ) -> None:
         self._loop = loop
         self._name = name
+        self._report = report
         self._queue: deque[Cell] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self.workers: set[asyncio.Task[None]] = set()
@@ -93,7 +93,13 @@ class RunQueue:
                 return
         worker = self._loop.create_task(self._work(), name=f"{self._name}:worker", context=Context())
         self.workers.add(worker)
-        worker.add_done_callback(self.workers.discard)
+        worker.add_done_callback(self._ended)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        """Report a worker that died: `run` lets no Exception out, so this is a mistake in the runtime."""
+        self.workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            self._report(error)
 
     async def _work(self) -> None:
         """Drain the queue, wait to be woken, and so on, until retired."""

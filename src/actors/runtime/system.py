@@ -27,7 +27,7 @@ __all__ = ["ActorSystem"]
 
 _INLINE_IN_A_ROW = 64
 _INLINE_DEPTH = 16
-_QUIET_PASSES = 20  # where the loop does not show whether anything is ready
+_QUIET_PASSES = 200  # where the loop does not show whether anything is ready, or something always is
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class ActorSystem:
         if self._root is not None:
             raise ActorMisuse(self.name, "was started before")
         self.loop = asyncio.get_running_loop()
-        self.queue = RunQueue(self.loop, self.name)
+        self.queue = RunQueue(self.loop, self.name, self._report_own)
         root = Cell(
             self,
             None,
@@ -202,11 +202,11 @@ class ActorSystem:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=0.01)
                 quiet = 0
-            elif len(self.queue) or ready:
+            elif len(self.queue):
                 quiet = 0
             else:
                 quiet += 1
-                if ready is not None or quiet >= _QUIET_PASSES:
+                if (ready is not None and not ready) or quiet >= _QUIET_PASSES:
                     return
 
     # For the rest of the runtime
@@ -229,9 +229,13 @@ class ActorSystem:
     def _disown(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the runtime failed", exc_info=error)
-            if self._root is not None:
-                self.report(Failure(self._root.ref, error))
+            self._report_own(error)
+
+    def _report_own(self, error: BaseException) -> None:
+        """Record a mistake of the runtime itself."""
+        logger.critical("the actor runtime failed", exc_info=error)
+        if self._root is not None:
+            self.report(Failure(self._root.ref, error))
 
     def delay(self, delay_s: float, action: Callable[[], None]) -> None:
         """Run an action after a backoff, unless the system stops before."""
