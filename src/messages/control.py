@@ -82,6 +82,8 @@ class Progress(Message, frozen=True, tag=True):
     stage: str
     done: int
     total: int | None = None
+    phase: str = ""
+    """Part of the stage, for example train or sample; "" when it has only one."""
     note: str = ""
     """A short live figure, for example ``loss 0.412``."""
 

@@ -64,6 +64,8 @@ class StageResult(Message, frozen=True, tag=True):
     """Samples that came in."""
     emitted: int = 0
     """Samples that went on."""
+    started_s: float = 0.0
+    """Seconds after the run began."""
     seconds: float = 0.0
     busy_seconds: float = 0.0
     reason: str | None = None

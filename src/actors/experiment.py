@@ -1,0 +1,309 @@
+"""The supervisor of one run: spawns the stages, joins them, restarts or stops them, and says how it went.
+
+It decides by the kind of failure. Bad input and a failed stage end the run at once; a cancelled run ends as
+asked; any other exception is a bug of a stage: the stage is restarted with the batch in hand if its work
+allows it, at most ``MAX_RESTARTS`` times, and then the run fails with the error that shows why.
+What the finished stages wrote is kept in every case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..messages.control import (
+    Artifact,
+    Cancel,
+    Progress,
+    RunCompleted,
+    RunEvent,
+    RunResult,
+    RunStarted,
+    StageCompleted,
+    StageFailed,
+    StageStarted,
+    Start,
+)
+from ..messages.errors import CrucibleError
+from ..messages.experiment import Experiment
+from ..messages.flow import StageResult
+from ..messages.trace import Span
+from .ports import SpanExporter
+from .runtime import Actor, ActorRef, ChildFailed, Directive, RestartIntensity, SupervisionPolicy, handler
+from .stage import Tally, Wiring
+from .trace import CloseTrace, TraceActor
+
+__all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
+
+DISABLED = "enabled = false"
+MAX_RESTARTS = 3
+MAILBOX = 8
+"""Batches that may wait before a stage: enough to overlap work, little enough to keep memory flat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """A stage to spawn. ``build`` is called again for each incarnation with the same tally."""
+
+    name: str
+    build: Callable[[Wiring, Tally], Actor]
+    restartable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """Everything that a run needs; put together by the engine."""
+
+    run_id: str
+    experiment: Experiment
+    stages: tuple[StagePlan, ...]
+    skipped: tuple[str, ...] = ()
+    exporters: tuple[SpanExporter, ...] = ()
+    started_at: str = ""
+    publish: Callable[[RunEvent], None] = lambda _event: None
+    """Gets every event; must not block."""
+    close: Callable[[], None] = lambda: None
+    """Closes files and data sets when the run is over, however it ended. Blocking."""
+    artifacts: Callable[[], list[Artifact]] = list
+    """The files that the run left behind, once everything is closed. Blocking."""
+    save: Callable[[RunResult], None] = lambda _result: None
+    """Stores the result of the run. Blocking."""
+    now: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class _Running:
+    ref: ActorRef
+    plan: StagePlan
+    restarts: int = 0
+    done: bool = False
+
+
+@dataclass(slots=True)
+class _Outcome:
+    results: list[StageResult] = field(default_factory=list)
+    failed_stage: str | None = None
+    reason: str | None = None
+    cancelled: bool = False
+
+
+class ExperimentSupervisor(Actor):
+    """Runs one plan from ``Start`` to ``RunCompleted``."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._began = plan.now()
+        self._stages: dict[str, _Running] = {}
+        skipped = [StageResult(stage=name, status="skipped", reason=DISABLED) for name in plan.skipped]
+        self._outcome = _Outcome(results=skipped)
+        self._trace: ActorRef | None = None
+        self._ending = False
+        self._finished = False
+        self.errors: list[BaseException] = []
+
+    @handler
+    def on_begin(self, _message: Start) -> None:
+        """Spawn the stages from the last to the first, then let the first one begin."""
+        plan = self._plan
+        self._began = plan.now()
+        names = tuple(stage.name for stage in plan.stages)
+        plan.publish(RunStarted(run_id=plan.run_id, experiment_id=plan.experiment.id, stages=names))
+        if plan.exporters:
+            self._trace = self.context.spawn(
+                lambda: TraceActor(plan.exporters), name="trace", mailbox_capacity=1024
+            )
+        ids = itertools.count(2 + len(plan.stages))
+        downstream: ActorRef | None = None
+        for stage in reversed(plan.stages):
+            wiring = Wiring(
+                stage=stage.name,
+                supervisor=self.ref,
+                downstream=downstream,
+                trace=self._trace,
+                began=self._began,
+                ids=ids,
+                now=plan.now,
+            )
+            downstream = self._spawn(stage, wiring)
+        self._stages[plan.stages[0].name].ref.tell_nowait(Start())
+
+    def _spawn(self, stage: StagePlan, wiring: Wiring) -> ActorRef:
+        tally = Tally()
+        ref = self.context.spawn(
+            lambda: stage.build(wiring, tally),
+            name=stage.name,
+            mailbox_capacity=MAILBOX,
+            redeliver=stage.restartable,
+            policy=SupervisionPolicy(intensity=RestartIntensity(max_restarts=1_000_000)),
+        )
+        self._stages[stage.name] = _Running(ref, stage)
+        return ref
+
+    def on_child_failure(self, failure: ChildFailed) -> Directive:
+        """Restart a stage that has a bug and can take the batch again; stop it otherwise."""
+        running = self._stages.get(failure.child.name)
+        if running is None or self._ending:
+            return "stop"
+        bug = not isinstance(failure.reason, CrucibleError)
+        if bug and running.plan.restartable and running.restarts < MAX_RESTARTS:
+            running.restarts += 1
+            return "restart"
+        return "stop"
+
+    @handler
+    async def on_failed(self, message: ChildFailed) -> None:
+        """End the run when a stage is beyond help."""
+        name = message.child.name
+        self.errors.append(message.reason)
+        if message.directive == "restart" or self._ending:
+            return
+        reason = describe(message.reason)
+        self._outcome.failed_stage, self._outcome.reason = name, reason
+        self._plan.publish(StageFailed(stage=name, reason=reason))
+        await self._end()
+
+    @handler
+    def on_stage_started(self, message: StageStarted) -> None:
+        """Pass it on."""
+        self._plan.publish(message)
+
+    @handler
+    def on_progress(self, message: Progress) -> None:
+        """Pass it on."""
+        self._plan.publish(message)
+
+    @handler
+    async def on_stage_completed(self, message: StageCompleted) -> None:
+        """Note a result; after the last stage the run is over."""
+        if self._ending:
+            return
+        self._stages[message.result.stage].done = True
+        self._outcome.results.append(message.result)
+        self._plan.publish(message)
+        if all(stage.done for stage in self._stages.values()):
+            await self._end()
+
+    @handler
+    async def on_cancel(self, message: Cancel) -> None:
+        """End the run as asked."""
+        if not self._ending:
+            self._outcome.cancelled = True
+            self._outcome.reason = message.reason
+            await self._end()
+
+    async def _end(self) -> None:
+        self._ending = True
+        for running in self._stages.values():
+            await running.ref.stop(grace=0.5)
+        await self._close()
+        await self._finish()
+        self.context.stop_self()
+
+    async def _finish(self) -> None:
+        result = self._result(await asyncio.to_thread(self._plan.artifacts))
+        await asyncio.to_thread(self._plan.save, result)
+        self._finished = True
+        self._plan.publish(RunCompleted(result=result))
+
+    async def on_stop(self) -> None:
+        """Whatever ends this actor, the run has a result."""
+        if not self._finished:
+            self._ending = True
+            self._outcome.cancelled = True
+            self._outcome.reason = "the supervisor of the run was stopped"
+            await asyncio.to_thread(self._plan.close)
+            await self._finish()
+
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._plan.close)
+        if self._trace is not None:
+            for span in self._stage_spans():
+                await self._trace.tell(span)
+            await self._trace.ask(CloseTrace(), timeout=60.0)
+
+    def _stage_spans(self) -> list[Span]:
+        status: Any = "ok" if self._outcome.reason is None else "error"
+        end = self._plan.now() - self._began
+        name = self._plan.experiment.id
+        run = Span(id=1, name=name, kind="run", start_s=0.0, end_s=end, lane="run", status=status)
+        spans = [run]
+        numbers = {stage.name: i for i, stage in enumerate(self._plan.stages, start=2)}
+        spans.extend(
+            stage_span(result, numbers[result.stage])
+            for result in self._outcome.results
+            if result.stage in numbers
+        )
+        if self._outcome.failed_stage in numbers:
+            failed = self._outcome.failed_stage
+            attributes = {"error": self._outcome.reason}
+            spans.append(
+                Span(
+                    id=numbers[failed],
+                    parent_id=1,
+                    name=failed,
+                    kind="stage",
+                    start_s=0.0,
+                    end_s=end,
+                    lane="stages",
+                    status="error",
+                    attributes=attributes,
+                )
+            )
+        return spans
+
+    def _result(self, artifacts: Sequence[Artifact]) -> RunResult:
+        outcome, plan = self._outcome, self._plan
+        failure = None
+        if outcome.failed_stage is not None:
+            failure = f"{outcome.failed_stage}: {outcome.reason}"
+        elif outcome.cancelled:
+            failure = outcome.reason
+        order = {definition.name: i for i, definition in enumerate(plan.experiment.pipeline)}
+        results = sorted(outcome.results, key=lambda result: order.get(result.stage, len(order)))
+        return RunResult(
+            run_id=plan.run_id,
+            status="failed" if outcome.failed_stage else "cancelled" if outcome.cancelled else "completed",
+            experiment=plan.experiment,
+            stages=tuple(results),
+            artifacts=tuple(artifacts),
+            started_at=plan.started_at,
+            seconds=plan.now() - self._began,
+            failure=failure,
+        )
+
+
+def stage_span(result: StageResult, number: int) -> Span:
+    """The span of a stage, from its result."""
+    return Span(
+        id=number,
+        parent_id=1,
+        name=result.stage,
+        kind="stage",
+        start_s=result.started_s,
+        end_s=result.started_s + result.seconds,
+        lane="stages",
+        attributes={
+            "received": result.received,
+            "emitted": result.emitted,
+            "busy_s": result.busy_seconds,
+            "status": result.status,
+        },
+    )
+
+
+def describe(error: BaseException) -> str:
+    """One line: ours as they are, bugs with their type and place."""
+    if isinstance(error, CrucibleError):
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    place = ""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is not None:
+        place = f" ({frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno})"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"

@@ -1,0 +1,223 @@
+"""The actors of a pipeline: a source and the steps after it, joined by bounded mailboxes.
+
+A stage's thinking is its ``Work`` (one file each under ``stages/``); the actor around it takes batches, hands
+on what remains, counts, and tells the run's supervisor and the trace. Work and tally outlive a restart of
+the actor: after a crash the batch in hand is delivered again, and nothing that was counted is lost. This is
+sound because a work changes its state only after everything that can fail in a batch has succeeded; one that
+cannot promise that says ``restartable = False``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from ..messages.control import Progress, StageCompleted, StageStarted, Start
+from ..messages.flow import Batch, EndOfStream, Sample, StageResult
+from ..messages.trace import Span
+from .runtime import Actor, ActorRef, handler
+
+__all__ = ["SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
+
+PROGRESS_EVERY_S = 0.1
+
+
+class Work(Protocol):
+    """The thinking part of a stage."""
+
+    restartable: bool
+
+    async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """What goes on to the next stage."""
+        ...
+
+    async def finish(self, upstream: Sequence[StageResult]) -> StageResult:
+        """What the stage has to say after the last batch; ``upstream`` are the results of those before."""
+        ...
+
+
+class SourceWork(Protocol):
+    """The thinking part of the first stage."""
+
+    @property
+    def total(self) -> int:
+        """Samples that will be sent."""
+        ...
+
+    def batches(self) -> AsyncIterator[tuple[Sample, ...]]:
+        """The batches, in order."""
+        ...
+
+    async def finish(self) -> StageResult:
+        """What the stage has to say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Whom a stage speaks to."""
+
+    stage: str
+    supervisor: ActorRef
+    downstream: ActorRef | None = None
+    trace: ActorRef | None = None
+    began: float = 0.0
+    """Monotonic time at which the run began."""
+    ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    now: Callable[[], float] = time.monotonic
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self.now() - self.began
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a stage counted so far; outlives its actor."""
+
+    received: int = 0
+    emitted: int = 0
+    batches: int = 0
+    busy_s: float = 0.0
+    started_s: float | None = None
+    reported_s: float = 0.0
+    upstream: list[StageResult] = field(default_factory=list)
+
+
+class StageBase(Actor):
+    """What all stages share: sending on, counting, reporting."""
+
+    def __init__(self, wiring: Wiring, tally: Tally) -> None:
+        self._wiring = wiring
+        self._tally = tally
+
+    @handler
+    async def on_result(self, message: StageResult) -> None:
+        """Pass on what a stage before this one found."""
+        self._tally.upstream.append(message)
+        if self._wiring.downstream is not None:
+            await self._wiring.downstream.tell(message)
+
+    async def begin(self) -> None:
+        """Note the first sign of work."""
+        if self._tally.started_s is None:
+            self._tally.started_s = self._wiring.elapsed()
+            await self._wiring.supervisor.tell(StageStarted(stage=self._wiring.stage))
+
+    async def emit(self, samples: Sequence[Sample]) -> None:
+        """Send samples on; waits while the next stage is full."""
+        if samples and self._wiring.downstream is not None:
+            await self._wiring.downstream.tell(Batch(index=self._tally.batches, samples=tuple(samples)))
+            self._tally.batches += 1
+            self._tally.emitted += len(samples)
+
+    async def progress(self, done: int, total: int | None = None, note: str = "", *, phase: str = "") -> None:
+        """Tell how far the stage is, at most ten times a second."""
+        now = self._wiring.elapsed()
+        if now - self._tally.reported_s >= PROGRESS_EVERY_S or done == total:
+            self._tally.reported_s = now
+            message = Progress(stage=self._wiring.stage, done=done, total=total, note=note, phase=phase)
+            await self._wiring.supervisor.tell(message)
+
+    async def span(
+        self,
+        name: str,
+        kind: Literal["batch", "request", "train", "checkpoint"],
+        start_s: float,
+        *,
+        lane: str | None = None,
+        status: Literal["ok", "error", "cancelled"] = "ok",
+        **attributes: Any,
+    ) -> None:
+        """Record work that began at ``start_s`` and ends now."""
+        if self._wiring.trace is not None:
+            await self._wiring.trace.tell(
+                Span(
+                    id=next(self._wiring.ids),
+                    name=name,
+                    kind=kind,
+                    start_s=start_s,
+                    end_s=self._wiring.elapsed(),
+                    lane=lane or self._wiring.stage,
+                    status=status,
+                    attributes=attributes,
+                )
+            )
+
+    async def complete(self, result: StageResult) -> None:
+        """Close the stage: result to the supervisor and down the pipeline, then the end of the stream."""
+        tally, wiring = self._tally, self._wiring
+        started = tally.started_s or 0.0
+        result = msgspec.structs.replace(
+            result,
+            received=tally.received,
+            emitted=tally.emitted,
+            started_s=started,
+            seconds=wiring.elapsed() - started,
+            busy_seconds=tally.busy_s,
+        )
+        if wiring.downstream is not None:
+            await wiring.downstream.tell(result)
+            await wiring.downstream.tell(EndOfStream(batches=tally.batches, samples=tally.emitted))
+        await wiring.supervisor.tell(StageCompleted(result=result))
+
+
+class StageActor(StageBase):
+    """A step of the pipeline."""
+
+    def __init__(self, wiring: Wiring, work: Work, tally: Tally) -> None:
+        super().__init__(wiring, tally)
+        self._work = work
+
+    @handler
+    async def on_batch(self, message: Batch) -> None:
+        """Work on a batch and send on what remains."""
+        await self.begin()
+        started = self._wiring.elapsed()
+        samples = await self._work.process(message.samples)
+        self._tally.busy_s += self._wiring.elapsed() - started
+        self._tally.received += len(message.samples)
+        await self.span(self._wiring.stage, "batch", started, rows=len(message.samples), batch=message.index)
+        await self.emit(samples)
+        await self.progress(self._tally.received)
+
+    @handler
+    async def on_end(self, message: EndOfStream) -> None:
+        """Finish."""
+        await self.begin()
+        await self.progress(self._tally.received, message.samples)
+        started = self._wiring.elapsed()
+        result = await self._work.finish(self._tally.upstream)
+        self._tally.busy_s += self._wiring.elapsed() - started
+        await self.span(f"{self._wiring.stage} finish", "batch", started)
+        await self.complete(result)
+
+
+class SourceActor(StageBase):
+    """The first stage: sends batches as fast as the next one takes them."""
+
+    def __init__(self, wiring: Wiring, work: SourceWork, tally: Tally) -> None:
+        super().__init__(wiring, tally)
+        self._work = work
+
+    @handler
+    async def on_begin(self, _message: Start) -> None:
+        """Begin to read, in a task of its own so that the actor stays answerable."""
+        await self.begin()
+        self.context.create_task(self._pump(), name="pump")
+
+    async def _pump(self) -> None:
+        started = self._wiring.elapsed()
+        async for samples in self._work.batches():
+            self._tally.busy_s += self._wiring.elapsed() - started
+            self._tally.received += len(samples)
+            await self.span(self._wiring.stage, "batch", started, rows=len(samples))
+            await self.emit(samples)
+            await self.progress(self._tally.emitted, self._work.total)
+            started = self._wiring.elapsed()
+        await self.complete(await self._work.finish())

@@ -1,0 +1,154 @@
+"""``analysis_tda_validation``: persistent homology of claim embeddings.
+
+Each output with enough claims gets a diagram of its own; all claims of a system together get one more.
+Of a large set a seeded uniform sample of ``max_points`` claims is taken (reservoir sampling, Vitter 1985),
+and the result says so. The engine underneath holds the interpreter lock, so a cloud of more than
+``INLINE_POINTS`` points is worked on in another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from anyio import to_process
+
+from ...messages.findings import PersistenceResult
+from ...messages.flow import Sample, StageResult
+from ..ports import Summary, TdaAdapter
+
+__all__ = ["Reservoir", "TdaValidation"]
+
+INLINE_POINTS = 150
+
+
+class Reservoir:
+    """A uniform sample of bounded size of a stream of vectors."""
+
+    def __init__(self, capacity: int, seed: int) -> None:
+        self._capacity = capacity
+        self._random = random.Random(seed)
+        self.points: list[Any] = []
+        self.seen = 0
+
+    def add(self, points: Any) -> None:
+        """Offer the rows of an array of shape (n, d)."""
+        for point in points:
+            self.seen += 1
+            if len(self.points) < self._capacity:
+                self.points.append(point.copy())
+            else:
+                slot = self._random.randrange(self.seen)
+                if slot < self._capacity:
+                    self.points[slot] = point.copy()
+
+
+class TdaValidation:
+    """Persistence per example and for the whole set."""
+
+    restartable = True
+
+    def __init__(
+        self,
+        adapter: TdaAdapter,
+        *,
+        min_points: int = 3,
+        max_points: int = 400,
+        max_points_per_example: int = 100,
+        whole_set: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self._adapter = adapter
+        self._min_points = min_points
+        self._max_points = max_points
+        self._per_example = max_points_per_example
+        self._whole_set = whole_set
+        self._seed = seed
+        self._summaries: dict[str, Summary] = {}
+        self._clouds: dict[str, Reservoir] = {}
+
+    async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples with a PersistenceResult for each output."""
+        done = await asyncio.to_thread(lambda: [self._compute(sample) for sample in samples])
+        for sample, clouds in done:
+            for system, points in clouds:
+                if self._whole_set:
+                    cloud = self._clouds.setdefault(system, Reservoir(self._max_points, self._seed))
+                    cloud.add(points)
+            for result in sample.persistence:
+                self._summaries.setdefault(result.system, self._adapter.accumulator()).add(result)
+        return [sample for sample, _ in done]
+
+    def _compute(self, sample: Sample) -> tuple[Sample, list[tuple[str, Any]]]:
+        results, clouds = [], []
+        for output in sample.outputs:
+            points = self._adapter.embed(sample, output)
+            if points is None:
+                continue
+            clouds.append((output.system, points))
+            results.append(self._result(sample.example.id, output.system, points))
+        return msgspec.structs.replace(sample, persistence=tuple(results)), clouds
+
+    def _result(self, example_id: str, system: str, points: Any) -> PersistenceResult:
+        count = len(points)
+        if count < self._min_points:
+            note = f"{count} claims, at least {self._min_points} needed"
+            return PersistenceResult(
+                system=system,
+                sno_id=example_id,
+                status="too_few_points",
+                n_points=count,
+                method="none",
+                notes=note,
+            )
+        note = ""
+        if count > self._per_example:
+            note = f"first {self._per_example} of {count} claims"
+            points = points[: self._per_example]
+        result = self._adapter.persistence(points, system=system, sno_id=example_id)
+        return msgspec.structs.replace(result, notes=note or result.notes)
+
+    async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
+        """Summaries, and the persistence of the whole set of each system."""
+        whole = [await self._whole(system, cloud) for system, cloud in self._clouds.items()]
+        empty = not self._summaries
+        return StageResult(
+            stage="analysis_tda_validation",
+            status="skipped" if empty else "completed",
+            reason="nothing was embedded: no outputs, or the adapter is a no-op" if empty else None,
+            metrics={system: summary.result() for system, summary in self._summaries.items()},
+            set_persistence=tuple(whole),
+        )
+
+    async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
+        if len(cloud.points) < self._min_points:
+            return PersistenceResult(
+                system=system,
+                sno_id="whole_set",
+                status="too_few_points",
+                n_points=len(cloud.points),
+                method="none",
+            )
+        large = len(cloud.points) > INLINE_POINTS
+        result = await (_in_process if large else _in_thread)(self._adapter, cloud.points, system)
+        if cloud.seen > len(cloud.points):
+            note = f"uniform sample of {len(cloud.points)} of {cloud.seen} claims, seed {self._seed}"
+            result = msgspec.structs.replace(result, notes=note)
+        return result
+
+
+def _persistence(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:
+    import numpy as np
+
+    return adapter.persistence(np.vstack(points), system=system, sno_id="whole_set")
+
+
+async def _in_thread(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:
+    return await asyncio.to_thread(_persistence, adapter, points, system)
+
+
+async def _in_process(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:
+    return await to_process.run_sync(_persistence, adapter, points, system, cancellable=True)

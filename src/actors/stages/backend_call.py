@@ -1,0 +1,427 @@
+"""``backend_call``: trains the model, asks it and the baselines, joins the answers to their examples by id.
+
+Nothing is asked of a backend before every row has passed the checks (``gate``): rows wait in a file. Then
+``concurrency`` rows are in flight at any time, and answers go on in the order of the rows, whatever order
+they arrive in, within a bounded window. A request that fails for good leaves an output with its error, which
+scores as an empty answer; too many of them fail the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from array import array
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ...messages.base import Message
+from ...messages.errors import InputError, StageError
+from ...messages.flow import Batch, EndOfStream, Sample, StageResult
+from ...messages.records import CheckpointRef, Example, Output, Prompt, SamplingParams
+from ...messages.requests import BackendRequest
+from ...messages.training import TrainingConfig
+from ..limits import Answer, RetryPolicy, ask_with_retries
+from ..ports import Backend, Sampler, Session
+from ..runtime import handler
+from ..spool import Spool
+from ..stage import StageBase, Tally, Wiring
+from ..system_tally import SystemTally
+from ..training_loop import Rows, TrainingOutcome, train
+from .guardrails import OutputGuard
+
+__all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
+
+READ_CHUNK = 64
+WINDOW = 8
+"""Rows in flight or waiting for an earlier row, as a multiple of the concurrency."""
+
+
+class BackendCallOptions(Message, frozen=True):
+    """Options of backend_call. The training settings (epochs, ...) are in ``[backend.options]``."""
+
+    mode: Annotated[
+        Literal["train", "sample", "train_then_sample"],
+        Meta(description="Train the model, ask it, or train it and then ask the best checkpoint."),
+    ] = "sample"
+    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="Rows in flight at any time.")] = 16
+    gate: Annotated[
+        bool, Meta(description="Ask nothing before every row has passed the checks. Training always waits.")
+    ] = True
+    max_attempts: Annotated[int, Meta(ge=1, le=100, description="Tries per request.")] = 4
+    timeout_s: Annotated[float, Meta(gt=0, description="Longest wait for one answer, in seconds.")] = 120.0
+    backoff_s: Annotated[
+        float, Meta(ge=0, description="Upper end of the first retry's random wait; doubles each time.")
+    ] = 0.5
+    max_backoff_s: Annotated[float, Meta(ge=0, description="Longest such wait.")] = 30.0
+    max_failed: Annotated[
+        float, Meta(ge=0, le=1, description="Share of the model's requests that may fail for good.")
+    ] = 0.1
+    max_tokens: Annotated[int, Meta(ge=1, description="Longest answer, in tokens.")] = 512
+    temperature: Annotated[float, Meta(ge=0, le=10, description="Sampling temperature.")] = 0.0
+    top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus sampling.")] = 1.0
+    stop: Annotated[tuple[str, ...], Meta(description="Texts that end an answer.")] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether the mode trains."""
+        return self.mode != "sample"
+
+    @property
+    def samples(self) -> bool:
+        """Whether the mode asks."""
+        return self.mode != "train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSpec:
+    """A model or baseline: its name in the results, its backend and that backend's decoded options."""
+
+    name: str
+    backend_id: str
+    backend: Backend
+    options: Any
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    train: bool = False
+    """Whether a baseline is trained too, in the modes that train."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSettings:
+    """All that backend_call works by."""
+
+    model: SystemSpec
+    baselines: tuple[SystemSpec, ...]
+    options: BackendCallOptions
+    evaluate: str
+    """Split that is asked: train, validation, test or all."""
+    experiment_id: str
+    seed: int
+    workdir: Path
+    guard: OutputGuard | None = None
+
+
+class BackendCall(StageBase):
+    """The stage that spends. Not restartable: its failure ends the run."""
+
+    def __init__(self, wiring: Wiring, settings: BackendSettings, tally: Tally) -> None:
+        super().__init__(wiring, tally)
+        self._settings = settings
+        self._options = settings.options
+        self._spool: Spool | None = None
+        self._splits: dict[str, array[int]] = {}
+        self._stream: asyncio.Queue[tuple[Sample, ...] | None] = asyncio.Queue(2)
+        self._gated = settings.options.gate or settings.options.trains
+        self._ended = asyncio.Event()
+        self._sessions: list[Session] = []
+        self._systems: dict[str, SystemTally] = {}
+        self._trained: dict[str, TrainingOutcome] = {}
+        self._rows_trained = self._rows_without_reference = 0
+        self._skipped = 0
+
+    async def on_start(self) -> None:
+        """Open the waiting room and the worker."""
+        if self._gated:
+            self._spool = await asyncio.to_thread(Spool, self._settings.workdir)
+        self.context.create_task(self._run(), name="backend_call")
+
+    async def on_stop(self) -> None:
+        """Release sessions and files."""
+        for session in self._sessions:
+            await session.aclose()
+        if self._spool is not None:
+            self._spool.close()
+
+    @handler
+    async def on_batch(self, message: Batch) -> None:
+        """Let rows wait, or hand them to the worker."""
+        await self.begin()
+        self._tally.received += len(message.samples)
+        if self._spool is None:
+            wanted = tuple(s for s in message.samples if self._is_asked(s.example))
+            self._skipped += len(message.samples) - len(wanted)
+            await self._stream.put(wanted)
+            return
+        for number, sample in enumerate(message.samples, start=len(self._spool)):
+            self._splits.setdefault(sample.example.split, array("q")).append(number)
+        await asyncio.to_thread(self._spool.append, message.samples)
+
+    @handler
+    async def on_end(self, _message: EndOfStream) -> None:
+        """All rows have passed the checks: spending may begin."""
+        await self.begin()
+        self._ended.set()
+        if self._spool is None:
+            await self._stream.put(None)
+
+    def _is_asked(self, example: Example) -> bool:
+        return self._settings.evaluate in ("all", example.split) or example.split == "all"
+
+    async def _run(self) -> None:
+        if self._gated:
+            await self._ended.wait()
+        started = self._wiring.elapsed()
+        model = self._settings.model
+        session = await self._open(model)
+        checkpoint = await self._train(session, model) if self._options.trains else None
+        if self._options.samples:
+            samplers = [(model, await session.sampler(checkpoint))]
+            for spec in self._settings.baselines:
+                samplers.append((spec, await self._baseline_sampler(spec)))  # noqa: PERF401 - one at a time
+            await self._sample(samplers)
+            self._check_failures()
+        self._tally.busy_s += self._wiring.elapsed() - started
+        await self.complete(self._result())
+
+    async def _open(self, spec: SystemSpec) -> Session:
+        folder = self._settings.workdir / "checkpoints"
+        session = await spec.backend.open(spec.options, seed=self._settings.seed, workdir=folder)
+        self._sessions.append(session)
+        return session
+
+    async def _baseline_sampler(self, spec: SystemSpec) -> Sampler:
+        session = await self._open(spec)
+        checkpoint = await self._train(session, spec) if self._options.trains and spec.train else None
+        return await session.sampler(checkpoint)
+
+    # training
+
+    async def _train(self, session: Session, spec: SystemSpec) -> CheckpointRef:
+        training, skipped = await self._trainable("train")
+        held_out, _ = await self._trainable("validation")
+        if not training.count:
+            raise InputError(
+                f"mode {self._options.mode!r} needs training rows with a reference: "
+                "set dataset.options.split, or split_key"
+            )
+        started = self._wiring.elapsed()
+
+        async def report(done: int, total: int, note: str) -> None:
+            await self.progress(done, total, note, phase=f"train {spec.name}")
+
+        outcome = await train(
+            session, training, held_out, spec.training, seed=self._settings.seed, report=report
+        )
+        self._trained[spec.name] = outcome
+        self._rows_trained, self._rows_without_reference = training.count, skipped
+        await self.span(f"train {spec.name}", "train", started, steps=outcome.steps, epochs=outcome.epochs)
+        return outcome.chosen(spec.training.keep)
+
+    async def _trainable(self, split: str) -> tuple[Rows, int]:
+        numbers = self._splits.get(split, array("q"))
+        if split == "train" and self._options.mode == "train":
+            numbers = numbers or self._splits.get("all", array("q"))
+        spool = self._spool
+        if spool is None:
+            raise StageError("backend_call", "training needs the rows to wait first")
+
+        def usable() -> array[int]:
+            return array("q", (n for n in numbers if spool.read([n])[0].example.reference is not None))
+
+        kept = await asyncio.to_thread(usable)
+
+        def read(positions: Sequence[int]) -> list[Example]:
+            return [sample.example for sample in spool.read([kept[p] for p in positions])]
+
+        return Rows(read, len(kept)), len(numbers) - len(kept)
+
+    # sampling
+
+    async def _sample(self, samplers: Sequence[tuple[SystemSpec, Sampler]]) -> None:
+        for spec, _ in samplers:
+            self._systems[spec.name] = SystemTally(spec.backend_id)
+        total = self._asked_count()
+        if total == 0:
+            raise InputError(
+                f"no row is in split {self._settings.evaluate!r}: see dataset.split and dataset.options.split"
+            )
+        options = self._options
+        window = asyncio.Semaphore(options.concurrency * WINDOW)
+        slots: asyncio.Queue[int] = asyncio.Queue()
+        for slot in range(options.concurrency):
+            slots.put_nowait(slot)
+        waiting: asyncio.Queue[asyncio.Task[Sample] | None] = asyncio.Queue()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._emit_in_order(waiting, window, total))
+                async for sample in self._rows():
+                    await window.acquire()
+                    slot = await slots.get()
+                    waiting.put_nowait(group.create_task(self._answer(sample, samplers, slot, slots)))
+                waiting.put_nowait(None)
+        except BaseExceptionGroup as group_of_errors:
+            raise first_leaf(group_of_errors) from None
+
+    def _asked_count(self) -> int | None:
+        if self._spool is None:
+            return None
+        return sum(
+            len(n) for s, n in self._splits.items() if self._settings.evaluate in ("all", s) or s == "all"
+        )
+
+    async def _rows(self) -> AsyncIterator[Sample]:
+        if self._spool is None:
+            while (batch := await self._stream.get()) is not None:
+                for sample in batch:
+                    yield sample
+            return
+        for start in range(0, len(self._spool), READ_CHUNK):
+            numbers = range(start, min(start + READ_CHUNK, len(self._spool)))
+            for sample in await asyncio.to_thread(self._spool.read, numbers):
+                if self._is_asked(sample.example):
+                    yield sample
+                else:
+                    self._skipped += 1
+
+    async def _emit_in_order(
+        self,
+        waiting: asyncio.Queue[asyncio.Task[Sample] | None],
+        window: asyncio.Semaphore,
+        total: int | None,
+    ) -> None:
+        done, batch = 0, list[Sample]()
+        while (task := await waiting.get()) is not None:
+            batch.append(await task)
+            done += 1
+            window.release()
+            if len(batch) >= READ_CHUNK or waiting.empty():
+                await self.emit(batch)
+                batch = []
+            await self.progress(done, total, phase="sample")
+        await self.emit(batch)
+
+    async def _answer(
+        self,
+        sample: Sample,
+        samplers: Sequence[tuple[SystemSpec, Sampler]],
+        slot: int,
+        slots: asyncio.Queue[int],
+    ) -> Sample:
+        outputs, verdicts = list(sample.outputs), list(sample.verdicts)
+        try:
+            for spec, sampler in samplers:
+                output = await self._ask(spec, sampler, sample.example, slot)
+                if self._settings.guard is not None and output.error is None:
+                    verdict, output = self._settings.guard.scan(output)
+                    verdicts.append(verdict)
+                outputs.append(output)
+        finally:
+            slots.put_nowait(slot)
+        return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
+
+    async def _ask(self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int) -> Output:
+        started = self._wiring.elapsed()
+        request = self._request(spec, example)
+        policy = RetryPolicy(
+            max_attempts=self._options.max_attempts,
+            timeout_s=self._options.timeout_s,
+            base_s=self._options.backoff_s,
+            cap_s=self._options.max_backoff_s,
+        )
+        answer = await ask_with_retries(sampler, request, policy, now=self._wiring.now)
+        output = _output(spec, example, answer)
+        self._systems[spec.name].add(output)
+        await self.span(
+            spec.name,
+            "request",
+            started,
+            lane=f"{self._wiring.stage}/{slot}",
+            status="error" if output.error else "ok",
+            example=example.id,
+            attempts=output.attempts,
+            **({"error": output.error} if output.error else {}),
+        )
+        return output
+
+    def _request(self, spec: SystemSpec, example: Example) -> BackendRequest:
+        options = self._options
+        identity = (self._settings.experiment_id, spec.name, example.id, example.input, self._settings.seed)
+        digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=16)
+        return BackendRequest(
+            key=digest.hexdigest(),
+            example_id=example.id,
+            prompt=Prompt(text=example.input),
+            params=SamplingParams(
+                max_tokens=options.max_tokens,
+                temperature=options.temperature,
+                top_p=options.top_p,
+                stop=options.stop,
+                seed=int.from_bytes(digest.digest()[:4], "big"),
+            ),
+        )
+
+    def _check_failures(self) -> None:
+        model = self._systems[self._settings.model.name]
+        if model.asked and model.failed / model.asked > self._options.max_failed:
+            raise StageError(
+                "backend_call",
+                f"{model.failed} of {model.asked} requests failed, more than max_failed = "
+                f"{self._options.max_failed:g}; the first: {model.first_error}",
+            )
+
+    def _result(self) -> StageResult:
+        model = self._settings.model
+        outcome = self._trained.get(model.name)
+        metrics: dict[str, Any] = {
+            "mode": self._options.mode,
+            "systems": {name: tally.metrics() for name, tally in self._systems.items()},
+            "not_asked": self._skipped,
+        }
+        if outcome is not None:
+            metrics["training"] = {
+                "rows": self._rows_trained,
+                "rows_without_reference": self._rows_without_reference,
+                **outcome.metrics(model.training.keep),
+            }
+            metrics["baseline_training"] = {
+                spec.name: self._trained[spec.name].metrics(spec.training.keep)
+                for spec in self._settings.baselines
+                if spec.name in self._trained
+            }
+        if self._settings.guard is not None:
+            metrics["guardrails"] = self._settings.guard.metrics()
+        return StageResult(
+            stage="backend_call",
+            status="completed",
+            metrics=metrics,
+            losses=tuple(outcome.losses) if outcome else (),
+            checkpoints=tuple(outcome.checkpoints) if outcome else (),
+        )
+
+
+def _output(spec: SystemSpec, example: Example, answer: Answer) -> Output:
+    if answer.reply is None or not answer.reply.completions:
+        return Output(
+            example_id=example.id,
+            system=spec.name,
+            backend=spec.backend_id,
+            finish_reason="error",
+            attempts=answer.attempts,
+            latency_s=answer.latency_s,
+            error=answer.error or "BackendError: the reply holds no completion",
+        )
+    first = answer.reply.completions[0]
+    return Output(
+        example_id=example.id,
+        system=spec.name,
+        backend=spec.backend_id,
+        text=first.text,
+        finish_reason=first.finish_reason,
+        confidence=first.confidence,
+        attempts=answer.attempts,
+        latency_s=answer.latency_s,
+        usage=answer.reply.usage,
+        cost_usd=answer.reply.cost_usd,
+    )
+
+
+def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception of a group of tasks: the one that made the others end."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

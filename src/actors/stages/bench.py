@@ -1,0 +1,136 @@
+"""``bench``: the model against its baselines on the same examples.
+
+It always has data: every output with a reference is scored by exact match and token F1 here, and all scores
+of ``analysis_metrics`` are taken over. Examples pair the systems; groups of the data cluster the statistics.
+Outputs that failed stay in, with the scores that an empty answer gets, so that failing never pays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta
+
+from ...messages.base import Message
+from ...messages.experiment import StatsConfig
+from ...messages.findings import Comparison, Distribution, Metric
+from ...messages.flow import Sample, StageResult
+from ..distributions import histograms
+from ..ports import Statistics
+from ..reference import METHOD, reference_scores
+from ..scores import ClusterIndex, Columns
+from .analysis_metrics import summarize_column
+
+__all__ = ["Bench", "BenchOptions"]
+
+
+class BenchOptions(Message, frozen=True):
+    """Options of bench; tests, alpha and correction are in ``[reliability.stats]``."""
+
+    metrics: Annotated[
+        tuple[str, ...],
+        Meta(description="Metrics compared with the baselines; default: all that are not methods' details."),
+    ] = ()
+
+
+class Bench:
+    """Paired comparisons."""
+
+    restartable = True
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        config: StatsConfig,
+        options: BenchOptions,
+        *,
+        model: str,
+        baselines: Sequence[str],
+        seed: int,
+    ) -> None:
+        self._statistics = statistics
+        self._config = config
+        self._options = options
+        self._model = model
+        self._baselines = tuple(baselines)
+        self._seed = seed
+        self._clusters = ClusterIndex()
+        self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
+
+    async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples as they came; their scores are noted."""
+        for sample in samples:
+            self._note(sample)
+        return samples
+
+    def _note(self, sample: Sample) -> None:
+        if not sample.outputs:
+            return
+        self._clusters.add(sample.example.group)
+        analysed = {scores.system: scores for scores in sample.scores}
+        texts = {output.system: output.text for output in sample.outputs}
+        for system, columns in self._columns.items():
+            scores = dict(reference_scores(texts.get(system, ""), sample.example.reference))
+            methods = dict.fromkeys(scores, METHOD)
+            if system in analysed:
+                scores |= analysed[system].scores
+                methods |= analysed[system].methods
+            columns.add(scores, methods)
+
+    async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
+        """Figures of the metrics that only bench computes, comparisons, histograms."""
+        model = self._columns[self._model]
+        if model.n == 0:
+            reason = "no output reached bench"
+            return StageResult(stage="bench", status="skipped", reason=reason)
+        figures, comparisons, shapes = await asyncio.to_thread(self._compute)
+        return StageResult(
+            stage="bench",
+            status="completed",
+            metrics={
+                "examples": model.n,
+                "tests": list(self._config.tests),
+                "alpha": self._config.alpha,
+                "correction": self._config.correction,
+                "compared": sorted({comparison.metric for comparison in comparisons}),
+            },
+            figures=tuple(figures),
+            comparisons=tuple(comparisons),
+            distributions=tuple(shapes),
+        )
+
+    def _compute(self) -> tuple[list[Metric], list[Comparison], list[Distribution]]:
+        figures = [
+            summarize_column(self._statistics, columns, name, self._config, self._seed)
+            for columns in self._columns.values()
+            for name in ("exact_match", "token_f1")
+        ]
+        raw = [
+            self._compare(name, baseline) for baseline in self._baselines for name in self._compared(baseline)
+        ]
+        comparisons = self._statistics.correct(raw, self._config)
+        shapes = [
+            shape
+            for name in self._columns[self._model].names()
+            for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
+        ]
+        return figures, comparisons, shapes
+
+    def _compared(self, baseline: str) -> list[str]:
+        both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
+        if not self._options.metrics:
+            return both
+        return [name for name in self._options.metrics if name in both]
+
+    def _compare(self, metric: str, baseline: str) -> Comparison:
+        return self._statistics.compare(
+            metric,
+            self._columns[self._model].values(metric),
+            self._columns[baseline].values(metric),
+            names=(self._model, baseline),
+            clusters=self._clusters.clusters(),
+            config=self._config,
+            seed=self._seed,
+        )

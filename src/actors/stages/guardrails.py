@@ -1,0 +1,126 @@
+"""``guardrails``: scans what goes into the backend and what comes out of it.
+
+Inputs are scanned here, before anything is spent; outputs by ``backend_call`` with the same guard, as they
+arrive. Each text gets a verdict; redaction replaces the text that is passed on. ``fail_on_violation`` ends
+the run at the first flagged text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from ...messages.errors import DatasetError, StageError
+from ...messages.findings import Verdict
+from ...messages.flow import Sample, StageResult
+from ...messages.records import Output
+from ..ports import Guard
+
+__all__ = ["Guardrails", "OutputGuard"]
+
+
+class GuardTally:
+    """Counts of verdicts of one side."""
+
+    def __init__(self) -> None:
+        self.scanned = 0
+        self.flagged = 0
+        self.redacted = 0
+        self.categories: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one verdict."""
+        self.scanned += 1
+        self.flagged += verdict.flagged
+        self.redacted += verdict.redacted
+        if verdict.flagged:
+            self.categories.update({finding.category for finding in verdict.findings})
+
+    def metrics(self) -> dict[str, object]:
+        """JSON-ready counts."""
+        return {
+            "scanned": self.scanned,
+            "violations": self.flagged,
+            "redacted": self.redacted,
+            "categories": dict(sorted(self.categories.items())),
+        }
+
+
+class Guardrails:
+    """Scans inputs."""
+
+    restartable = True
+
+    def __init__(self, guard: Guard, *, fail_on_violation: bool = False, drop_flagged: bool = False) -> None:
+        self._guard = guard
+        self._fail = fail_on_violation
+        self._drop = drop_flagged
+        self._tally = GuardTally()
+        self._dropped = 0
+
+    async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples with their verdicts, redacted where the guard says so."""
+        scanned = await asyncio.to_thread(lambda: [self._scan(sample) for sample in samples])
+        for sample in scanned:
+            verdict = sample.verdicts[-1]
+            self._tally.add(verdict)
+            if verdict.flagged and self._fail:
+                raise _violation(sample, verdict)
+        kept = [s for s in scanned if not (self._drop and s.verdicts[-1].flagged)]
+        self._dropped += len(scanned) - len(kept)
+        return kept
+
+    def _scan(self, sample: Sample) -> Sample:
+        example = sample.example
+        verdict, text = self._guard.scan(example.input, side="input")
+        if text != example.input:
+            example = msgspec.structs.replace(example, input=text)
+        if verdict.redacted and example.reference is not None:
+            _, reference = self._guard.scan(example.reference, side="input")
+            example = msgspec.structs.replace(example, reference=reference)
+        return msgspec.structs.replace(sample, example=example, verdicts=(*sample.verdicts, verdict))
+
+    async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
+        """Counts of the inputs; those of the outputs are with ``backend_call``."""
+        return StageResult(
+            stage="guardrails",
+            status="completed",
+            metrics={**self._tally.metrics(), "side": "input", "dropped": self._dropped},
+        )
+
+
+class OutputGuard:
+    """Scans outputs, for ``backend_call``."""
+
+    def __init__(self, guard: Guard, *, fail_on_violation: bool = False) -> None:
+        self._guard = guard
+        self._fail = fail_on_violation
+        self._tally = GuardTally()
+
+    def scan(self, output: Output) -> tuple[Verdict, Output]:
+        """Verdict and the output, redacted where the guard says so. Short texts only: runs on the loop."""
+        verdict, text = self._guard.scan(output.text, side="output")
+        self._tally.add(verdict)
+        if verdict.flagged and self._fail:
+            category = verdict.findings[0].category
+            reason = f"output of {output.system} for example {output.example_id} holds {category}"
+            raise StageError("guardrails", reason)
+        return verdict, output if text == output.text else msgspec.structs.replace(output, text=text)
+
+    def metrics(self) -> dict[str, object]:
+        """JSON-ready counts."""
+        return {**self._tally.metrics(), "side": "output"}
+
+
+def _violation(sample: Sample, verdict: Verdict) -> DatasetError:
+    found = verdict.findings[0]
+    return DatasetError(
+        f"guardrails found {found.category} at characters {found.start}-{found.end} "
+        "and fail_on_violation is set",
+        source=sample.example.source,
+        line=sample.example.line,
+        field="input",
+    )

@@ -1,0 +1,71 @@
+"""Counts of what one system was asked and answered."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from ..messages.records import Output
+
+__all__ = ["SystemTally"]
+
+
+class SystemTally:
+    """Requests, failures, attempts, latency, tokens and cost of one system; eight bytes a request."""
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self.asked = 0
+        self.failed = 0
+        self.first_error: str | None = None
+        self._attempts = 0
+        self._latencies = array("d")
+        self._prompt_tokens = self._completion_tokens = 0
+        self._estimated = False
+        self._cost: float = 0.0
+        self._cost_known = True
+
+    def add(self, output: Output) -> None:
+        """Count one output."""
+        self.asked += 1
+        self._attempts += output.attempts
+        if output.error is not None:
+            self.failed += 1
+            self.first_error = self.first_error or output.error
+            return
+        self._latencies.append(output.latency_s)
+        self._prompt_tokens += output.usage.prompt_tokens
+        self._completion_tokens += output.usage.completion_tokens
+        self._estimated |= output.usage.estimated
+        if output.cost_usd is None:
+            self._cost_known = False
+        else:
+            self._cost += output.cost_usd
+
+    def metrics(self) -> dict[str, Any]:
+        """JSON-ready figures. Latencies are those of answered requests, in seconds, by nearest rank."""
+        ordered = sorted(self._latencies)
+        return {
+            "backend": self._backend,
+            "asked": self.asked,
+            "failed": self.failed,
+            "first_error": self.first_error,
+            "retries": self._attempts - self.asked,
+            "latency_s": {
+                "mean": sum(ordered) / len(ordered) if ordered else None,
+                "p50": _rank(ordered, 50),
+                "p95": _rank(ordered, 95),
+                "p99": _rank(ordered, 99),
+                "max": ordered[-1] if ordered else None,
+            },
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": self._completion_tokens,
+            "tokens_estimated": self._estimated,
+            "cost_usd": self._cost if self._cost_known and self._latencies else None,
+        }
+
+
+def _rank(ordered: list[float], percent: int) -> float | None:
+    if not ordered:
+        return None
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,18 @@
+"""The ``crucible`` command: parses arguments, calls the engine, prints.
+
+Exit codes: 0 done, 1 the run failed, 2 bad input or usage, 130 interrupted. Results go to stdout, progress
+and errors to stderr. Command modules import the engine only when they run, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    from .app import invoke
+
+    sys.exit(invoke(sys.argv[1:]))

@@ -1,0 +1,73 @@
+"""The tree of commands, and the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from ...messages.errors import CrucibleError, InputError, RunCancelledError
+
+__all__ = ["app", "invoke"]
+
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def _version() -> str:
+    from ...version import __version__
+
+    return __version__
+
+
+app = App(
+    name="crucible",
+    help="Run declarative LLM experiments and get reports whose numbers hold.",
+    version=_version,
+    help_format="plaintext",
+    result_action="return_value",
+)
+_COMMANDS = f"{__package__}"
+app.command(f"{_COMMANDS}.run:run", name="run")
+app.command(f"{_COMMANDS}.validate:validate", name="validate")
+app.command(f"{_COMMANDS}.catalogue:stages", name="stages")
+app.command(f"{_COMMANDS}.catalogue:backends", name="backends")
+data = App(name="data", help="Prepare, check and profile data sets.", help_format="plaintext")
+convert = App(name="convert", help="Make claim data sets from published formats.", help_format="plaintext")
+convert.command(f"{_COMMANDS}.data:convert_scifact", name="scifact")
+data.command(convert)
+data.command(f"{_COMMANDS}.data:check", name="check")
+data.command(f"{_COMMANDS}.data:profile", name="profile")
+app.command(data)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code. Never shows a traceback for what a user did."""
+    try:
+        code = app(list(arguments), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(_one_line(str(error)) + " (see crucible --help)", BAD_INPUT)
+    except InputError as error:
+        return _complain(str(error), BAD_INPUT)
+    except RunCancelledError as error:
+        return _complain(str(error), INTERRUPTED)
+    except CrucibleError as error:
+        return _complain(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) went away: not an error of ours, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code if isinstance(code, int) else OK
+
+
+def _complain(text: str, code: int) -> int:
+    for line in text.splitlines() or [""]:
+        print(f"crucible: {line}", file=sys.stderr)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

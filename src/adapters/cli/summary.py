@@ -1,0 +1,69 @@
+"""What ``crucible run`` prints when a run is over."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...messages.control import RunResult
+from ...messages.findings import Comparison, Metric
+
+__all__ = ["print_json", "print_summary"]
+
+
+def print_json(result: RunResult) -> None:
+    """One JSON object on stdout."""
+    content: dict[str, Any] = {
+        "run_id": result.run_id,
+        "status": result.status,
+        "failure": result.failure,
+        "seconds": result.seconds,
+        "metrics": {stage.stage: stage.metrics for stage in result.stages},
+        "figures": [figure for stage in result.stages for figure in stage.figures],
+        "comparisons": [comparison for stage in result.stages for comparison in stage.comparisons],
+        "artifacts": result.artifacts,
+    }
+    sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
+
+
+def print_summary(result: RunResult, folder: Path) -> None:
+    """The headline figures, the comparisons in words, and where the files are."""
+    figures = [figure for stage in result.stages for figure in stage.figures]
+    systems = list(dict.fromkeys(figure.system for figure in figures if figure.system))
+    if figures:
+        _print_figures(figures, systems)
+    for stage in result.stages:
+        for comparison in stage.comparisons:
+            print(comparison_line(comparison))
+    print(f"{result.status} in {result.seconds:.1f} s: {folder}")
+    for artifact in result.artifacts:
+        print(f"  {artifact.path}")
+
+
+def _print_figures(figures: list[Metric], systems: list[str]) -> None:
+    by_name: dict[str, dict[str, Metric]] = {}
+    for figure in figures:
+        if figure.system is not None:
+            by_name.setdefault(figure.name, {})[figure.system] = figure
+    width = max(len(name) for name in by_name)
+    print(" " * width + "".join(f"  {system:>24}" for system in systems))
+    for name, row in by_name.items():
+        print(f"{name:<{width}}" + "".join(f"  {_cell(row.get(system)):>24}" for system in systems))
+    print()
+
+
+def _cell(metric: Metric | None) -> str:
+    if metric is None or metric.value is None:
+        return "-"
+    if metric.interval is None:
+        return f"{metric.value:.3f}"
+    return f"{metric.value:.3f} [{metric.interval.low:.3f}, {metric.interval.high:.3f}]"
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """One comparison in words."""
+    words = comparison.summary or comparison.verdict
+    return f"{comparison.metric}, {comparison.system} against {comparison.baseline}: {words}"

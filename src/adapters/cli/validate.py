@@ -1,0 +1,59 @@
+"""``crucible validate``: everything a run would check before it spends anything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["validate"]
+
+
+def validate(
+    file: Path | None = None,
+    *,
+    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=False)] = None,
+    schema: Annotated[bool, Parameter(negative="")] = False,
+    data: bool = True,
+) -> int:
+    """Check an experiment file, its options and its data set; every problem is listed.
+
+    Args:
+        file: Experiment file, TOML or JSON.
+        set_: Override a value, as for run; may be repeated.
+        schema: Print the JSON Schema of the experiment file instead.
+        data: Also open and scan the data set.
+    """
+    if schema:
+        return _print_schema()
+    if file is None:
+        from ...messages.errors import InputError
+
+        raise InputError("validate: expected an experiment file, or --schema")
+    from ...composition import prepare
+    from ...engine import open_dataset
+    from ...messages.experiment_file import load_experiment
+
+    experiment = load_experiment(file, set_ or [])
+    prepared = prepare(experiment, base=file.parent, source=str(file))
+    line = f"{file}: ok, {len(prepared.enabled())} stages"
+    if data:
+        dataset = open_dataset(prepared)
+        facts = dataset.facts
+        splits = ", ".join(f"{name} {count}" for name, count in facts.splits.items())
+        line += f", {facts.rows} rows ({splits})"
+        dataset.close()
+    print(line)
+    return 0
+
+
+def _print_schema() -> int:
+    import msgspec
+
+    from ...messages.option_help import experiment_schema
+
+    text = msgspec.json.format(msgspec.json.encode(experiment_schema()), indent=2).decode()
+    sys.stdout.write(text + "\n")
+    return 0

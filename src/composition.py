@@ -1,0 +1,498 @@
+"""How an experiment becomes a run: each stage's options, and how its work is built from its parts.
+
+The only place that knows both the stages and the adapters. ``preflight`` decodes every option of every part
+and gathers all problems; ``compose`` opens the data set and wires the rest up. A plug-in stage is a
+``StageType`` like those below.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from . import registry
+from .actors.experiment import DISABLED, StagePlan
+from .actors.ports import Dataset, ReportSink
+from .actors.runtime import Actor
+from .actors.stage import SourceActor, StageActor, Tally, Wiring, Work
+from .messages.base import Message
+from .messages.checks import check_experiment
+from .messages.decoding import collect
+from .messages.errors import CrucibleError, ExperimentError, Problem, UnknownNameError
+from .messages.experiment import BackendRef, Experiment, StageDef
+from .messages.flow import StageResult
+from .messages.report import Excerpt, RunReport
+from .messages.training import TrainingConfig
+
+__all__ = ["Prepared", "Services", "StageType", "prepare", "system_name"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """An experiment of which every option has been decoded."""
+
+    experiment: Experiment
+    stage_options: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Decoded option Structs of each enabled stage: its own, then its adapter's."""
+    dataset_options: Any = None
+    backend_options: list[tuple[BackendRef, Any, TrainingConfig]] = field(default_factory=list)
+    """The model first, then the baselines."""
+    base: Path = field(default_factory=Path.cwd)
+
+    def enabled(self) -> list[StageDef]:
+        """The stages that will run."""
+        return [stage for stage in self.experiment.pipeline if stage.enabled]
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """What stages are built from, besides their options."""
+
+    prepared: Prepared
+    dataset: Dataset
+    workdir: Path
+    sink: ReportSink
+    compose_report: Callable[[Sequence[StageResult], tuple[Excerpt, ...]], RunReport]
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+        return self.prepared.experiment
+
+    @property
+    def model(self) -> str:
+        """Name of the model in the results."""
+        return system_name(self.experiment.backend)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Names of the baselines in the results."""
+        return tuple(system_name(ref) for ref in self.experiment.baselines)
+
+
+class NoOptions(Message, frozen=True):
+    """This stage has no options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageType:
+    """A kind of stage, built in or from a plug-in."""
+
+    name: str
+    summary: str
+    options: Callable[[], type[msgspec.Struct]]
+    """Its options; imported only when asked for."""
+    build: Callable[[Services, Any, Any], Any]
+    """Services, own options, adapter's options -> the Work (or the source's work)."""
+    adapter: tuple[registry.Kind, Callable[[Experiment], str]] | None = None
+    """Kind of its adapter and the experiment's choice of it."""
+    actor: Callable[[Wiring, Any, Tally], Actor] = StageActor
+
+
+def system_name(ref: BackendRef) -> str:
+    """What a model or baseline is called in the results."""
+    return ref.name or ref.id
+
+
+# Options
+
+
+def split_keys(options: dict[str, Any], own: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries that are fields of ``own``, and the rest."""
+    mine = {f.encode_name for f in msgspec.structs.fields(own)}
+    return (
+        {key: value for key, value in options.items() if key in mine},
+        {key: value for key, value in options.items() if key not in mine},
+    )
+
+
+def prepare(experiment: Experiment, *, base: Path | None = None, source: str | None = None) -> Prepared:
+    """Decode every option of every part; raises ExperimentError with all problems at once."""
+    prepared = Prepared(experiment=experiment, base=base or Path.cwd())
+    problems = list(check_experiment(experiment))
+    problems += _unavailable(experiment)
+    for index, stage in enumerate(experiment.pipeline):
+        problems += _prepare_stage(prepared, stage, f"pipeline[{index}]")
+    problems += _prepare_dataset(prepared)
+    refs = [("backend", experiment.backend)]
+    refs += [(f"baselines[{i}]", ref) for i, ref in enumerate(experiment.baselines)]
+    for path, ref in refs:
+        problems += _prepare_backend(prepared, ref, path)
+    if problems:
+        raise ExperimentError(problems, source)
+    return prepared
+
+
+def _unavailable(experiment: Experiment) -> list[Problem]:
+    reliability = experiment.reliability
+    problems = []
+    if reliability.ensemble.strategy != "none":
+        problems.append(
+            Problem("reliability.ensemble.strategy", "this version has no ensembles yet: expected 'none'")
+        )
+    if reliability.hedging.strategy != "off":
+        problems.append(
+            Problem("reliability.hedging.strategy", "this version has no hedging yet: expected 'off'")
+        )
+    if reliability.fairness.enabled:
+        problems.append(
+            Problem("reliability.fairness.enabled", "this version has no fairness stage: expected false")
+        )
+    if not any(stage.name == "data_load" and stage.enabled for stage in experiment.pipeline):
+        problems.append(Problem("pipeline", "expected an enabled stage data_load"))
+    return problems
+
+
+def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Problem]:
+    try:
+        kind: StageType = registry.load("stage", stage.name)
+    except CrucibleError as error:
+        return [Problem(f"{path}.name", str(error))]
+    own_type = kind.options()
+    if kind.adapter is None:
+        own, problems = collect(stage.options, own_type, f"{path}.options")
+        prepared.stage_options[stage.name] = (own, None)
+        return problems
+    adapter_kind, choice = kind.adapter
+    mine, rest = split_keys(stage.options, own_type)
+    own, problems = collect(mine, own_type, f"{path}.options")
+    chosen = getattr(own, "adapter", None) or choice(prepared.experiment)
+    try:
+        adapter = registry.load(adapter_kind, chosen)
+    except UnknownNameError as error:
+        return [*problems, Problem(f"{path}.options.adapter", str(error))]
+    theirs, more = collect(rest, adapter.Options, f"{path}.options")
+    prepared.stage_options[stage.name] = (own, (adapter, theirs))
+    return [*problems, *more]
+
+
+def _prepare_dataset(prepared: Prepared) -> list[Problem]:
+    ref = prepared.experiment.dataset
+    if ref is None:
+        return [Problem("dataset", "expected a table [dataset], key is missing")]
+    try:
+        loader = registry.load("dataset provider", ref.provider)
+    except CrucibleError as error:
+        return [Problem("dataset.provider", str(error))]
+    prepared.dataset_options, problems = collect(ref.options, loader.Options, "dataset.options")
+    return problems
+
+
+def _prepare_backend(prepared: Prepared, ref: BackendRef, path: str) -> list[Problem]:
+    try:
+        backend = registry.load("backend", ref.id)
+    except CrucibleError as error:
+        return [Problem(f"{path}.id", str(error))]
+    mine, rest = split_keys(ref.options, TrainingConfig)
+    training, problems = collect(mine, TrainingConfig, f"{path}.options")
+    options, more = collect(rest, backend.Options, f"{path}.options")
+    if training is not None:
+        prepared.backend_options.append((ref, options, training))
+    problems = [*problems, *more]
+    call = next((s for s in prepared.enabled() if s.name == "backend_call"), None)
+    trains = call is not None and call.options.get("mode", "sample") != "sample"
+    wants_training = trains and (path == "backend" or ref.train)
+    if wants_training and not backend().capabilities.trainable:
+        problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
+    return problems
+
+
+# Stages
+
+
+def build_stages(services: Services) -> tuple[StagePlan, ...]:
+    """The plans of all enabled stages, in order; ``data_load`` is the source."""
+    order = [stage.name for stage in services.prepared.enabled()]
+    order.sort(key=lambda name: name != "data_load")  # stable: a validate stage before it has run by now
+    return tuple(_plan(services, registry.load("stage", name)) for name in order)
+
+
+def _plan(services: Services, kind: StageType) -> StagePlan:
+    own, adapter = services.prepared.stage_options[kind.name]
+    part = None if adapter is None else adapter[0](adapter[1])
+    work = kind.build(services, own, part)
+    return StagePlan(
+        name=kind.name,
+        build=lambda wiring, tally: kind.actor(wiring, work, tally),
+        restartable=getattr(work, "restartable", False),
+    )
+
+
+def _statistics() -> Any:
+    from .adapters.statistics import PairedStatistics
+
+    return PairedStatistics()
+
+
+def _lazy(module: str, name: str) -> Callable[[], Any]:
+    from importlib import import_module
+
+    return lambda: getattr(import_module(module, __package__), name)
+
+
+class AdapterChoice(Message, frozen=True):
+    """Options of a stage whose work an adapter does; all other keys are the adapter's own."""
+
+    adapter: Annotated[
+        str | None, Meta(description="Adapter; default: the experiment's analysis adapter of this stage.")
+    ] = None
+
+
+class TdaStageOptions(AdapterChoice, frozen=True):
+    """Options of analysis_tda_validation; all other keys are the adapter's own."""
+
+    min_points: Annotated[
+        int, Meta(ge=1, le=1000, description="Fewest claims for a diagram of their own.")
+    ] = 3
+    max_points: Annotated[
+        int, Meta(ge=3, le=5000, description="Claims of the whole set; of more, a uniform sample is taken.")
+    ] = 400
+    max_points_per_example: Annotated[
+        int, Meta(ge=3, le=1000, description="Claims of one output; of more, the first are taken.")
+    ] = 100
+    whole_set: Annotated[bool, Meta(description="One more diagram over the claims of all examples.")] = True
+
+
+class ValidateOptions(Message, frozen=True):
+    """Options of validate."""
+
+    strict: Annotated[
+        bool, Meta(description="Kept for compatibility: problems always end the run before it spends.")
+    ] = True
+
+
+class ValidateWork:
+    """Everything was checked before the run began; this stage states it in the report."""
+
+    restartable = True
+
+    async def process(self, samples: Sequence[Any]) -> Sequence[Any]:
+        """All samples, untouched."""
+        return samples
+
+    async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
+        """Passed: a run whose preflight fails does not begin."""
+        return StageResult(stage="validate", status="completed", metrics={"status": "passed"})
+
+
+def _build_data_load(services: Services, own: Any, _adapter: Any) -> Any:
+    from .actors.stages.data_load import DataLoad
+
+    return DataLoad(services.dataset, own)
+
+
+def _build_data_checks(_services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.data_checks import DataChecks
+    from .adapters.expectations import ExpectationSuite
+
+    return DataChecks(ExpectationSuite(own), max_violations=own.max_violations, fail_fast=own.fail_fast)
+
+
+def _guard_options() -> type[msgspec.Struct]:
+    from .adapters.guardrails.stage_options import GuardrailsOptions
+
+    return GuardrailsOptions
+
+
+def _build_guardrails(_services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.guardrails import Guardrails
+    from .adapters.guardrails import RuleGuard
+
+    return Guardrails(RuleGuard(own), fail_on_violation=own.fail_on_violation, drop_flagged=own.drop_flagged)
+
+
+def _output_guard(services: Services) -> Any:
+    options = services.prepared.stage_options.get("guardrails")
+    if options is None or not any(stage.name == "guardrails" for stage in services.prepared.enabled()):
+        return None
+    own = options[0]
+    if not own.scan_outputs:
+        return None
+    from .actors.stages.guardrails import OutputGuard
+    from .adapters.guardrails import RuleGuard
+
+    return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation)
+
+
+def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
+    from .actors.stages.backend_call import BackendSettings, SystemSpec
+
+    specs = [
+        SystemSpec(
+            name=system_name(ref),
+            backend_id=ref.id,
+            backend=registry.load("backend", ref.id)(),
+            options=options,
+            training=training,
+            train=ref.train,
+        )
+        for ref, options, training in services.prepared.backend_options
+    ]
+    dataset = services.experiment.dataset
+    return BackendSettings(
+        model=specs[0],
+        baselines=tuple(specs[1:]),
+        options=own,
+        evaluate=dataset.split if dataset is not None else "all",
+        experiment_id=services.experiment.id,
+        seed=services.experiment.seed,
+        workdir=services.workdir,
+        guard=_output_guard(services),
+    )
+
+
+def _backend_call_actor(wiring: Wiring, work: Any, tally: Tally) -> Actor:
+    from .actors.stages.backend_call import BackendCall
+
+    return BackendCall(wiring, work, tally)
+
+
+def _build_surrogates(_services: Services, _own: Any, adapter: Any) -> Work:
+    from .actors.stages.analysis_surrogate_validation import SurrogateValidation
+
+    return SurrogateValidation(adapter)
+
+
+def _build_tda(services: Services, own: Any, adapter: Any) -> Work:
+    from .actors.stages.analysis_tda_validation import TdaValidation
+
+    return TdaValidation(
+        adapter,
+        min_points=own.min_points,
+        max_points=own.max_points,
+        max_points_per_example=own.max_points_per_example,
+        whole_set=own.whole_set,
+        seed=services.experiment.seed,
+    )
+
+
+def _build_filter(services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.analysis_filter import AnalysisFilter
+
+    return AnalysisFilter(own, model=services.model)
+
+
+def _build_metrics(services: Services, _own: Any, adapter: Any) -> Work:
+    from .actors.stages.analysis_metrics import MetricsAnalysis
+
+    experiment = services.experiment
+    return MetricsAnalysis(adapter, _statistics(), experiment.reliability.stats, seed=experiment.seed)
+
+
+def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.bench import Bench
+
+    experiment = services.experiment
+    return Bench(
+        _statistics(),
+        experiment.reliability.stats,
+        own,
+        model=services.model,
+        baselines=services.baselines,
+        seed=experiment.seed,
+    )
+
+
+PREFERRED = ("sentence_f1", "citation_f1", "token_f1")
+
+
+def _build_report(services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.report import ExcerptPicker, Report
+
+    picker = ExcerptPicker(own, services.model, PREFERRED)
+    return Report(services.sink, picker, services.compose_report)
+
+
+_STAGES = ".actors.stages."
+
+VALIDATE = StageType(
+    name="validate",
+    summary="States that the experiment passed its preflight.",
+    options=lambda: ValidateOptions,
+    build=lambda _services, _own, _adapter: ValidateWork(),
+)
+DATA_LOAD = StageType(
+    name="data_load",
+    summary="Reads the data set in batches and sends them down the pipeline.",
+    options=_lazy(_STAGES + "data_load", "DataLoadOptions"),
+    build=_build_data_load,
+    actor=SourceActor,
+)
+DATA_CHECKS = StageType(
+    name="data_checks",
+    summary="Checks every row, sets bad rows aside, profiles the data.",
+    options=_lazy(".adapters.expectations", "DataCheckOptions"),
+    build=_build_data_checks,
+)
+GUARDRAILS = StageType(
+    name="guardrails",
+    summary="Scans inputs and outputs for prompt injection, jailbreaks and personal data.",
+    options=_guard_options,
+    build=_build_guardrails,
+)
+BACKEND_CALL = StageType(
+    name="backend_call",
+    summary="Trains the model, asks it and the baselines, joins answers to examples by id.",
+    options=_lazy(_STAGES + "backend_call", "BackendCallOptions"),
+    build=_build_backend_call,
+    actor=_backend_call_actor,
+)
+SURROGATES = StageType(
+    name="analysis_surrogate_validation",
+    summary="β₁ and fragility of the claim graph of each output.",
+    options=lambda: AdapterChoice,
+    build=_build_surrogates,
+    adapter=("surrogate adapter", lambda experiment: experiment.analysis_surrogate_adapter),
+)
+TDA = StageType(
+    name="analysis_tda_validation",
+    summary="Persistent homology of claim embeddings, per output and for the whole set.",
+    options=lambda: TdaStageOptions,
+    build=_build_tda,
+    adapter=("tda adapter", lambda experiment: experiment.analysis_tda_adapter),
+)
+FILTER = StageType(
+    name="analysis_filter",
+    summary="Removes or flags samples whose surrogates are out of bounds.",
+    options=_lazy(_STAGES + "analysis_filter", "AnalysisFilterOptions"),
+    build=_build_filter,
+)
+METRICS = StageType(
+    name="analysis_metrics",
+    summary="Scores every output of every system against its example.",
+    options=lambda: AdapterChoice,
+    build=_build_metrics,
+    adapter=("metrics adapter", lambda experiment: experiment.analysis_adapter),
+)
+BENCH = StageType(
+    name="bench",
+    summary="Compares the model with its baselines on the same examples.",
+    options=_lazy(_STAGES + "bench", "BenchOptions"),
+    build=_build_bench,
+)
+REPORT = StageType(
+    name="report",
+    summary="Writes samples.jsonl and the reports.",
+    options=_lazy(_STAGES + "report", "ReportOptions"),
+    build=_build_report,
+)
+
+
+def skipped_stages(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the stages that are switched off."""
+    return tuple(stage.name for stage in experiment.pipeline if not stage.enabled)
+
+
+def report_stages(experiment: Experiment, results: Sequence[StageResult]) -> tuple[StageResult, ...]:
+    """Results and skipped stages together, in pipeline order."""
+    skipped = (
+        StageResult(stage=name, status="skipped", reason=DISABLED) for name in skipped_stages(experiment)
+    )
+    order = {stage.name: number for number, stage in enumerate(experiment.pipeline)}
+    return tuple(sorted(itertools.chain(results, skipped), key=lambda r: order.get(r.stage, len(order))))

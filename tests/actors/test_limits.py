@@ -1,0 +1,88 @@
+"""Retries: which errors are asked again, how often, after what wait."""
+
+import itertools
+
+import pytest
+
+from crucible.actors.backoff import retry_delay
+from crucible.actors.limits import RetryPolicy, ask_with_retries
+from crucible.messages.errors import BackendError, OverloadedError, RateLimitedError
+from crucible.messages.records import Completion, Prompt
+from crucible.messages.requests import BackendReply, BackendRequest
+
+REQUEST = BackendRequest(key="k", example_id="e", prompt=Prompt(text="?"))
+REPLY = BackendReply(completions=(Completion(text="!"),))
+
+
+class Scripted:
+    """Raises or returns what it was given, in turn, and keeps the requests."""
+
+    def __init__(self, *script: BaseException | BackendReply) -> None:
+        self.script = list(script)
+        self.requests: list[BackendRequest] = []
+
+    async def sample(self, request: BackendRequest) -> BackendReply:
+        self.requests.append(request)
+        step = self.script.pop(0)
+        if isinstance(step, BaseException):
+            raise step
+        return step
+
+
+async def ask(sampler: Scripted, **policy: float) -> tuple[object, list[float]]:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    ticks = itertools.count()
+    answer = await ask_with_retries(
+        sampler,
+        REQUEST,
+        RetryPolicy(**policy),  # type: ignore[arg-type]  # the values fit their fields
+        now=lambda: float(next(ticks)),
+        sleep=sleep,
+    )
+    return answer, waits
+
+
+async def test_a_transient_error_is_asked_again_until_there_is_an_answer() -> None:
+    sampler = Scripted(OverloadedError("busy"), OverloadedError("busy"), REPLY)
+    answer, waits = await ask(sampler)
+    assert (answer.reply, answer.attempts, len(waits)) == (REPLY, 3, 2)  # type: ignore[attr-defined]
+
+
+async def test_each_attempt_carries_its_number_and_the_same_key() -> None:
+    sampler = Scripted(OverloadedError("busy"), REPLY)
+    await ask(sampler)
+    assert [(r.key, r.attempt) for r in sampler.requests] == [("k", 1), ("k", 2)]
+
+
+async def test_a_final_error_is_not_asked_again() -> None:
+    sampler = Scripted(BackendError("no such model"), REPLY)
+    answer, waits = await ask(sampler)
+    assert answer.error == "BackendError: no such model"  # type: ignore[attr-defined]
+    assert (len(sampler.requests), waits) == (1, [])
+
+
+async def test_the_last_error_is_the_answer_when_the_attempts_are_used_up() -> None:
+    answer, _ = await ask(Scripted(*[OverloadedError(f"busy {i}") for i in range(3)]), max_attempts=3)
+    assert answer.error == "OverloadedError: busy 2"  # type: ignore[attr-defined]
+    assert answer.attempts == 3  # type: ignore[attr-defined]
+
+
+async def test_a_wait_is_never_shorter_than_the_server_asked_for() -> None:
+    _, waits = await ask(Scripted(RateLimitedError("slow down", retry_after_s=7.5), REPLY), base_s=0.01)
+    assert waits == [7.5]
+
+
+async def test_a_bug_in_a_backend_gets_out() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await ask(Scripted(ZeroDivisionError()))
+
+
+def test_waits_grow_up_to_the_cap_and_can_be_repeated() -> None:
+    ceilings = [retry_delay("k", n, base_s=1, cap_s=4) for n in range(1, 60)]
+    assert all(0 <= wait <= 4 for wait in ceilings)
+    assert ceilings == [retry_delay("k", n, base_s=1, cap_s=4) for n in range(1, 60)]
+    assert max(retry_delay(f"k{i}", 1, base_s=1, cap_s=4) for i in range(200)) <= 1

@@ -1,0 +1,113 @@
+"""Columns of scores, clusters, reference scores, histograms, tallies and the spool."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from crucible.actors.distributions import histograms
+from crucible.actors.reference import reference_scores
+from crucible.actors.scores import ClusterIndex, Columns
+from crucible.actors.spool import Spool
+from crucible.actors.system_tally import SystemTally
+from crucible.messages.flow import Sample
+from crucible.messages.records import Example, Output, Usage
+
+
+def test_a_metric_that_appears_late_is_undefined_for_earlier_examples() -> None:
+    columns = Columns("m", ClusterIndex())
+    columns.add({"a": 1.0}, {"a": "x"})
+    columns.add({"a": 2.0, "b": 3.0}, {"a": "x", "b": "y"})
+    assert list(columns.values("a")) == [1.0, 2.0]
+    assert math.isnan(columns.values("b")[0])
+    assert columns.values("b")[1] == 3.0
+
+
+def test_one_metric_of_two_methods_is_refused() -> None:
+    columns = Columns("m", ClusterIndex())
+    columns.add({"a": 1.0}, {"a": "lexical"})
+    with pytest.raises(ValueError, match="two methods, lexical and nli"):
+        columns.add({"a": 1.0}, {"a": "nli"})
+
+
+def test_examples_of_one_group_share_a_cluster_and_ungrouped_ones_stand_alone() -> None:
+    index = ClusterIndex()
+    for group in ("x", "y", "x", None, None):
+        index.add(group)
+    clusters = index.clusters()
+    assert clusters is not None
+    assert clusters[0] == clusters[2] != clusters[1]
+    assert len({clusters[i] for i in (0, 1, 3, 4)}) == 4
+
+
+def test_groups_of_one_example_each_are_no_clusters() -> None:
+    index = ClusterIndex()
+    for group in ("x", "y"):
+        index.add(group)
+    assert index.clusters() is None
+
+
+def test_token_f1_by_hand() -> None:
+    # mine: a b b c (4), gold: a b d (3), shared a b = 2; 2*2/(4+3)
+    assert reference_scores("a b B c", "A b d")["token_f1"] == pytest.approx(4 / 7)
+
+
+def test_exact_match_ignores_case_and_white_space_only() -> None:
+    assert reference_scores(" The  cat\n", "the cat")["exact_match"] == 1.0
+    assert reference_scores("the cat.", "the cat")["exact_match"] == 0.0
+
+
+def test_without_reference_there_is_no_score() -> None:
+    assert reference_scores("x", None) == {"exact_match": None, "token_f1": None}
+
+
+def test_an_empty_answer_to_a_reference_scores_zero() -> None:
+    assert reference_scores("", "a")["token_f1"] == 0.0
+
+
+def test_histograms_share_their_edges_and_count_the_undefined() -> None:
+    shapes = histograms("f1", [("m", [0.0, 1.0, math.nan]), ("b", [0.5, 0.5, 0.5])])
+    assert [shape.system for shape in shapes] == ["m", "b"]
+    assert shapes[0].edges == shapes[1].edges
+    assert (shapes[0].counts[0], shapes[0].counts[-1], shapes[0].n_undefined) == (1, 1, 1)
+    assert sum(shapes[1].counts) == 3
+
+
+def test_a_spool_reads_back_any_order_and_leaves_no_file(tmp_path: Path) -> None:
+    samples = [Sample(example=Example(id=str(i), input="x" * i)) for i in range(5)]
+    spool = Spool(tmp_path)
+    spool.append(samples[:3])
+    spool.append(samples[3:])
+    assert spool.read([4, 0, 3]) == [samples[4], samples[0], samples[3]]
+    assert len(spool) == 5
+    assert list(tmp_path.iterdir()) == []
+    spool.close()
+
+
+def output(latency: float = 1.0, **fields: object) -> Output:
+    return Output(example_id="e", system="m", backend="b", latency_s=latency, **fields)  # type: ignore[arg-type]
+
+
+def test_latency_percentiles_are_nearest_ranks() -> None:
+    tally = SystemTally("b")
+    for latency in range(1, 101):
+        tally.add(output(float(latency)))
+    assert tally.metrics()["latency_s"] == {"mean": 50.5, "p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
+
+
+def test_a_cost_that_is_unknown_once_is_unknown_in_all() -> None:
+    tally = SystemTally("b")
+    tally.add(output(cost_usd=0.5))
+    assert tally.metrics()["cost_usd"] == 0.5
+    tally.add(output())
+    assert tally.metrics()["cost_usd"] is None
+
+
+def test_failures_and_retries_are_counted_apart() -> None:
+    tally = SystemTally("b")
+    tally.add(output(attempts=3, usage=Usage(prompt_tokens=5, completion_tokens=7)))
+    tally.add(output(attempts=4, error="OverloadedError: busy"))
+    metrics = tally.metrics()
+    assert (metrics["asked"], metrics["failed"], metrics["retries"]) == (2, 1, 5)
+    assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (5, 7)
+    assert metrics["first_error"] == "OverloadedError: busy"
