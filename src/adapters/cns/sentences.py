@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from .text import normalise, token_f1, tokens, word_set
+from .text import known_tokens, normalise, token_f1, tokens, word_set
 
 __all__ = ["MATCH_THRESHOLD", "match_sentence", "split_sentences"]
 
@@ -105,7 +105,7 @@ def match_sentence(text: str, sentences: Sequence[str]) -> tuple[int, ...]:
     inside = tuple(
         i
         for i, sentence in enumerate(index.sentences)
-        if sentence in wanted and len(index.tokens[i]) >= _MIN_CONTAINED_TOKENS
+        if sentence in wanted and len(known_tokens(sentence)) >= _MIN_CONTAINED_TOKENS
     )
     return inside or _closest(wanted, index)
 
@@ -114,14 +114,13 @@ class _Index(NamedTuple):
     sentences: tuple[str, ...]
     starts: tuple[int, ...]
     joined: str
-    tokens: tuple[list[str], ...]
 
 
 @lru_cache(maxsize=64)
 def _index(sentences: tuple[str, ...]) -> _Index:
     normal = tuple(normalise(sentence) for sentence in sentences)
     starts = tuple(accumulate((len(sentence) + 1 for sentence in normal[:-1]), initial=0))
-    return _Index(normal, starts, " ".join(normal), tuple(tokens(sentence) for sentence in normal))
+    return _Index(normal, starts, " ".join(normal))
 
 
 def _covered(wanted: str, index: _Index) -> tuple[int, ...]:
@@ -139,6 +138,6 @@ def _covered(wanted: str, index: _Index) -> tuple[int, ...]:
 
 def _closest(wanted: str, index: _Index) -> tuple[int, ...]:
     words = tokens(wanted)
-    scores = [token_f1(words, other) for other in index.tokens]
+    scores = [token_f1(words, known_tokens(sentence)) for sentence in index.sentences]
     best = max(scores)
     return (scores.index(best),) if best >= MATCH_THRESHOLD else ()

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
 
-__all__ = ["STOP_WORDS", "content_tokens", "normalise", "token_f1", "tokens", "word_set"]
+__all__ = [
+    "STOP_WORDS",
+    "content_tokens",
+    "known_tokens",
+    "normalise",
+    "token_f1",
+    "tokens",
+    "word_set",
+]
 
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -39,12 +49,18 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.casefold())
 
 
+@lru_cache(maxsize=4_096)  # the sentences of a passage are asked about for every claim and system
+def known_tokens(text: str) -> tuple[str, ...]:
+    """``tokens``, remembered."""
+    return tuple(tokens(text))
+
+
 def content_tokens(text: str) -> list[str]:
     """Tokens without stop words, in order."""
     return [token for token in tokens(text) if token not in STOP_WORDS]
 
 
-def token_f1(left: list[str], right: list[str]) -> float:
+def token_f1(left: Sequence[str], right: Sequence[str]) -> float:
     """F1 of two bags of tokens (the SQuAD measure, Rajpurkar et al. 2016); 0 when either is empty."""
     common = sum((Counter(left) & Counter(right)).values())
     return 2 * common / (len(left) + len(right)) if common else 0.0

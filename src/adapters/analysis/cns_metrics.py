@@ -1,0 +1,144 @@
+"""``cns`` metrics: scores answers made of claims, and what follows from the means.
+
+Found by the registry for the stage ``analysis_metrics``. The scores themselves are pure functions of
+``adapters.cns``; this class binds them to options, samples and columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ...actors.ports import ScoreColumns
+from ...messages.findings import OutputScores
+from ...messages.flow import Sample
+from ...messages.records import Output
+from ..cns.citations import document_ids
+from ..cns.metrics import METHODS, Entailment, score_answer
+from ..cns.quality import TARGETS, meets
+from ..cns.scores import Score
+from ..embeddings.base import EmbeddingName, make_embedder
+
+__all__ = ["CnsMetrics", "CnsMetricsOptions"]
+
+
+class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How answers are scored."""
+
+    entailment: Annotated[
+        Literal["lexical", "nli"],
+        Meta(
+            description="lexical: share of a claim's words that stand in the cited document, no model. "
+            "nli: a trained model (needs transformers and torch); refused when they are not installed."
+        ),
+    ] = "lexical"
+    entailment_model: Annotated[
+        str, Meta(min_length=1, description="NLI model, by name or folder; only for entailment nli.")
+    ] = "cross-encoder/nli-deberta-v3-base"
+    embedding: Annotated[
+        EmbeddingName,
+        Meta(description="Points for chirality: hashed_ngrams (no model) or sentence_transformers."),
+    ] = "hashed_ngrams"
+    embedding_model: Annotated[
+        str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class CnsMetrics:
+    """Implements ``ports.MetricsAdapter``."""
+
+    Options: ClassVar[type[msgspec.Struct]] = CnsMetricsOptions
+
+    def __init__(self, options: CnsMetricsOptions) -> None:
+        self._entailment = _entailment(options)
+        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._methods = METHODS | {
+            "mean_entailment": self._entailment.method,
+            "chirality": f"supporting against refuting side, {self._embedder.method}",
+        }
+
+    def score(self, sample: Sample, output: Output) -> OutputScores:
+        """Scores of one output. One that failed has an empty text and is scored as such."""
+        example = sample.example
+        scores, details = score_answer(
+            output.text,
+            prompt=example.input,
+            reference=example.reference,
+            document_ids=document_ids(example.fields),
+            entailment=self._entailment,
+            embed=self._embedder.embed,
+        )
+        return OutputScores(system=output.system, scores=scores, methods=self._methods, details=details)
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Means over the examples where a score is defined, counts, and the targets; None where undefined."""
+        means = {name: _mean(columns.values(name)) for name in columns.names()}
+        return {
+            "n": columns.n,
+            **{name: means.get(name) for name in _MEANS},
+            "parseable_count": _count(columns, "parseable", 1.0),
+            "unparseable_count": _count(columns, "parseable", 0.0),
+            "topology": {
+                "mean_beta1": means.get("beta1"),
+                "max_beta1": max(_defined(columns.values("beta1")), default=None),
+                "dag_count": _count(columns, "cycle_count", 0.0),
+                "cyclic_count": sum(value > 0 for value in _defined(columns.values("cycle_count"))),
+            },
+            "chirality": {
+                "mean_score": means.get("chirality"),
+                "n": len(_defined(columns.values("chirality"))),
+                "polarity_conflicts": _count(columns, "polarity_conflict", 1.0),
+            },
+            "targets": {
+                name: {"target": target, "value": means.get(name), "met": _met(means.get(name), target)}
+                for name, target in TARGETS.items()
+            },
+            "meets_threshold": meets(means),
+            "methods": {"mean_entailment": columns.method("mean_entailment")} if columns.n else {},
+        }
+
+
+_MEANS = (
+    "schema_compliance",
+    "citation_precision",
+    "citation_recall",
+    "citation_f1",
+    "citation_hallucination_rate",
+    "citation_abstained",
+    "sentence_f1",
+    "relation_accuracy",
+    "mean_entailment",
+    "mean_similarity",
+    "overall_quality",
+)
+
+
+def _entailment(options: CnsMetricsOptions) -> Entailment:
+    if options.entailment == "nli":
+        from ..entailment.nli import NliEntailment
+
+        return NliEntailment(options.entailment_model)
+    from ..entailment.lexical import LexicalEntailment
+
+    return LexicalEntailment()
+
+
+def _defined(values: Sequence[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]
+
+
+def _mean(values: Sequence[float]) -> Score:
+    defined = _defined(values)
+    return math.fsum(defined) / len(defined) if defined else None
+
+
+def _count(columns: ScoreColumns, name: str, wanted: float) -> int:
+    return sum(value == wanted for value in columns.values(name))
+
+
+def _met(value: Score, target: float) -> bool | None:
+    return None if value is None else value >= target

@@ -1,0 +1,107 @@
+"""``cns`` surrogates: β₁, directed cycles and fragility of the claims of one answer.
+
+Found by the registry for the stage ``analysis_surrogate_validation``. Each answer is a graph of its own:
+claim ids repeat between examples, so a graph over a whole set would join what has nothing in common.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from ...messages.findings import SurrogateScore
+from ...messages.flow import Sample
+from ...messages.records import Output
+from ..cns.graph import beta1, claim_graph, cycle_count, polarity_conflict
+from ..cns.parser import parse_claims
+from ..embeddings.base import EmbeddingName, make_embedder
+from ..topology.distances import MetricName
+from ..topology.fragility import fragility
+from .running import RunningMean
+
+__all__ = ["CnsSurrogates", "CnsSurrogatesOptions", "SurrogateSummary"]
+
+HIGH_FRAGILITY = 0.5
+
+
+class CnsSurrogatesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How claims become points, and how far apart they are."""
+
+    metric: Annotated[
+        MetricName, Meta(description="Distance for fragility: cosine (on unit vectors) or euclidean.")
+    ] = "cosine"
+    embedding: Annotated[
+        EmbeddingName, Meta(description="hashed_ngrams (no model) or sentence_transformers.")
+    ] = "hashed_ngrams"
+    embedding_model: Annotated[
+        str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class CnsSurrogates:
+    """Implements ``ports.SurrogateAdapter``."""
+
+    Options: ClassVar[type[msgspec.Struct]] = CnsSurrogatesOptions
+
+    def __init__(self, options: CnsSurrogatesOptions) -> None:
+        self._metric = options.metric
+        self._embedder = make_embedder(options.embedding, options.embedding_model)
+
+    def score(self, sample: Sample, output: Output) -> SurrogateScore:
+        """Surrogates of one output; without claims β₁ and cycles are 0, and the notes say so."""
+        document = parse_claims(output.text)
+        graph = claim_graph(document)
+        points = self._embedder.embed([claim.text for claim in document.claims])
+        notes = [f"{self._metric}, {self._embedder.method}"]
+        if not document.claims:
+            notes = ["no claims"]
+        if polarity_conflict(document):
+            notes.append("polarity conflict at c1")
+        return SurrogateScore(
+            system=output.system,
+            sno_id=sample.example.id,
+            beta1_surrogate=beta1(len(graph.ids), graph.edges),
+            cycle_count=cycle_count(len(graph.ids), graph.edges),
+            fragility_score=fragility(points, self._metric),
+            notes="; ".join(notes),
+        )
+
+    def accumulator(self) -> SurrogateSummary:
+        """An empty summary."""
+        return SurrogateSummary()
+
+
+class SurrogateSummary:
+    """Implements ``ports.Summary`` for SurrogateScore.
+
+    ``beta1_high_fraction`` is the share with β₁ > 0, ``fragility_high_fraction`` that with fragility > 0.5
+    among the answers that have one; figures without an answer to stand on are None.
+    """
+
+    def __init__(self) -> None:
+        self._beta1, self._loops = RunningMean(), RunningMean()
+        self._cycles = RunningMean()
+        self._fragility, self._fragile = RunningMean(), RunningMean()
+
+    def add(self, score: SurrogateScore) -> None:
+        """Take one score in."""
+        self._beta1.add(score.beta1_surrogate)
+        self._loops.add(score.beta1_surrogate > 0)
+        self._cycles.add(score.cycle_count > 0)
+        self._fragility.add(score.fragility_score)
+        if score.fragility_score is not None:
+            self._fragile.add(score.fragility_score > HIGH_FRAGILITY)
+
+    def result(self) -> dict[str, Any]:
+        """Means and shares so far."""
+        return {
+            "n_snos": self._beta1.n,
+            "beta1_mean": self._beta1.result(),
+            "beta1_high_fraction": self._loops.result(),
+            "cyclic_fraction": self._cycles.result(),
+            "fragility_mean": self._fragility.result(),
+            "fragility_high_fraction": self._fragile.result(),
+            "n_fragility": self._fragility.n,
+        }

@@ -1,0 +1,122 @@
+"""``cns`` persistence: Vietoris-Rips homology of the claims of an answer, or of a whole set.
+
+Found by the registry for the stage ``analysis_tda_validation``, which decides in which thread or process
+``persistence`` runs; the engine holds the interpreter lock meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from ...messages.findings import PersistenceResult
+from ...messages.flow import Sample
+from ...messages.records import Output
+from ..cns.parser import parse_claims
+from ..embeddings.base import EmbeddingName, make_embedder
+from ..topology.distances import MetricName
+from ..topology.persistence import persistence
+from .running import RunningMean
+
+__all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
+
+
+class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How claims become points, and which features count."""
+
+    max_dimension: Annotated[
+        int,
+        Meta(ge=0, le=2, description="Highest homology dimension: 0 clusters, 1 loops, 2 voids (costly)."),
+    ] = 1
+    metric: Annotated[MetricName, Meta(description="cosine (1 - cos, on unit vectors) or euclidean.")] = (
+        "cosine"
+    )
+    persistence_threshold: Annotated[
+        float,
+        Meta(
+            ge=0.0, description="Life, in units of the metric, from which a feature counts as a Betti number."
+        ),
+    ] = 0.1
+    max_distance: Annotated[
+        Annotated[float, Meta(gt=0.0)] | None,
+        Meta(description="Cut the filtration here. Leave it out unless the cut is wanted: it is slower."),
+    ] = None
+    embedding: Annotated[
+        EmbeddingName, Meta(description="hashed_ngrams (no model) or sentence_transformers.")
+    ] = "hashed_ngrams"
+    embedding_model: Annotated[
+        str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
+    ] = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class CnsTda:
+    """Implements ``ports.TdaAdapter``. Picklable."""
+
+    Options: ClassVar[type[msgspec.Struct]] = CnsTdaOptions
+
+    def __init__(self, options: CnsTdaOptions) -> None:
+        self._options = options
+        self._embedder = make_embedder(options.embedding, options.embedding_model)
+
+    def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:  # noqa: ARG002
+        """The claims of one output as points, shape (claims, dimensions)."""
+        return self._embedder.embed([claim.text for claim in parse_claims(output.text).claims])
+
+    def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
+        """Persistence of one cloud, shape (n, d). Raises InputError for NaN."""
+        result = persistence(
+            points,
+            system=system,
+            sno_id=sno_id,
+            metric=self._options.metric,
+            max_dimension=self._options.max_dimension,
+            persistence_threshold=self._options.persistence_threshold,
+            max_distance=self._options.max_distance,
+        )
+        return msgspec.structs.replace(result, method=f"{result.method}, {self._embedder.method}")
+
+    def accumulator(self) -> PersistenceSummary:
+        """An empty summary."""
+        return PersistenceSummary()
+
+
+class PersistenceSummary:
+    """Implements ``ports.Summary`` for PersistenceResult.
+
+    Betti means and ``high_loop_fraction`` (share with β₁ > 0) are over the results with status ok;
+    ``avg_persistence`` is the mean over them of the mean life of their finite bars, all dimensions together.
+    A figure that no result stands behind is None; so is ``beta2_mean`` unless dimension 2 was asked for.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._betti = {dimension: RunningMean() for dimension in ("0", "1", "2")}
+        self._loops, self._life = RunningMean(), RunningMean()
+        self._ok = 0
+
+    def add(self, score: PersistenceResult) -> None:
+        """Take one result in."""
+        self._count += 1
+        if score.status != "ok":
+            return
+        self._ok += 1
+        for dimension, mean in self._betti.items():
+            mean.add(score.betti.get(dimension))
+        if "1" in score.betti:
+            self._loops.add(score.betti["1"] > 0)
+        lives = [bar.death - bar.birth for bar in score.bars if bar.death is not None]
+        self._life.add(sum(lives) / len(lives) if lives else None)
+
+    def result(self) -> dict[str, Any]:
+        """Means and shares so far."""
+        return {
+            "n_snos": self._count,
+            "n_ok": self._ok,
+            **{f"beta{dimension}_mean": mean.result() for dimension, mean in self._betti.items()},
+            "high_loop_fraction": self._loops.result(),
+            "avg_persistence": self._life.result(),
+        }

@@ -1,0 +1,85 @@
+"""``none``: adapters that do nothing, for pipelines without the domain. Each says so in what it returns."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from ...actors.ports import ScoreColumns
+from ...messages.findings import OutputScores, PersistenceResult, SurrogateScore
+from ...messages.flow import Sample
+from ...messages.records import Output
+
+__all__ = ["NoMetrics", "NoOptions", "NoSummary", "NoSurrogates", "NoTda"]
+
+
+class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """There is nothing to set."""
+
+
+class NoSummary:
+    """Implements ``ports.Summary``; knows that nothing was computed."""
+
+    def add(self, score: Any) -> None:
+        """Nothing is kept."""
+
+    def result(self) -> dict[str, Any]:
+        """``{"status": "skipped"}``."""
+        return {"status": "skipped"}
+
+
+class NoMetrics:
+    """Implements ``ports.MetricsAdapter`` without a score."""
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+
+    def __init__(self, options: NoOptions) -> None:
+        del options
+
+    def score(self, sample: Sample, output: Output) -> OutputScores | None:  # noqa: ARG002
+        """None."""
+        return None
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:  # noqa: ARG002
+        """``{"status": "skipped"}``."""
+        return {"status": "skipped"}
+
+
+class NoSurrogates:
+    """Implements ``ports.SurrogateAdapter`` without a score."""
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+
+    def __init__(self, options: NoOptions) -> None:
+        del options
+
+    def score(self, sample: Sample, output: Output) -> SurrogateScore | None:  # noqa: ARG002
+        """None."""
+        return None
+
+    def accumulator(self) -> NoSummary:
+        """A summary that says skipped."""
+        return NoSummary()
+
+
+class NoTda:
+    """Implements ``ports.TdaAdapter`` without a diagram."""
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+
+    def __init__(self, options: NoOptions) -> None:
+        del options
+
+    def embed(self, sample: Sample, output: Output) -> None:
+        """None."""
+
+    def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
+        """Status ``skipped``."""
+        return PersistenceResult(
+            system=system, sno_id=sno_id, status="skipped", n_points=len(points), method="none"
+        )
+
+    def accumulator(self) -> NoSummary:
+        """A summary that says skipped."""
+        return NoSummary()

@@ -1,0 +1,48 @@
+"""What an embedding has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Embedder", "EmbeddingName", "make_embedder", "unit_rows"]
+
+EmbeddingName = Literal["hashed_ngrams", "sentence_transformers"]
+
+
+class Embedder(Protocol):
+    """Texts to points; the same text always gives the same point. Picklable, safe in several threads."""
+
+    @property
+    def method(self) -> str:
+        """Name and settings, for the results."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Float array of shape (texts, dimensions); rows have length 1, or 0 for a text without content."""
+        ...
+
+
+def make_embedder(name: EmbeddingName, model: str) -> Embedder:
+    """The embedder of that name; ``model`` is for ``sentence_transformers`` only.
+
+    Raises OptionError when the library that it needs is not installed.
+    """
+    if name == "sentence_transformers":
+        from .sentence_transformers import SentenceTransformerEmbedder
+
+        return SentenceTransformerEmbedder(model)
+    from .hashed import HashedNgrams
+
+    return HashedNgrams()
+
+
+def unit_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows scaled to Euclidean length 1; rows of zeros stay. Shape (n, d) in and out."""
+    lengths = np.sqrt((points * points).sum(axis=1))
+    lengths[lengths == 0.0] = 1.0
+    unit: NDArray[np.float64] = points / lengths[:, None]
+    return unit

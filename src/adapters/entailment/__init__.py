@@ -1,0 +1,1 @@
+"""Ways to score how far a document bears out a claim."""

@@ -1,0 +1,1 @@
+"""Topology of clouds of points: distances, persistent homology, fragility."""
