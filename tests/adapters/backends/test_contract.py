@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from crucible.actors.ports import Backend, Session
+from crucible.adapters.backends.extractive import ExtractiveBackend
 from crucible.adapters.backends.lead import LeadBackend
 from crucible.adapters.backends.mock import MockBackend
 from crucible.messages.errors import BackendError, CrucibleError, InputError
@@ -18,6 +19,7 @@ from crucible.messages.errors import BackendError, CrucibleError, InputError
 from .support import INPUT, VERIFY_INPUT, request, row
 
 BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
+    "extractive": (ExtractiveBackend(), {}),
     "lead": (LeadBackend(), {}),
     "mock": (MockBackend(), {"losses": [2.0, 1.5, 1.0]}),
 }
