@@ -212,7 +212,7 @@ class Cell:
             await self.line_up(item)
 
     def line_up(self, item: object) -> asyncio.Future[None]:
-        """Queue for room behind the other senders; the future is done once the item is in. Cancel it to withdraw.
+        """Wait for room behind the other senders: the future is done once the item is in; cancel to withdraw.
 
         Raises:
             MailboxFull: an actor's own handler would wait for itself.

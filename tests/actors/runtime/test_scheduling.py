@@ -1,0 +1,190 @@
+# ruff: noqa: ARG002 -- a handler often needs only the type of its message
+
+import asyncio
+from contextvars import ContextVar
+
+import pytest
+
+from crucible.actors.runtime import Actor, ActorSystem, Asks, handler
+
+current_user: ContextVar[str] = ContextVar("current_user", default="nobody")
+
+
+class Feed:
+    pass
+
+
+class WhoAmI(Asks[str]):
+    pass
+
+
+class SetUser:
+    pass
+
+
+class SetUserAndWait:
+    pass
+
+
+class SelfFeeder(Actor):
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+
+    @handler
+    async def on_feed(self, message: Feed) -> None:
+        self.count += 1
+        if self.count < self.limit:
+            await self.ref.tell(message)
+
+
+class SyncSelfFeeder(Actor):
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+
+    @handler
+    def on_feed(self, message: Feed) -> None:
+        self.count += 1
+        if self.count < self.limit:
+            self.ref.tell_nowait(message)
+
+
+@pytest.mark.parametrize("feeder", [SelfFeeder, SyncSelfFeeder])
+async def test_a_self_feeding_actor_does_not_freeze_other_tasks(
+    feeder: type[SelfFeeder | SyncSelfFeeder],
+) -> None:
+    async with ActorSystem() as system:
+        actor = feeder(100_000)
+        ref = system.spawn(lambda: actor)
+        await ref.tell(Feed())
+        await asyncio.sleep(0.001)
+        assert 0 < actor.count < 50_000, "the sleep ended long before the actor was done"
+        await ref.stop()
+
+
+async def test_slow_sync_handlers_let_other_tasks_run_in_between() -> None:
+    class Slow(Actor):
+        count = 0
+
+        @handler
+        def on_feed(self, message: Feed) -> None:
+            Slow.count += 1
+            sum(range(20_000))
+
+    async with ActorSystem() as system:
+        ref = system.spawn(Slow)
+        for _ in range(500):
+            ref.tell_nowait(Feed())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert 0 < Slow.count < 200
+        await ref.stop()
+
+
+async def test_a_suspended_handler_does_not_hold_up_other_actors() -> None:
+    gate = asyncio.Event()
+    log: list[str] = []
+
+    class Waits(Actor):
+        @handler
+        async def on_feed(self, message: Feed) -> None:
+            await gate.wait()
+            log.append("waited")
+
+    class Works(Actor):
+        @handler
+        async def on_feed(self, message: Feed) -> None:
+            log.append("worked")
+
+    async with ActorSystem() as system:
+        waiting = [system.spawn(Waits) for _ in range(40)]
+        working = [system.spawn(Works) for _ in range(40)]
+        for pair in zip(waiting, working, strict=True):
+            for ref in pair:
+                ref.tell_nowait(Feed())
+        await system.quiescent()
+        assert log == ["worked"] * 40
+        gate.set()
+        await system.quiescent()
+        assert log.count("waited") == 40
+
+
+class Tenant(Actor):
+    @handler
+    def on_set(self, message: SetUser) -> None:
+        current_user.set("tenant")
+
+    @handler
+    async def on_set_and_wait(self, message: SetUserAndWait) -> None:
+        current_user.set("waiting tenant")
+        await asyncio.sleep(0)
+
+    @handler
+    async def on_who(self, message: WhoAmI) -> str:
+        return current_user.get()
+
+
+class SyncTenant(Actor):
+    @handler
+    def on_set(self, message: SetUser) -> None:
+        current_user.set("tenant")
+
+    @handler
+    def on_who(self, message: WhoAmI) -> str:
+        current_user.set("asked tenant")
+        return current_user.get()
+
+
+async def test_context_variables_do_not_leak_from_one_actor_into_another() -> None:
+    async with ActorSystem() as system:
+        first, second = system.spawn(Tenant), system.spawn(Tenant)
+        for message in (SetUser(), SetUserAndWait()):
+            await first.tell(message)
+            await second.tell(Feed())
+            queued = asyncio.create_task(second.ask(WhoAmI()))
+            assert await queued == "nobody"
+        sync = system.spawn(SyncTenant)
+        await sync.tell(SetUser())
+        assert await second.ask(WhoAmI()) == "nobody"
+
+
+async def test_context_variables_do_not_leak_between_asker_and_asked() -> None:
+    async with ActorSystem() as system:
+        current_user.set("asker")
+        assert await system.spawn(Tenant).ask(WhoAmI()) == "nobody"
+        assert await system.spawn(SyncTenant).ask(WhoAmI()) == "asked tenant"
+        assert current_user.get() == "asker"
+
+
+async def test_asyncio_timeouts_and_task_groups_work_inside_handlers() -> None:
+    class Modern(Actor):
+        @handler
+        async def on_who(self, message: WhoAmI) -> str:
+            try:
+                async with asyncio.timeout(0.001):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                async with asyncio.TaskGroup() as group:
+                    task = group.create_task(asyncio.sleep(0, "in time"))
+                return task.result()
+            return "never"
+
+    async with ActorSystem() as system:
+        ref = system.spawn(Modern)
+        assert await ref.ask(WhoAmI()) == "in time"
+        assert await asyncio.gather(*(ref.ask(WhoAmI()) for _ in range(3))) == ["in time"] * 3
+
+
+async def test_an_error_of_the_event_loop_kind_inside_the_queue_does_not_hang_the_system() -> None:
+    class Evil(Actor):
+        @handler
+        async def on_feed(self, message: Feed) -> None:
+            raise GeneratorExit
+
+    async with ActorSystem() as system:
+        evil, good = system.spawn(Evil), system.spawn(Tenant)
+        evil.tell_nowait(Feed())
+        asking = asyncio.create_task(good.ask(WhoAmI()))
+        assert await asking == "nobody"
+        assert len(system.failures) == 1
