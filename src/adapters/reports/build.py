@@ -1,0 +1,34 @@
+"""RunReport to Document: which sections a report has, in which order."""
+
+from __future__ import annotations
+
+from ...messages.report import RunReport
+from . import inputs, overview, process, results
+from .document import Document
+
+__all__ = ["build_document"]
+
+
+def build_document(report: RunReport) -> Document:
+    """Pure: the same report gives the same document."""
+    headline, tone = overview.headline(report)
+    sections = (
+        results.comparison_section(report),
+        results.result_section(report),
+        results.distribution_section(report),
+        process.training_section(report),
+        process.topology_section(report),
+        inputs.data_section(report),
+        inputs.guardrail_section(report),
+        inputs.excerpt_section(report),
+        process.stage_section(report),
+        process.provenance_section(report),
+    )
+    return Document(
+        title=report.experiment.id,
+        headline=headline,
+        tone=tone,
+        verdicts=tuple(overview.verdicts(report)),
+        facts=tuple(overview.facts(report)),
+        sections=tuple(section for section in sections if section is not None),
+    )

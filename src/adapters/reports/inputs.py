@@ -1,0 +1,121 @@
+"""The sections on what went in: data set, checks, guardrails, and a few samples to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+from ...messages.findings import Issue
+from ...messages.flow import StageResult
+from ...messages.report import Excerpt, RunReport
+from .document import Cell, Quote, QuotedText, Section, Table
+from .numbers import count, figure
+from .overview import model_name
+from .stage_figures import figure_table
+from .text import clip
+
+__all__ = ["data_section", "excerpt_section", "guardrail_section", "stage_named"]
+
+MAX_ISSUES = 20
+MAX_INPUT, MAX_ANSWER, MAX_WORD = 1200, 2400, 200
+
+
+def stage_named(report: RunReport, name: str) -> StageResult | None:
+    """The result of a stage, None when it did not run."""
+    return next((stage for stage in report.stages if stage.stage == name), None)
+
+
+def data_section(report: RunReport) -> Section | None:
+    """Facts of the data set, what the checks found, and how many rows were set aside."""
+    tables = []
+    dataset, checks = report.dataset, stage_named(report, "data_checks")
+    if dataset is not None:
+        splits = ", ".join(f"{name} {count(rows)}" for name, rows in dataset.splits.items())
+        facts = [
+            ("name", dataset.name),
+            ("provider", dataset.provider),
+            ("files", ", ".join(dataset.sources)),
+            ("sha256", dataset.sha256),
+            ("rows", count(dataset.rows)),
+            ("unusable rows set aside", count(dataset.bad_rows)),
+            ("splits", splits),
+        ]
+        rows = tuple((Cell(name), Cell(clip(value, MAX_WORD))) for name, value in facts if value)
+        tables.append(Table(caption="Data set", heads=("fact", "value"), rows=rows))
+    issues = [issue for stage in report.stages for issue in stage.issues]
+    if issues:
+        tables += _issue_tables(issues)
+    if checks is not None and checks.metrics:
+        tables.append(figure_table("Profile and checks", checks.metrics))
+    if not tables:
+        return None
+    lead = f"{count(len(issues))} issues were found." if issues else "The checks found no issue."
+    if checks is None and not issues:
+        lead = "The data set was not checked."
+    return Section(key="data", title="Data", lead=lead, tables=tuple(tables))
+
+
+def _issue_tables(issues: Sequence[Issue]) -> list[Table]:
+    kinds = Counter((issue.expectation, issue.field) for issue in issues)
+    summary = tuple((Cell(name), Cell(field), Cell(count(n))) for (name, field), n in kinds.most_common())
+    first = tuple(
+        (
+            Cell(_place(issue)),
+            Cell(issue.field),
+            Cell(issue.expectation),
+            Cell(clip(issue.problem, MAX_WORD)),
+        )
+        for issue in islice(issues, MAX_ISSUES)
+    )
+    shown = f"The first {len(first)} issues" if len(issues) > len(first) else "Issues"
+    heads = ("where", "field", "expectation", "problem")
+    return [
+        Table("Issues by expectation", ("expectation", "field", "issues"), summary, frozenset({2})),
+        Table(caption=shown, heads=heads, rows=first, folded=True),
+    ]
+
+
+def _place(issue: Issue) -> str:
+    place = ":".join(str(part) for part in (issue.source, issue.line) if part is not None)
+    return clip(" ".join(part for part in (place, issue.example_id or "") if part), MAX_WORD)
+
+
+def guardrail_section(report: RunReport) -> Section | None:
+    """What the guards found."""
+    stage = stage_named(report, "guardrails")
+    if stage is None or not stage.metrics:
+        return None
+    table = figure_table("Findings of the guards", stage.metrics)
+    return Section(key="guardrails", title="Guardrails", tables=(table,))
+
+
+def excerpt_section(report: RunReport) -> Section | None:
+    """The worst and best samples, in full up to a limit; the rest is in ``samples.jsonl``."""
+    if not report.excerpts:
+        return None
+    return Section(
+        key="excerpts",
+        title="Samples to read",
+        lead="Texts of the data and of the systems, shown as they are and cut where long;"
+        " samples.jsonl has every sample in full.",
+        quotes=tuple(_quote(excerpt, model_name(report)) for excerpt in report.excerpts),
+    )
+
+
+def _quote(excerpt: Excerpt, model: str) -> Quote:
+    sample = excerpt.sample
+    texts = [QuotedText("input", clip(sample.example.input, MAX_INPUT))]
+    if sample.example.reference is not None:
+        texts.append(QuotedText("reference", clip(sample.example.reference, MAX_ANSWER)))
+    for output in sorted(sample.outputs, key=lambda output: output.system != model):
+        answer = output.text if output.error is None else f"no answer: {output.error}"
+        texts.append(QuotedText(output.system, clip(answer, MAX_ANSWER)))
+    scores = "; ".join(
+        f"{scored.system}: " + ", ".join(f"{name} {figure(value)}" for name, value in scored.scores.items())
+        for scored in sample.scores
+    )
+    title = f"{excerpt.rank.capitalize()} {excerpt.metric}, {figure(excerpt.score)}"
+    facts = f"{clip(sample.example.id, MAX_WORD)}{' · ' + scores if scores else ''}"
+    tone = "worse" if excerpt.rank == "worst" else "better"
+    return Quote(title=title, facts=facts, texts=tuple(texts), tone=tone)

@@ -1,0 +1,131 @@
+"""The first lines of a report: what came out, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+
+from ...messages.experiment import BackendRef
+from ...messages.findings import Comparison, Metric
+from ...messages.report import RunReport
+from .numbers import count, duration, figure, interval_text, percent
+
+__all__ = ["all_comparisons", "all_figures", "facts", "headline", "model_name", "systems", "verdicts"]
+
+MAX_VERDICTS = 6
+TONES = ("better", "worse", "undecided")
+
+
+def name_of(backend: BackendRef) -> str:
+    """Name of a backend in reports."""
+    return backend.name or backend.id
+
+
+def model_name(report: RunReport) -> str:
+    """Name of the system under test."""
+    return name_of(report.experiment.backend)
+
+
+def systems(report: RunReport) -> list[str]:
+    """Model first, baselines in their order, then any other system that has a figure."""
+    named = [model_name(report), *(name_of(baseline) for baseline in report.experiment.baselines)]
+    found = [metric.system for metric in all_figures(report) if metric.system]
+    return list(dict.fromkeys(chain(named, found)))
+
+
+def all_figures(report: RunReport) -> list[Metric]:
+    """Figures of all stages; a later stage's figure replaces an earlier one of the same name and system."""
+    latest = {(f.name, f.system): f for stage in report.stages for f in stage.figures}
+    return list(latest.values())
+
+
+def all_comparisons(report: RunReport) -> list[Comparison]:
+    """Comparisons of all stages."""
+    return [comparison for stage in report.stages for comparison in stage.comparisons]
+
+
+def headline(report: RunReport) -> tuple[str, str]:
+    """The verdict in one sentence, and its tone."""
+    model, comparisons = model_name(report), all_comparisons(report)
+    if report.status != "completed":
+        reason = report.failure or "no reason was given"
+        return f"The run {'was cancelled' if report.status == 'cancelled' else 'failed'}: {reason}", "failed"
+    if not comparisons:
+        return f"{model} was measured; there was no baseline to compare it with", "undecided"
+    tally: Counter[str] = Counter(comparison.verdict for comparison in comparisons)
+    decided = [tone for tone in ("better", "worse") if tally[tone]]
+    tone = decided[0] if len(decided) == 1 else "undecided"
+    parts = [_against(model, baseline, comparisons) for baseline in _baselines(comparisons)]
+    return "; ".join(parts), tone
+
+
+def _baselines(comparisons: Sequence[Comparison]) -> list[str]:
+    return list(dict.fromkeys(comparison.baseline for comparison in comparisons))
+
+
+def _against(model: str, baseline: str, comparisons: Sequence[Comparison]) -> str:
+    tally: Counter[str] = Counter(
+        comparison.verdict for comparison in comparisons if comparison.baseline == baseline
+    )
+    total = sum(tally.values())
+    metrics = f"{total} metric{'s' if total != 1 else ''}"
+    if tally["better"] == total:
+        return f"{model} is better than {baseline} on {'all ' if total > 1 else ''}{metrics}"
+    if tally["worse"] == total:
+        return f"{model} is worse than {baseline} on {'all ' if total > 1 else ''}{metrics}"
+    if not tally["better"] and not tally["worse"]:
+        return f"{model} against {baseline}: no difference could be shown on {metrics}"
+    shares = [f"{word} on {tally[word]}" for word in TONES if tally[word]]
+    if tally["no_data"]:
+        shares.append(f"no data on {tally['no_data']}")
+    return f"{model} against {baseline}: {', '.join(shares)} of {metrics}"
+
+
+def verdicts(report: RunReport) -> list[str]:
+    """The decided comparisons first, then figures of the model when nothing was compared."""
+    comparisons = sorted(all_comparisons(report), key=lambda c: c.verdict not in ("better", "worse"))
+    lines = [_comparison_line(comparison) for comparison in comparisons[:MAX_VERDICTS]]
+    if len(comparisons) > MAX_VERDICTS:
+        lines.append(f"{len(comparisons) - MAX_VERDICTS} more comparisons are in the table below.")
+    if lines:
+        return lines
+    model = model_name(report)
+    own = [metric for metric in all_figures(report) if metric.system == model and metric.value is not None]
+    return [_metric_line(metric) for metric in own[:MAX_VERDICTS]]
+
+
+def _comparison_line(comparison: Comparison) -> str:
+    start = f"{comparison.metric}: {comparison.verdict.replace('_', ' ')} than {comparison.baseline}"
+    if comparison.verdict in ("undecided", "no_data"):
+        start = f"{comparison.metric}: {comparison.verdict.replace('_', ' ')} against {comparison.baseline}"
+    if comparison.difference is None:
+        return f"{start}."
+    return (
+        f"{start}, difference {figure(comparison.difference)}{_range(comparison)} on {comparison.n} examples."
+    )
+
+
+def _metric_line(metric: Metric) -> str:
+    return f"{metric.name}: {figure(metric.value)}{_range(metric)} on {metric.n} examples."
+
+
+def _range(found: Metric | Comparison) -> str:
+    if found.interval is None:
+        return ""
+    return f" ({percent(found.interval.level)} interval {interval_text(found.interval)})"
+
+
+def facts(report: RunReport) -> list[tuple[str, str]]:
+    """A few facts for the head of the report."""
+    found = [("run", report.run_id), ("status", report.status), ("model", model_name(report))]
+    if report.experiment.baselines:
+        found.append(("baselines", ", ".join(name_of(b) for b in report.experiment.baselines)))
+    if report.dataset is not None:
+        found.append(("data set", f"{report.dataset.name}, {count(report.dataset.rows)} rows"))
+    found += [
+        ("seed", str(report.provenance.seed)),
+        ("started", report.started_at),
+        ("took", duration(report.seconds)),
+    ]
+    return found

@@ -1,0 +1,116 @@
+"""One look for all plots, and their way into a page.
+
+The page's style sheet owns the colours: plots are drawn in stand-in colours that become CSS variables, so one
+SVG suits light and dark pages. Text stays text. Equal input gives equal bytes: fixed hash salt, no dates.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..text import clip, visible
+
+__all__ = [
+    "GRID",
+    "INK",
+    "MARKERS",
+    "MUTED",
+    "SERIES",
+    "WIDTH",
+    "Plot",
+    "label",
+    "plot_style",
+    "quiet",
+    "to_svg",
+]
+
+WIDTH = 6.2
+INK, MUTED, GRID = "#010203", "#010204", "#010205"
+SERIES = ("#0102a0", "#0102a1", "#0102a2", "#0102a3", "#0102a4", "#0102a5")
+MARKERS = ("o", "s", "D", "^", "v", "P")
+VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line"} | {c: f"--s{i}" for i, c in enumerate(SERIES)}
+MAX_LABEL = 28
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "crucible",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A finished plot: the drawing, what one sees, and the same in words for those who do not see it."""
+
+    svg: str
+    caption: str
+    description: str
+
+
+@contextmanager
+def plot_style() -> Iterator[None]:
+    """Matplotlib's defaults with our look, whatever the user's own settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def label(text: str) -> str:
+    """A name of unknown origin as a label."""
+    return clip(visible(text).replace("\n", " "), MAX_LABEL).split("… (")[0] + (
+        "…" if len(text) > MAX_LABEL else ""
+    )
+
+
+def quiet(axes: Axes, *, grid: str = "x") -> None:
+    """Light grid on one axis, no tick marks."""
+    axes.grid(axis=grid, visible=True)  # type: ignore[arg-type]  # the stub wants a literal
+    axes.tick_params(length=0)
+
+
+def to_svg(figure: Figure, key: str) -> str:
+    """The figure as an ``<svg>`` element with colours and fonts of the page and ids of its own."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--sans)", svg)
+    svg = re.sub(r'\bid="', f'id="{key}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{key}-", svg)
+    svg = re.sub(r'href="#', f'href="#{key}-', svg)
+    return svg.strip()

@@ -1,0 +1,201 @@
+"""The sections on how the run went: training, topology, stages, other figures, provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from ...messages.findings import PersistenceResult
+from ...messages.flow import LossPoint, StageResult
+from ...messages.report import RunReport
+from .document import Cell, Quote, QuotedText, Section, Table
+from .inputs import stage_named
+from .numbers import NONE, count, duration, figure
+from .stage_figures import figure_table
+from .text import clip
+
+__all__ = ["provenance_section", "stage_section", "topology_section", "training_section"]
+
+SHOWN_ELSEWHERE = frozenset(
+    {"data_checks", "guardrails", "analysis_surrogate_validation", "analysis_tda_validation"}
+)
+MAX_REASON = 400
+
+
+def losses(report: RunReport) -> list[LossPoint]:
+    """All points of the loss curve."""
+    return [point for stage in report.stages for point in stage.losses]
+
+
+def training_section(report: RunReport) -> Section | None:
+    """Loss per epoch and the checkpoints."""
+    points = losses(report)
+    checkpoints = [ref for stage in report.stages for ref in stage.checkpoints]
+    if not points and not checkpoints:
+        return None
+    tables = []
+    if points:
+        tables.append(_loss_table(points))
+    if checkpoints:
+        rows = tuple(
+            (
+                Cell(ref.name),
+                Cell(count(ref.epoch)),
+                Cell(count(ref.step)),
+                Cell(figure(ref.loss)),
+                Cell(clip(ref.uri, MAX_REASON)),
+            )
+            for ref in checkpoints
+        )
+        heads = ("checkpoint", "epoch", "step", "held-out loss", "where")
+        tables.append(Table("Checkpoints", heads, rows, frozenset({1, 2, 3})))
+    return Section(
+        key="training",
+        title="Training",
+        lead=_loss_lead(points),
+        tables=tuple(tables),
+        figures=("losses",) if points else (),
+    )
+
+
+def _loss_lead(points: Sequence[LossPoint]) -> str:
+    held_out = [point for point in points if point.split == "validation"]
+    if not held_out:
+        return "There was no held-out loss: the training loss alone does not show that the model generalises."
+    best = min(held_out, key=lambda point: point.loss)
+    last = f", {figure(held_out[-1].loss)} at the end" if held_out[-1] is not best else ""
+    return f"The held-out loss was lowest at epoch {best.epoch:g}, {figure(best.loss)}{last}."
+
+
+def _epoch(point: LossPoint) -> int:
+    """The epoch that a point belongs to; 0 is before training."""
+    epoch = math.ceil(point.epoch - 1e-9)
+    return max(1, epoch) if point.split == "train" else max(0, epoch)
+
+
+def _loss_table(points: Sequence[LossPoint]) -> Table:
+    """Mean training loss of the steps of an epoch, beside the last held-out loss of that epoch."""
+    rows = []
+    for epoch in sorted({_epoch(point) for point in points}):
+        here = [point for point in points if _epoch(point) == epoch]
+        train = [point.loss for point in here if point.split == "train"]
+        held_out = [point.loss for point in here if point.split == "validation"]
+        rows.append(
+            (
+                Cell(count(epoch)),
+                Cell(count(max(point.step for point in here))),
+                Cell(figure(math.fsum(train) / len(train)) if train else NONE),
+                Cell(figure(held_out[-1]) if held_out else NONE),
+            )
+        )
+    heads = ("epoch", "last step", "training loss, mean", "held-out loss")
+    return Table("Loss by epoch", heads, tuple(rows), frozenset({0, 1, 2, 3}))
+
+
+def topology_section(report: RunReport) -> Section | None:
+    """Surrogates per claim graph and persistent homology of the whole set."""
+    results = [result for stage in report.stages for result in stage.set_persistence]
+    tables = [_persistence_table(results)] if results else []
+    for name, caption in (
+        ("analysis_surrogate_validation", "Surrogates of the claim graphs"),
+        ("analysis_tda_validation", "Persistence of the claim graphs"),
+    ):
+        stage = stage_named(report, name)
+        if stage is not None and stage.metrics:
+            tables.append(figure_table(caption, stage.metrics))
+    if not tables:
+        return None
+    notes = tuple(dict.fromkeys(f"{r.system}: {r.notes}" for r in results if r.notes))
+    drawn = any(bar for result in results for bar in result.bars)
+    return Section(
+        key="topology",
+        title="Topology",
+        lead="Shape of the claims in embedding space: components (H0), loops (H1), voids (H2).",
+        tables=tuple(tables),
+        figures=("persistence",) if drawn else (),
+        points=notes,
+    )
+
+
+def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
+    rows = tuple(
+        (
+            Cell(result.system),
+            Cell(result.status.replace("_", " "), tone="" if result.status == "ok" else "skipped"),
+            Cell(count(result.n_points)),
+            Cell(_by_dimension(result.betti)),
+            Cell(_by_dimension(result.total_persistence)),
+            Cell(_by_dimension(result.max_persistence)),
+            Cell(_by_dimension(result.entropy)),
+            Cell(result.method),
+        )
+        for result in results
+    )
+    heads = ("system", "status", "points", "Betti", "total persistence", "longest bar", "entropy", "method")
+    return Table("Persistent homology of the whole set", heads, rows, frozenset({2}))
+
+
+def _by_dimension(values: dict[str, int] | dict[str, float]) -> str:
+    shown = (f"H{key} {count(v) if isinstance(v, int) else figure(v)}" for key, v in sorted(values.items()))
+    return ", ".join(shown) or NONE
+
+
+def stage_section(report: RunReport) -> Section:
+    """How long each stage took and how much of that it worked."""
+    rows = tuple(
+        (
+            Cell(stage.stage),
+            Cell(stage.status, tone=stage.status),
+            Cell(count(stage.received)),
+            Cell(count(stage.emitted)),
+            Cell(duration(stage.seconds)),
+            Cell(duration(stage.busy_seconds)),
+            Cell(clip(stage.reason or "", MAX_REASON)),
+        )
+        for stage in report.stages
+    )
+    heads = ("stage", "status", "received", "emitted", "open for", "busy", "note")
+    table = Table("Stages", heads, rows, frozenset({2, 3, 4, 5}))
+    others = tuple(
+        _folded(stage) for stage in report.stages if stage.metrics and stage.stage not in SHOWN_ELSEWHERE
+    )
+    return Section(
+        key="stages",
+        title="Stages",
+        lead=f"The run took {duration(report.seconds)}. Stages work at the same time; their times overlap.",
+        tables=(table, *others),
+        figures=("timeline",) if report.spans else (),
+    )
+
+
+def _folded(stage: StageResult) -> Table:
+    table = figure_table(f"Figures of {stage.stage}", stage.metrics)
+    return Table(table.caption, table.heads, table.rows, table.numeric, table.note, folded=True)
+
+
+def provenance_section(report: RunReport) -> Section:
+    """What is needed to run the same again."""
+    origin = report.provenance
+    facts = [
+        ("run", report.run_id),
+        ("seed", str(origin.seed)),
+        ("crucible", origin.crucible),
+        ("python", origin.python),
+        ("platform", origin.platform),
+        ("git commit", origin.git_commit or NONE),
+        ("experiment sha256", origin.experiment_sha256),
+        ("data set sha256", report.dataset.sha256 if report.dataset else NONE),
+        *((f"package {name}", version) for name, version in sorted(origin.packages.items())),
+    ]
+    rows = tuple((Cell(name), Cell(clip(value, MAX_REASON))) for name, value in facts)
+    experiment = msgspec.json.format(msgspec.json.encode(report.experiment), indent=2).decode()
+    quote = Quote("Experiment", "as it ran", (QuotedText("experiment", clip(experiment, 40_000), "json"),))
+    return Section(
+        key="provenance",
+        title="Provenance",
+        lead="What is needed to run the same again.",
+        tables=(Table("Origin", ("fact", "value"), rows, folded=False),),
+        quotes=(quote,),
+    )

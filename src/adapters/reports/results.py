@@ -1,0 +1,199 @@
+"""The sections on scores, comparisons and distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...messages.experiment import StatsConfig
+from ...messages.findings import Comparison, Metric, TestResult
+from ...messages.report import RunReport
+from .document import Cell, Section, Table
+from .numbers import NONE, count, figure, interval_text, p_value, percent
+from .overview import all_comparisons, all_figures, systems
+
+__all__ = ["comparison_section", "distribution_section", "result_section"]
+
+VERDICT_WORDS = {"better": "better", "worse": "worse", "undecided": "undecided", "no_data": "no data"}
+
+
+def result_section(report: RunReport) -> Section | None:
+    """Every metric of every system, with interval, n and method."""
+    figures = all_figures(report)
+    scored = [metric for metric in figures if metric.system]
+    tables = []
+    if scored:
+        tables.append(_score_table(scored, systems(report), report.experiment.reliability.stats))
+    plain = [metric for metric in figures if not metric.system]
+    if plain:
+        tables.append(_plain_table(plain))
+    if not tables:
+        return None
+    return Section(
+        key="results",
+        title="Scores",
+        lead="Means over the examples on which a score is defined, with confidence intervals.",
+        tables=tuple(tables),
+        figures=("intervals",) if scored else (),
+    )
+
+
+def _score_table(figures: Sequence[Metric], names: Sequence[str], stats: StatsConfig) -> Table:
+    by_key = {(metric.name, metric.system): metric for metric in figures}
+    metrics = list(dict.fromkeys(metric.name for metric in figures))
+    shown = [name for name in names if any((metric, name) in by_key for metric in metrics)]
+    rows = []
+    for name in metrics:
+        row = [by_key.get((name, system)) for system in shown]
+        present = [metric for metric in row if metric is not None]
+        rows.append(
+            (
+                Cell(name),
+                *(_value_cell(metric) for metric in row),
+                Cell(_shared([count(metric.n) for metric in present])),
+                Cell(_shared([metric.method for metric in present])),
+                Cell(_shared([m.interval.method if m.interval else NONE for m in present])),
+            )
+        )
+    return Table(
+        caption=f"Mean with {percent(stats.confidence_level)} interval",
+        heads=("metric", *shown, "n", "scored by", "interval by"),
+        rows=tuple(rows),
+        numeric=frozenset(range(1, len(shown) + 2)),
+        note=" ".join(_reasons(figures)),
+    )
+
+
+def _value_cell(metric: Metric | None) -> Cell:
+    return Cell(NONE) if metric is None else Cell(figure(metric.value), detail=interval_text(metric.interval))
+
+
+def _shared(values: Sequence[str]) -> str:
+    """The one value that all share, or all of them in the order of the systems."""
+    return values[0] if len(set(values)) == 1 else " / ".join(values)
+
+
+def _reasons(figures: Sequence[Metric]) -> list[str]:
+    return [f"{m.name} of {m.system}: {m.reason}." for m in figures if m.reason]
+
+
+def _plain_table(figures: Sequence[Metric]) -> Table:
+    rows = tuple(
+        (Cell(m.name), _value_cell(m), Cell(count(m.n)), Cell(m.method), Cell(m.reason or ""))
+        for m in figures
+    )
+    heads = ("figure", "value", "n", "method", "note")
+    return Table(caption="Figures of the data set", heads=heads, rows=rows, numeric=frozenset({1, 2}))
+
+
+def comparison_section(report: RunReport) -> Section | None:
+    """The model against each baseline, with the deciding p value and the verdict."""
+    comparisons = all_comparisons(report)
+    if not comparisons:
+        return None
+    stats = report.experiment.reliability.stats
+    correction = stats.correction.replace("_", "-")
+    return Section(
+        key="comparisons",
+        title="Comparisons",
+        lead=f"Model minus baseline on the same examples. A verdict needs an adjusted p below {stats.alpha:g}"
+        f" (correction: {correction}, over all comparisons of this run).",
+        tables=(_comparison_table(comparisons, stats), _test_table(comparisons)),
+        points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
+        figures=("differences",),
+    )
+
+
+def deciding_test(comparison: Comparison, stats: StatsConfig) -> TestResult | None:
+    """The test that the verdict rests on: permutation if it was asked for, else the first."""
+    name = "permutation" if "permutation" in stats.tests else next(iter(stats.tests), None)
+    return next((test for test in comparison.tests if test.name == name), None)
+
+
+def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> Table:
+    rows = []
+    for comparison in comparisons:
+        test = deciding_test(comparison, stats)
+        effect = comparison.effect
+        adjusted = None if test is None else test.p_value if test.p_adjusted is None else test.p_adjusted
+        rows.append(
+            (
+                Cell(comparison.metric),
+                Cell(comparison.baseline),
+                Cell(figure(comparison.difference), detail=interval_text(comparison.interval)),
+                Cell(
+                    figure(effect.value if effect else None),
+                    detail=interval_text(effect.interval if effect else None),
+                ),
+                Cell(p_value(adjusted), detail=test.name if test else ""),
+                Cell(_pairs(comparison)),
+                Cell(VERDICT_WORDS[comparison.verdict], tone=comparison.verdict),
+            )
+        )
+    effects = [c.effect.name for c in comparisons if c.effect]
+    heads = (
+        "metric",
+        "baseline",
+        "difference",
+        f"effect {next(iter(effects), '')}".strip(),
+        "p adjusted",
+        "n",
+    )
+    return Table(
+        caption=f"Difference with {percent(stats.confidence_level)} interval",
+        heads=(*heads, "verdict"),
+        rows=tuple(rows),
+        numeric=frozenset({2, 3, 4, 5}),
+    )
+
+
+def _pairs(comparison: Comparison) -> str:
+    if comparison.n_clusters is None:
+        return count(comparison.n)
+    return f"{count(comparison.n)} in {count(comparison.n_clusters)} clusters"
+
+
+def _test_table(comparisons: Sequence[Comparison]) -> Table:
+    rows = tuple(
+        (
+            Cell(comparison.metric),
+            Cell(comparison.baseline),
+            Cell(test.name),
+            Cell(figure(test.statistic)),
+            Cell(p_value(test.p_value)),
+            Cell(p_value(test.p_adjusted)),
+            Cell(interval_text(test.interval)),
+            Cell("; ".join(part for part in (test.notes, test.reason) if part)),
+        )
+        for comparison in comparisons
+        for test in comparison.tests
+    )
+    heads = ("metric", "baseline", "test", "statistic", "p", "p adjusted", "interval", "how")
+    return Table(caption="All tests", heads=heads, rows=rows, numeric=frozenset({3, 4, 5, 6}), folded=True)
+
+
+def distribution_section(report: RunReport) -> Section | None:
+    """Histograms of the scores; formats without plots get the counts."""
+    found = [item for stage in report.stages for item in stage.distributions]
+    if not found:
+        return None
+    rows = tuple(
+        (
+            Cell(item.metric),
+            Cell(item.system),
+            Cell(count(sum(item.counts))),
+            Cell(count(item.n_undefined)),
+            Cell(" ".join(str(number) for number in item.counts)),
+            Cell(f"{figure(item.edges[0])} to {figure(item.edges[-1])}" if item.edges else NONE),
+        )
+        for item in found
+    )
+    heads = ("metric", "system", "defined", "undefined", "examples per bin", "range")
+    caption = "Bins of the histograms"
+    table = Table(caption=caption, heads=heads, rows=rows, numeric=frozenset({2, 3}), folded=True)
+    return Section(
+        key="distributions",
+        title="Distributions",
+        lead="How the scores of single examples spread.",
+        tables=(table,),
+        figures=("distributions",),
+    )

@@ -1,0 +1,84 @@
+"""``FileReportSink``: samples as they come, reports at the end, all below the folder of the run.
+
+Called by the engine and by the report stage in worker threads, one call at a time. It does not decide what is
+in a report: that is the ``RunReport`` it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...messages.control import Artifact
+from ...messages.errors import OutputError
+from ...messages.experiment import OutputSpec
+from ...messages.flow import Sample
+from ...messages.report import RunReport
+from .files import write_whole
+from .samples import SampleWriter
+from .text import encode_json
+
+if TYPE_CHECKING:
+    from .document import Document
+
+__all__ = ["FileReportSink"]
+
+ENDINGS = {"json": "json", "markdown": "md", "html": "html"}
+RESERVED = frozenset({"trace.json"})
+
+
+class FileReportSink:
+    """Implements ``actors.ports.ReportSink``. ``outputs`` name the reports and their formats."""
+
+    def __init__(self, run_dir: Path, outputs: Sequence[OutputSpec]) -> None:
+        self._folder = run_dir
+        self._targets = _targets(outputs)
+        self._samples = SampleWriter(run_dir)
+
+    def write_samples(self, samples: Sequence[Sample]) -> None:
+        """Append to ``samples.jsonl.partial``."""
+        self._samples.write(samples)
+
+    def finish(self, report: RunReport) -> list[Artifact]:
+        """Write every format of every output, JSON first, and give ``samples.jsonl`` its name."""
+        artifacts = [self._samples.finish()]
+        document: Document | None = None
+        for name, format_name in self._targets:
+            if format_name == "json":
+                content = msgspec.json.format(encode_json(report), indent=2) + b"\n"
+            else:
+                from .build import build_document
+
+                document = document or build_document(report)
+                content = _render(document, report, format_name)
+            artifacts.append(write_whole(self._folder / name, content))
+        return artifacts
+
+    def abandon(self) -> None:
+        """Close; the samples so far stay in ``samples.jsonl.partial``, every line of it whole. Idempotent."""
+        self._samples.close()
+
+
+def _render(document: Document, report: RunReport, format_name: str) -> bytes:
+    if format_name == "markdown":
+        from .markdown import render_markdown
+
+        return render_markdown(document).encode()
+    from .html import render_html
+
+    return render_html(document, report).encode()
+
+
+def _targets(outputs: Sequence[OutputSpec]) -> list[tuple[str, str]]:
+    """File names with their formats, JSON first. Raises OutputError for a name that is taken."""
+    found: dict[str, str] = {}
+    for output in outputs:
+        for format_name in dict.fromkeys(output.formats):
+            name = f"{output.name}.{ENDINGS[format_name]}"
+            if name in RESERVED or name in found:
+                raise OutputError(f"outputs: two files would be called {name}; choose another output name")
+            found[name] = format_name
+    return sorted(found.items(), key=lambda item: tuple(ENDINGS).index(item[1]))
