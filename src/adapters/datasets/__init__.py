@@ -1,7 +1,7 @@
 """Data sets: loaders that open them and converters that make them.
 
-The registry finds the loaders by name; ``convert_scifact`` and the options are for the command line. Names
-are imported when they are first used, to keep start-up short.
+The registry finds the loaders by name; ``convert_scifact`` is for the command line. A name is imported when
+it is first used, to keep start-up short.
 """
 
 from __future__ import annotations
@@ -10,11 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .convert import ConversionReport, convert_scifact
+    from .delimited import CsvLoader
     from .jsonl import JsonlLoader
+    from .memory import MemoryLoader
+    from .scifact import ScifactLoader
 
-__all__ = ["JsonlLoader"]
+__all__ = [
+    "ConversionReport",
+    "CsvLoader",
+    "JsonlLoader",
+    "MemoryLoader",
+    "ScifactLoader",
+    "convert_scifact",
+]
 
-_HOMES = {"JsonlLoader": ".jsonl"}
+_HOMES = {
+    "ConversionReport": ".convert",
+    "CsvLoader": ".delimited",
+    "JsonlLoader": ".jsonl",
+    "MemoryLoader": ".memory",
+    "ScifactLoader": ".scifact",
+    "convert_scifact": ".convert",
+}
 
 
 def __getattr__(name: str) -> Any:

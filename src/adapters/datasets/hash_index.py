@@ -22,7 +22,7 @@ class HashIndex:
 
     def __init__(self) -> None:
         self._hashes = array("Q")
-        self._slots = array("I", bytes(4 * 64))  # number + 1 of the string in this slot, 0 when free
+        self._slots = array("I", [0]) * 64  # number + 1 of the string in this slot, 0 when free
         self._mask = 63
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class HashIndex:
 
     def _grow(self) -> None:
         mask = self._mask = 2 * self._mask + 1
-        slots = self._slots = array("I", bytes(4 * (mask + 1)))
+        slots = self._slots = array("I", [0]) * (mask + 1)
         for number, hashed in enumerate(self._hashes, start=1):
             slot = (hashed ^ hashed >> 32) & mask
             while slots[slot]:

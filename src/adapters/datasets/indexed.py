@@ -178,6 +178,7 @@ class _Scan:
                 self._refuse(scanned.line, error)
             if len(self.places) == self.options.limit:
                 break
+        self._ids = HashIndex()  # done with: dealing needs the room
         self._deal(seed)
 
     def _take(self, scanned: ScannedRow) -> None:
@@ -207,16 +208,16 @@ class _Scan:
 
     def _deal(self, seed: int) -> None:
         options, n = self.options, len(self.places)
-        roots = {key: grouping.roots() for key, grouping in self._grouping.items()}
+        roots = {key: self._grouping.pop(key).roots() for key in list(self._grouping)}
         if options.cluster_by is not None:
             self.clusters = roots[options.cluster_by]
         if options.split is not None:
             by = options.split.group_by
             units: Sequence[int] = roots[by] if by is not None else range(n)
-            self.units = f" in {len(set(units)):,} groups" if by is not None else ""
+            if by is not None:
+                self.units = f" in {sum(root == row for row, root in enumerate(units)):,} groups"
             own_seed = options.split.seed
             self.splits = deal_groups(units, options.split.shares(), seed if own_seed is None else own_seed)
-        self._grouping.clear()
 
 
 def open_indexed(source: RowSource, ref: DatasetRef, options: RowOptions, *, seed: int) -> IndexedDataset:

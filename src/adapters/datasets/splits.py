@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["SPLITS", "deal_groups", "split_targets"]
 
@@ -33,14 +33,13 @@ def deal_groups(roots: Sequence[int], shares: Sequence[float], seed: int) -> byt
 
     Rows with equal roots get equal splits. ``shares`` add up to 1; a split with share 0 gets no rows.
     """
-    sizes = array("I", bytes(4 * len(roots)))
+    sizes = array("I", [0]) * len(roots)
     for root in roots:
         sizes[root] += 1
     room = split_targets(len(roots), shares)
     targets = list(room)
-    order = _deal_order(sizes, min((target for target in targets if target), default=0), seed)
     split_of_root = bytearray(len(roots))
-    for root in order:
+    for root in _deal_order(sizes, min((target for target in targets if target), default=0), seed):
         size = sizes[root]
         split = _choose(room, targets, size)
         room[split] -= size
@@ -48,11 +47,12 @@ def deal_groups(roots: Sequence[int], shares: Sequence[float], seed: int) -> byt
     return bytearray(split_of_root[root] for root in roots)
 
 
-def _deal_order(sizes: array[int], smallest_target: int, seed: int) -> list[int]:
-    order = [row for row, size in enumerate(sizes) if size]
+def _deal_order(sizes: array[int], smallest_target: int, seed: int) -> Iterator[int]:
+    """The roots in random order, those of groups larger than ``smallest_target`` before the others."""
+    order = array("I", (row for row, size in enumerate(sizes) if size))
     random.Random(f"crucible.split:{seed}").shuffle(order)
-    order.sort(key=lambda root: sizes[root] <= smallest_target)  # stable: the shuffle decides within both
-    return order
+    yield from (root for root in order if sizes[root] > smallest_target)
+    yield from (root for root in order if sizes[root] <= smallest_target)
 
 
 def _choose(room: list[int], targets: list[int], size: int) -> int:
