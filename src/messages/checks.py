@@ -110,7 +110,7 @@ def _check_secrets(node: Any, path: str, *, secret: bool) -> Iterable[Problem]:
     if isinstance(node, dict):
         for key, inner in node.items():
             yield from _check_secrets(inner, child(path, key), secret=secret or is_secret_key(key))
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for index, inner in enumerate(node):
             yield from _check_secrets(inner, item(path, index), secret=secret)
     elif isinstance(node, str) and node:

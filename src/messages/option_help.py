@@ -117,8 +117,9 @@ def experiment_schema() -> dict[str, Any]:
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with unknown keys refused in every object, as the decoder does."""
-    for definition in schema.get("$defs", {}).values():
+    """The schema as plain JSON data, unknown keys refused in every object, as the decoder does."""
+    plain: dict[str, Any] = json.loads(msgspec.json.encode(schema))
+    for definition in plain.get("$defs", {}).values():
         if "properties" in definition:
             definition["additionalProperties"] = False
-    return schema
+    return plain

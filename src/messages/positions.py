@@ -8,6 +8,7 @@ report, not on the good path.
 from __future__ import annotations
 
 import bisect
+import json
 import re
 import tomllib
 
@@ -170,8 +171,9 @@ class _Scanner:
 def _unquoted(token: str) -> str:
     if token[0] not in "\"'":
         return token
-    if "\\" not in token:
+    if token[0] == "'" or "\\" not in token:
         return token[1:-1]
-    if "\\/" in token:  # JSON alone may escape the slash
-        token = re.sub(r"(\\\\)|\\/", lambda found: found[1] or "/", token)
-    return str(tomllib.loads(f"key = {token}")["key"])
+    try:
+        return str(json.loads(token, strict=False))
+    except ValueError:  # an escape that only TOML has
+        return str(tomllib.loads(f"key = {token}")["key"])
