@@ -1,0 +1,73 @@
+"""Stage spans as a Mermaid Gantt chart, which GitHub and many editors draw.
+
+Mermaid has no escape for its own signs in Gantt labels, so ASCII punctuation becomes its full-width form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...messages.control import Artifact
+from ...messages.trace import Span
+from .whole import WholeFile
+
+__all__ = ["MermaidExporter", "gantt"]
+
+MAX_SPANS = 200
+MAX_LABEL = 60
+PLAIN = frozenset(" _-.()")
+FULL_WIDTH = 0xFEE0
+
+
+def gantt(spans: Sequence[Span], *, title: str = "Stages") -> str:
+    """The chart of the ``stage`` spans in order of their start, in milliseconds since the run began."""
+    lines = [
+        "gantt",
+        f"    title {_label(title)}",
+        "    dateFormat x",
+        "    axisFormat %M:%S",
+        "    todayMarker off",
+    ]
+    stages = sorted(
+        (span for span in spans if span.kind == "stage"), key=lambda span: (span.start_s, span.id)
+    )
+    for number, span in enumerate(stages, start=1):
+        start = round(span.start_s * 1000)
+        end = max(start + 1, round(span.end_s * 1000))
+        tag = "done" if span.status == "ok" else "crit"
+        name = _label(span.name)
+        lines += [f"    section {name}", f"    {name} :{tag}, s{number}, {start}, {end}"]
+    return "\n".join(lines) + "\n"
+
+
+def _label(text: str) -> str:
+    shown = " ".join(text.split())[:MAX_LABEL]
+    return "".join(_inert(sign) for sign in shown) or "unnamed"
+
+
+def _inert(sign: str) -> str:
+    if sign.isalnum() or sign in PLAIN:
+        return sign
+    if sign.isascii() and sign.isprintable():
+        return chr(ord(sign) + FULL_WIDTH)
+    return "?"
+
+
+class MermaidExporter:
+    """Implements ``actors.ports.SpanExporter``; keeps stage spans only (the first 200) for the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = WholeFile(path, "text/vnd.mermaid")
+        self._stages: list[Span] = []
+
+    def export(self, spans: Sequence[Span]) -> None:
+        """Note the stage spans."""
+        room = MAX_SPANS - len(self._stages)
+        self._stages += [span for span in spans if span.kind == "stage"][:room]
+
+    def close(self) -> list[Artifact]:
+        """Write the chart. Idempotent."""
+        if not self._file.closed:
+            self._file.write(gantt(self._stages).encode())
+        return [self._file.finish()]
