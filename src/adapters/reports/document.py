@@ -62,6 +62,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     figures: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
+    points_title: str = ""
+    """Set when the points are detail, folded away where the format can."""
     quotes: tuple[Quote, ...] = ()
 
 

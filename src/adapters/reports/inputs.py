@@ -50,7 +50,8 @@ def data_section(report: RunReport) -> Section | None:
         tables.append(figure_table("Profile and checks", checks.metrics))
     if not tables:
         return None
-    lead = f"{count(len(issues))} issues were found." if issues else "The checks found no issue."
+    found = f"{count(len(issues))} issue{'s were' if len(issues) != 1 else ' was'} found."
+    lead = found if issues else "The checks found no issue."
     if checks is None and not issues:
         lead = "The data set was not checked."
     return Section(key="data", title="Data", lead=lead, tables=tuple(tables))

@@ -99,6 +99,7 @@ def comparison_section(report: RunReport) -> Section | None:
         f" (correction: {correction}, over all comparisons of this run).",
         tables=(_comparison_table(comparisons, stats), _test_table(comparisons)),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
+        points_title="In words",
         figures=("differences",),
     )
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from ....messages.report import RunReport
+from .distributions import draw_distributions
 from .figure import Plot
+from .intervals import draw_differences, draw_intervals
+from .losses import draw_losses
+from .persistence import draw_persistence
+from .timeline import draw_timeline
 
 __all__ = ["draw_plots"]
 
+DRAWERS: Mapping[str, Callable[[RunReport], list[Plot]]] = {
+    "intervals": draw_intervals,
+    "differences": draw_differences,
+    "distributions": draw_distributions,
+    "losses": draw_losses,
+    "persistence": draw_persistence,
+    "timeline": draw_timeline,
+}
+
 
 def draw_plots(report: RunReport, wanted: set[str]) -> dict[str, list[Plot]]:
-    """The wanted plots; a name without data has no entry."""
-    return {}
+    """The wanted plots; a name without data has an empty list."""
+    return {name: DRAWERS[name](report) for name in sorted(wanted)}

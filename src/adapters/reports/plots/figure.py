@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..text import clip, visible
+from ..text import visible
 
 __all__ = [
     "GRID",
@@ -89,9 +89,8 @@ def plot_style() -> Iterator[None]:
 
 def label(text: str) -> str:
     """A name of unknown origin as a label."""
-    return clip(visible(text).replace("\n", " "), MAX_LABEL).split("… (")[0] + (
-        "…" if len(text) > MAX_LABEL else ""
-    )
+    shown = " ".join(visible(text).split())
+    return shown if len(shown) <= MAX_LABEL else f"{shown[: MAX_LABEL - 1]}…"
 
 
 def quiet(axes: Axes, *, grid: str = "x") -> None:
