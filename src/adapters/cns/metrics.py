@@ -8,6 +8,7 @@ falls back to another method: a score is defined or None, and ``METHODS`` names 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from ...messages.claims import ClaimDocument, PassageDocument
@@ -89,7 +90,7 @@ def score_answer(
     """
     strict = parse_claims(answer, strict=True)
     output = parse_claims(answer) if strict.diagnostics else strict
-    gold = parse_claims(reference) if reference is not None else None
+    gold = _reference(reference) if reference is not None else None
     passage = parse_passage(prompt)
     details: dict[str, Any] = {}
     scores = schema_scores(strict, output)
@@ -103,6 +104,11 @@ def score_answer(
     if codes:
         details["diagnostics"] = {code: codes.count(code) for code in dict.fromkeys(codes)}
     return scores, details
+
+
+@lru_cache(maxsize=32)  # every system is compared with the same reference
+def _reference(text: str) -> ClaimDocument:
+    return parse_claims(text)
 
 
 def _citations(

@@ -75,7 +75,9 @@ def parse_claims(text: str, strict: bool = False) -> ClaimDocument:  # noqa: FBT
     relations: list[Relation] = []
     problems: list[Diagnostic] = []
     for number, line in _lines(text):
-        item = _strict_item(line, number) if strict else _lenient_item(line, number)
+        item = _strict_item(line, number)
+        if item is None and not strict:
+            item = _lenient_item(line, number)
         if isinstance(item, Claim):
             if item.text:
                 claims.append(item)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from .text import known_tokens, normalise, token_f1, tokens, word_set
+from .text import known_tokens, normalise, token_f1, word_set
 
 __all__ = ["MATCH_THRESHOLD", "match_sentence", "split_sentences"]
 
@@ -96,9 +96,12 @@ def match_sentence(text: str, sentences: Sequence[str]) -> tuple[int, ...]:
     3. the sentence with the highest token F1, if that is at least ``MATCH_THRESHOLD``; the first of equals.
     """
     wanted = normalise(text)
-    if not wanted or not sentences:
-        return ()
-    index = _index(tuple(sentences))
+    return _match(wanted, tuple(sentences)) if wanted and sentences else ()
+
+
+@lru_cache(maxsize=256)  # every system is compared with the same reference
+def _match(wanted: str, sentences: tuple[str, ...]) -> tuple[int, ...]:
+    index = _index(sentences)
     found = _covered(wanted, index)
     if found:
         return found
@@ -125,7 +128,7 @@ def _index(sentences: tuple[str, ...]) -> _Index:
 
 def _covered(wanted: str, index: _Index) -> tuple[int, ...]:
     begin = index.joined.find(wanted)
-    if begin < 0 or (len(tokens(wanted)) < _MIN_CONTAINED_TOKENS and wanted not in index.sentences):
+    if begin < 0 or (len(known_tokens(wanted)) < _MIN_CONTAINED_TOKENS and wanted not in index.sentences):
         return ()
     end = begin + len(wanted)
     out = []
@@ -137,7 +140,6 @@ def _covered(wanted: str, index: _Index) -> tuple[int, ...]:
 
 
 def _closest(wanted: str, index: _Index) -> tuple[int, ...]:
-    words = tokens(wanted)
-    scores = [token_f1(words, known_tokens(sentence)) for sentence in index.sentences]
+    scores = [token_f1(wanted, sentence) for sentence in index.sentences]
     best = max(scores)
     return (scores.index(best),) if best >= MATCH_THRESHOLD else ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...messages.claims import ClaimDocument
 from .scores import Score, Scores
-from .text import known_tokens, token_f1
+from .text import token_f1
 
 __all__ = ["SIMILARITY_METHOD", "similarity_scores"]
 
@@ -51,4 +51,4 @@ def _greedy(given: Sequence[str], wanted: Sequence[str]) -> Score:
 
 
 def _pair(left: str, right: str) -> float:
-    return 1.0 if left == right else token_f1(known_tokens(left), known_tokens(right))
+    return 1.0 if left == right else token_f1(left, right)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Set
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,21 +38,24 @@ class LexicalEntailment:
 
     def support(self, claim: str, document: PassageDocument) -> float:
         """In [0, 1]. The title counts as a sentence."""
-        words = _words(document)
         missing = {token for token in known_tokens(claim) if token not in STOP_WORDS}
         if not missing:
             return 0.0
-        if normalise(claim) in _normal(document):
+        if normalise(claim) in _normal(document):  # what the rule below comes to, without counting words
             return 1.0
+        words = _words(document)
+        if not words.sentences:
+            return 0.0
         count = len(words.sentences)
         idf = {token: math.log(1.0 + count / (words.frequency[token] + 0.5)) for token in missing}
-        total = sum(idf[token] for token in sorted(missing))
+
+        def mass(some: Set[str]) -> float:
+            return math.fsum(idf[token] for token in some)
+
+        total = mass(missing)
         for _ in split_sentences(claim):
-            best = max(
-                words.sentences, key=lambda s: math.fsum(idf[t] for t in s & missing), default=frozenset()
-            )
-            missing -= best
-        return 1.0 - sum(idf[token] for token in sorted(missing)) / total
+            missing -= max((sentence & missing for sentence in words.sentences), key=mass)
+        return max(0.0, 1.0 - mass(missing) / total)
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import math
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from crucible.actors import ports
+from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
+from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
+from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
+from crucible.adapters.analysis.running import RunningMean
+from crucible.messages.findings import Bar, PersistenceResult, SurrogateScore
+from crucible.messages.flow import Sample
+from crucible.messages.records import Example, Output
+
+PROMPT = (
+    "Passage:\nDocument 7: Lamps\n\nAmber lamps lengthened sleep. Pain did not differ.\n\nTask:\n1. Go.\n"
+)
+GOLD = (
+    "CLAIM[c1]: Amber lamps lengthen sleep.\nCLAIM[c2] (Document 7): Amber lamps lengthened sleep.\n"
+    "RELATION: c2 supports c1\nCLAIM[c3] (Document 7): Pain did not differ.\nRELATION: c3 refutes c1"
+)
+LOOP = (
+    "CLAIM[c1]: a b\nCLAIM[c2]: c d\nCLAIM[c3]: e f\n"
+    "RELATION: c1 supports c2\nRELATION: c2 supports c3\nRELATION: c3 supports c1"
+)
+
+
+def sample_of(text: str, error: str | None = None) -> Sample:
+    example = Example(id="e1", input=PROMPT, reference=GOLD, fields={"metadata": {"doc_ids": ["7"]}})
+    output = Output(example_id="e1", system="model", backend="b", text=text, error=error)
+    return Sample(example=example, outputs=(output,))
+
+
+class Columns:
+    """Score columns of a few rows."""
+
+    system = "model"
+
+    def __init__(self, rows: Sequence[dict[str, float | None]]) -> None:
+        self._rows = rows
+
+    @property
+    def n(self) -> int:
+        return len(self._rows)
+
+    def names(self) -> Sequence[str]:
+        return list(self._rows[0]) if self._rows else []
+
+    def values(self, name: str) -> Sequence[float]:
+        values = [row.get(name) for row in self._rows]
+        return [math.nan if value is None else value for value in values]
+
+    def clusters(self) -> None:
+        return None
+
+    def method(self, name: str) -> str:
+        return f"method of {name}"
+
+
+def metrics(*texts: str) -> dict[str, Any]:
+    adapter: ports.MetricsAdapter = CnsMetrics(CnsMetricsOptions())
+    rows = []
+    for text in texts:
+        sample = sample_of(text)
+        result = adapter.score(sample, sample.outputs[0])
+        assert result is not None
+        rows.append(result.scores)
+    return adapter.summarize(Columns(rows))
+
+
+def test_every_score_names_its_method_whatever_the_answer() -> None:
+    adapter = CnsMetrics(CnsMetricsOptions())
+    named = set()
+    for text in (GOLD, LOOP, "", "nonsense"):
+        sample = sample_of(text)
+        result = adapter.score(sample, sample.outputs[0])
+        assert set(result.scores) == set(result.methods)
+        named.add(tuple(result.methods.items()))
+        msgspec.json.encode(result)
+    assert len(named) == 1
+
+
+def test_a_failed_output_is_scored_as_an_empty_one() -> None:
+    adapter = CnsMetrics(CnsMetricsOptions())
+    sample = sample_of("", error="timed out")
+    scores = adapter.score(sample, sample.outputs[0]).scores
+    assert scores["schema_compliance"] == 0.0
+    assert scores["citation_precision"] is None
+
+
+def test_the_summary_of_gold_answers_meets_the_targets() -> None:
+    summary = metrics(GOLD, GOLD)
+    assert summary["n"] == 2
+    assert summary["schema_compliance"] == summary["citation_precision"] == summary["mean_entailment"] == 1.0
+    assert summary["overall_quality"] == pytest.approx(1.0)
+    assert summary["meets_threshold"] is True
+    assert summary["parseable_count"] == 2
+    assert summary["chirality"]["polarity_conflicts"] == 2
+    assert summary["topology"] == {"mean_beta1": 0.0, "max_beta1": 0.0, "dag_count": 2, "cyclic_count": 0}
+    msgspec.json.encode(summary)
+
+
+def test_means_are_over_the_answers_where_a_score_is_defined() -> None:
+    summary = metrics(GOLD, "")
+    assert summary["schema_compliance"] == 0.5
+    assert summary["citation_precision"] == 1.0
+    assert summary["citation_recall"] == 0.5
+    assert summary["meets_threshold"] is False
+    assert summary["targets"]["citation_recall"] == {"target": 0.95, "value": 0.5, "met": False}
+
+
+def test_an_undefined_target_leaves_the_verdict_open() -> None:
+    summary = metrics("", "")
+    assert summary["citation_precision"] is None
+    assert summary["targets"]["citation_precision"]["met"] is None
+    assert summary["meets_threshold"] is None
+    assert summary["topology"]["mean_beta1"] is None
+
+
+def test_surrogates_of_a_loop_and_of_nothing() -> None:
+    adapter: ports.SurrogateAdapter = CnsSurrogates(CnsSurrogatesOptions())
+    sample = sample_of(LOOP)
+    score = adapter.score(sample, sample.outputs[0])
+    assert score is not None
+    assert (score.sno_id, score.system, score.beta1_surrogate, score.cycle_count) == ("e1", "model", 1, 1)
+    assert score.fragility_score is not None
+    assert 0.0 < score.fragility_score < 1.0
+    assert "cosine" in score.notes
+    empty = sample_of("")
+    nothing = adapter.score(empty, empty.outputs[0])
+    assert nothing is not None
+    assert (nothing.beta1_surrogate, nothing.fragility_score, nothing.notes) == (0, None, "no claims")
+
+
+def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
+    summary = CnsSurrogates(CnsSurrogatesOptions()).accumulator()
+    assert summary.result()["fragility_mean"] is None
+    for beta, fragile in ((0, None), (2, 0.6), (1, 0.2)):
+        summary.add(
+            SurrogateScore(
+                system="m", sno_id="e", beta1_surrogate=beta, cycle_count=beta // 2, fragility_score=fragile
+            )
+        )
+    assert summary.result() == {
+        "n_snos": 3,
+        "beta1_mean": 1.0,
+        "beta1_high_fraction": pytest.approx(2 / 3),
+        "cyclic_fraction": pytest.approx(1 / 3),
+        "fragility_mean": pytest.approx(0.4),
+        "fragility_high_fraction": 0.5,
+        "n_fragility": 2,
+    }
+
+
+def test_persistence_of_the_claims_of_an_answer() -> None:
+    adapter: ports.TdaAdapter = CnsTda(CnsTdaOptions(max_dimension=2))
+    sample = sample_of(GOLD)
+    points = adapter.embed(sample, sample.outputs[0])
+    assert points.shape == (3, 256)
+    result = adapter.persistence(points, system="model", sno_id="e1")
+    assert (result.status, result.n_points, set(result.betti)) == ("ok", 3, {"0", "1", "2"})
+    assert "hashed_ngrams-256" in result.method
+    empty = sample_of("")
+    assert len(adapter.embed(empty, empty.outputs[0])) == 0
+
+
+def test_the_persistence_summary_is_over_the_results_that_are_ok() -> None:
+    summary = CnsTda(CnsTdaOptions()).accumulator()
+    assert summary.result()["avg_persistence"] is None
+    bars = (
+        Bar(dimension=0, birth=0.0, death=0.4),
+        Bar(dimension=0, birth=0.0, death=None),
+        Bar(dimension=1, birth=0.2, death=0.4),
+    )
+    common: dict[str, Any] = {"system": "m", "sno_id": "e", "method": "x"}
+    summary.add(PersistenceResult(**common, status="ok", n_points=3, betti={"0": 2, "1": 1}, bars=bars))
+    summary.add(PersistenceResult(**common, status="ok", n_points=3, betti={"0": 1, "1": 0}))
+    summary.add(PersistenceResult(**common, status="too_few_points", n_points=1))
+    assert summary.result() == {
+        "n_snos": 3,
+        "n_ok": 2,
+        "beta0_mean": 1.5,
+        "beta1_mean": 0.5,
+        "beta2_mean": None,
+        "high_loop_fraction": 0.5,
+        "avg_persistence": pytest.approx(0.3),
+    }
+
+
+def test_the_no_op_adapters_say_that_nothing_was_done() -> None:
+    sample = sample_of(GOLD)
+    no_metrics: ports.MetricsAdapter = NoMetrics(NoOptions())
+    no_surrogates: ports.SurrogateAdapter = NoSurrogates(NoOptions())
+    no_tda: ports.TdaAdapter = NoTda(NoOptions())
+    assert no_metrics.score(sample, sample.outputs[0]) is None
+    assert no_metrics.summarize(Columns([])) == {"status": "skipped"}
+    assert no_surrogates.score(sample, sample.outputs[0]) is None
+    assert no_tda.embed(sample, sample.outputs[0]) is None
+    assert no_tda.persistence(np.zeros((2, 2)), system="m", sno_id="e").status == "skipped"
+    for summary in (no_surrogates.accumulator(), no_tda.accumulator()):
+        summary.add(None)
+        assert summary.result() == {"status": "skipped"}
+
+
+@pytest.mark.parametrize("options", [CnsMetricsOptions, CnsSurrogatesOptions, CnsTdaOptions, NoOptions])
+def test_options_have_defaults_descriptions_and_refuse_unknown_fields(options: type[msgspec.Struct]) -> None:
+    options()
+    schema = msgspec.json.schema(options)["$defs"][options.__name__]
+    assert all(field.get("description") for field in schema["properties"].values())
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.convert({"nonsense": 1}, options)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"max_dimension": 3}, {"persistence_threshold": -1.0}, {"max_distance": 0.0}]
+)
+def test_options_outside_their_range_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(bad, CnsTdaOptions)
+
+
+def test_the_persistence_adapter_can_be_sent_to_another_process() -> None:
+    adapter = pickle.loads(pickle.dumps(CnsTda(CnsTdaOptions())))
+    assert adapter.persistence(np.eye(3), system="m", sno_id="e").status == "ok"
+
+
+def test_scoring_imports_no_heavy_library() -> None:
+    code = """
+import sys
+from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
+from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
+from crucible.messages.flow import Sample
+from crucible.messages.records import Example, Output
+text = "CLAIM[c1]: a b\\nCLAIM[c2] (Document 1): c d\\nRELATION: c2 refutes c1"
+sample = Sample(example=Example(id="e", input="Passage:\\nDocument 1: t\\n\\nc d e.", reference=text))
+output = Output(example_id="e", system="m", backend="b", text=text)
+CnsMetrics(CnsMetricsOptions()).score(sample, output)
+CnsSurrogates(CnsSurrogatesOptions()).score(sample, output)
+tda = CnsTda(CnsTdaOptions())
+tda.persistence(tda.embed(sample, output), system="m", sno_id="e")
+print([m for m in ("scipy", "sklearn", "ripser", "matplotlib", "torch", "transformers") if m in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_running_mean_does_not_lose_small_values() -> None:
+    mean = RunningMean()
+    for value in (1e16, 1.0, None, -1e16, 1.0):
+        mean.add(value)
+    assert mean.result() == 0.5
+    assert mean.n == 4

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.entailment.nli import NliEntailment, label_names
+from crucible.messages.claims import PassageDocument
+from crucible.messages.errors import OptionError
+
+Pair = tuple[str, str]
+
+
+def oracle(pairs: Sequence[Pair]) -> list[Mapping[str, float]]:
+    """Contradiction when the hypothesis negates, entailment when a word is shared; labels in an odd order."""
+    out: list[Mapping[str, float]] = []
+    for premise, hypothesis in pairs:
+        if "not" in hypothesis:
+            row = {"Neutral": 0.1, "CONTRADICTION": 0.8, "entailment": 0.1}
+        elif set(premise.lower().split()) & set(hypothesis.lower().split()):
+            row = {"Neutral": 0.1, "CONTRADICTION": 0.1, "entailment": 0.8}
+        else:
+            row = {"Neutral": 0.7, "CONTRADICTION": 0.2, "entailment": 0.1}
+        out.append(row)
+    return out
+
+
+def test_support_is_the_mean_of_the_best_sentence_of_the_document() -> None:
+    nli = NliEntailment("stub", oracle)
+    document = PassageDocument(id="1", title="", sentences=("lamps glow", "cats purr"))
+    assert nli.support("lamps shine", document) == pytest.approx(0.8)
+    assert nli.support("Lamps shine. Dogs bark.", document) == pytest.approx(0.45)
+    assert nli.support("Lamps shine.", PassageDocument(id="1", title="", sentences=())) == 0.0
+
+
+def test_labels_are_found_by_name_whatever_their_order_and_case() -> None:
+    assert label_names({"NEUTRAL": 0, "Entailment": 1, "contradiction": 2}) == {
+        "neutral": "NEUTRAL",
+        "entailment": "Entailment",
+        "contradiction": "contradiction",
+    }
+
+
+@pytest.mark.parametrize("labels", [["LABEL_0", "LABEL_1", "LABEL_2"], ["entailment", "not_entailment"]])
+def test_a_model_without_the_three_names_is_refused(labels: list[str]) -> None:
+    with pytest.raises(OptionError, match="expected labels named"):
+        label_names(dict.fromkeys(labels))
+
+
+def test_a_model_that_mixes_up_its_labels_fails_the_self_test() -> None:
+    def swapped(pairs: Sequence[Pair]) -> list[Mapping[str, float]]:
+        return [
+            {"neutral": r["entailment"], "contradiction": r["CONTRADICTION"], "entailment": r["Neutral"]}
+            for r in oracle(pairs)
+        ]
+
+    with pytest.raises(OptionError, match="self-test"):
+        NliEntailment("stub", swapped)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("transformers") is not None, reason="transformers is installed")
+def test_asking_for_nli_without_the_library_is_refused_and_never_replaced() -> None:
+    with pytest.raises(OptionError, match="transformers"):
+        CnsMetrics(CnsMetricsOptions(entailment="nli"))
