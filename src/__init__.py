@@ -1,1 +1,95 @@
-"""Crucible: declarative LLM experiments, run as a tree of supervised actors."""
+"""Crucible: declarative LLM experiments, run as a tree of supervised actors.
+
+    import crucible
+
+    experiment = crucible.load_experiment("config/experiments/claims.toml")
+    result = crucible.run(experiment, base="config/experiments")
+
+Names are imported when they are first used, so that ``import crucible`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import testing
+    from .engine import RunHandle, Supervisor, run
+    from .messages.control import RunResult
+    from .messages.errors import CrucibleError, InputError, StageError
+    from .messages.experiment import (
+        BackendRef,
+        DatasetRef,
+        EnsembleConfig,
+        Experiment,
+        GuardrailConfig,
+        HedgingConfig,
+        OutputSpec,
+        Reliability,
+        StageDef,
+        StatsConfig,
+    )
+    from .messages.experiment_file import decode_experiment_json, encode_experiment, load_experiment
+    from .version import __version__
+
+__all__ = [
+    "BackendRef",
+    "CrucibleError",
+    "DatasetRef",
+    "EnsembleConfig",
+    "Experiment",
+    "GuardrailConfig",
+    "HedgingConfig",
+    "InputError",
+    "OutputSpec",
+    "Reliability",
+    "RunHandle",
+    "RunResult",
+    "StageDef",
+    "StageError",
+    "StatsConfig",
+    "Supervisor",
+    "__version__",
+    "decode_experiment_json",
+    "encode_experiment",
+    "load_experiment",
+    "run",
+    "testing",
+]
+
+_HOMES = {
+    ".engine": ("RunHandle", "Supervisor", "run"),
+    ".messages.control": ("RunResult",),
+    ".messages.errors": ("CrucibleError", "InputError", "StageError"),
+    ".messages.experiment": (
+        "BackendRef",
+        "DatasetRef",
+        "EnsembleConfig",
+        "Experiment",
+        "GuardrailConfig",
+        "HedgingConfig",
+        "OutputSpec",
+        "Reliability",
+        "StageDef",
+        "StatsConfig",
+    ),
+    ".messages.experiment_file": ("decode_experiment_json", "encode_experiment", "load_experiment"),
+    ".version": ("__version__",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return import_module(".testing", __name__)
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -228,7 +228,7 @@ def open_dataset(prepared: Prepared) -> Any:
 
 def _make_plan(prepared: Prepared, handle: RunHandle) -> RunPlan:
     from .adapters.reports import FileReportSink
-    from .adapters.tracing import PerfettoExporter
+    from .adapters.tracing import TraceFiles
 
     experiment = prepared.experiment
     dataset = open_dataset(prepared)
@@ -264,7 +264,7 @@ def _make_plan(prepared: Prepared, handle: RunHandle) -> RunPlan:
         experiment=experiment,
         stages=build_stages(services),
         skipped=skipped_stages(experiment),
-        exporters=(PerfettoExporter(handle.folder / "trace.json"),),
+        exporters=(TraceFiles(handle.folder),),
         started_at=started.isoformat(timespec="seconds"),
         publish=handle.publish,
         close=close,

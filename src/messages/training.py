@@ -16,7 +16,7 @@ class TrainingConfig(Message, frozen=True):
     batch_size: Annotated[int, Meta(ge=1, le=65_536, description="Rows per optimiser step.")] = 8
     learning_rate: Annotated[float, Meta(gt=0, le=10, description="Peak learning rate.")] = 2e-4
     warmup_steps: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=0)] | None,
         Meta(description="Steps of linear warm-up; default: min(100, one tenth of an epoch's steps)."),
     ] = None
     schedule: Annotated[
@@ -35,6 +35,6 @@ class TrainingConfig(Message, frozen=True):
         Meta(description="Checkpoint that is sampled: lowest held-out loss, or the last."),
     ] = "best"
     patience: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=1)] | None,
         Meta(description="Stop after this many epochs without a lower held-out loss; default: never."),
     ] = None

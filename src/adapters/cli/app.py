@@ -28,17 +28,17 @@ app = App(
     help_format="plaintext",
     result_action="return_value",
 )
-_COMMANDS = f"{__package__}"
-app.command(f"{_COMMANDS}.run:run", name="run")
-app.command(f"{_COMMANDS}.validate:validate", name="validate")
-app.command(f"{_COMMANDS}.catalogue:stages", name="stages")
-app.command(f"{_COMMANDS}.catalogue:backends", name="backends")
-data = App(name="data", help="Prepare, check and profile data sets.", help_format="plaintext")
-convert = App(name="convert", help="Make claim data sets from published formats.", help_format="plaintext")
-convert.command(f"{_COMMANDS}.data:convert_scifact", name="scifact")
+_HERE = __package__
+app.command(f"{_HERE}.run:run", name="run", help="Run an experiment file and write its report.")
+app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experiment file and its data set.")
+app.command(f"{_HERE}.catalogue:stages", name="stages", help="List the stages and their options.")
+app.command(f"{_HERE}.catalogue:backends", name="backends", help="List the backends and their options.")
+data = App(name="data", help="Convert, check and profile data sets.", help_format="plaintext")
+convert = App(name="convert", help="Make a claim data set from a published format.", help_format="plaintext")
+convert.command(f"{_HERE}.data:convert", name="scifact", help="Convert claims and corpus in SciFact format.")
 data.command(convert)
-data.command(f"{_COMMANDS}.data:check", name="check")
-data.command(f"{_COMMANDS}.data:profile", name="profile")
+data.command(f"{_HERE}.data:check", name="check", help="Check every row of a data set.")
+data.command(f"{_HERE}.data:profile", name="profile", help="Say what is in a data set.")
 app.command(data)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["backends", "stages"]
 
 
-def stages(name: str | None = None) -> int:
+def stages(name: str | None = None, /) -> int:
     """List the stages, or show one with its options.
 
     Args:
@@ -52,7 +52,7 @@ def _print_group(kind: registry.Kind, title: str) -> None:
         print_options(registry.load(kind, known).Options)
 
 
-def backends(name: str | None = None) -> int:
+def backends(name: str | None = None, /) -> int:
     """List the backends with what they can do, or show one with its options.
 
     Args:

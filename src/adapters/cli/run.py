@@ -20,8 +20,9 @@ __all__ = ["run"]
 
 def run(
     file: Path,
+    /,
     *,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=False)] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     out: Path = Path("runs"),
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -35,10 +36,10 @@ def run(
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress.
     """
-    from ...messages.experiment_file import load_experiment
+    from .experiment_input import open_experiment
 
-    experiment = load_experiment(file, set_ or [])
-    return asyncio.run(_run(experiment, file, out, as_json=json, quiet=quiet))
+    with open_experiment(file, set_ or []) as experiment:
+        return asyncio.run(_run(experiment, file, out, as_json=json, quiet=quiet))
 
 
 async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, quiet: bool) -> int:
@@ -47,7 +48,7 @@ async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, 
     from .summary import print_json, print_summary
 
     async with Supervisor(out=out) as supervisor:
-        handle = await supervisor.submit(experiment, base=file.parent, source=str(file))
+        handle = await supervisor.submit(experiment, base=file.parent)
         async with _interruptible(handle.cancel):
             with make_progress(sys.stderr, quiet=quiet) as progress:
                 async for event in handle.events():

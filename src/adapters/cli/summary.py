@@ -64,6 +64,15 @@ def _cell(metric: Metric | None) -> str:
 
 
 def comparison_line(comparison: Comparison) -> str:
-    """One comparison in words."""
-    words = comparison.summary or comparison.verdict
-    return f"{comparison.metric}, {comparison.system} against {comparison.baseline}: {words}"
+    """One comparison on one line: difference, interval, p, verdict."""
+    head = f"{comparison.metric}: {comparison.system} against {comparison.baseline}"
+    if comparison.difference is None:
+        return f"{head}: no data"
+    text = f"{head}: {comparison.difference:+.3f}"
+    if comparison.interval is not None:
+        text += f" [{comparison.interval.low:+.3f}, {comparison.interval.high:+.3f}]"
+    decided = next((test for test in comparison.tests if test.p_adjusted is not None), None)
+    if decided is not None and decided.p_adjusted is not None:
+        p_value = "< 0.001" if decided.p_adjusted < 0.001 else f"= {decided.p_adjusted:.3f}"
+        text += f", p {p_value} ({decided.name}, corrected)"
+    return f"{text}, {comparison.n} pairs: {comparison.verdict}"

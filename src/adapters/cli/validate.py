@@ -13,8 +13,9 @@ __all__ = ["validate"]
 
 def validate(
     file: Path | None = None,
+    /,
     *,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=False)] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     schema: Annotated[bool, Parameter(negative="")] = False,
     data: bool = True,
 ) -> int:
@@ -34,10 +35,10 @@ def validate(
         raise InputError("validate: expected an experiment file, or --schema")
     from ...composition import prepare
     from ...engine import open_dataset
-    from ...messages.experiment_file import load_experiment
+    from .experiment_input import open_experiment
 
-    experiment = load_experiment(file, set_ or [])
-    prepared = prepare(experiment, base=file.parent, source=str(file))
+    with open_experiment(file, set_ or []) as experiment:
+        prepared = prepare(experiment, base=file.parent)
     line = f"{file}: ok, {len(prepared.enabled())} stages"
     if data:
         dataset = open_dataset(prepared)

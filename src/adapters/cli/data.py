@@ -1,0 +1,160 @@
+"""``crucible data``: conversion, checks and profiles of data sets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ...actors.ports import Dataset
+
+__all__ = ["check", "convert", "profile"]
+
+Flag = Parameter(negative="")
+ENDINGS = {".csv": "csv", ".tsv": "csv"}
+
+
+def convert(
+    *,
+    claims: Path,
+    corpus: Path,
+    output: Path,
+    task: Literal["extract", "verify"] = "extract",
+    shuffle_sentences: int | None = None,
+    force: Annotated[bool, Flag] = False,
+) -> int:
+    """Convert a claims file and its corpus in SciFact format into prompts and completions.
+
+    Args:
+        claims: Claims, one JSON object a line.
+        corpus: Documents, one JSON object a line.
+        output: JSON Lines file to write.
+        task: extract asks for the claims of a passage; verify also states the hypothesis.
+        shuffle_sentences: Seed of a random sentence order in each document; default: order as it is.
+        force: Overwrite the output.
+    """
+    from ..datasets.convert import convert_scifact
+
+    report = convert_scifact(
+        claims, corpus, output, task=task, shuffle_sentences=shuffle_sentences, force=force
+    )
+    print(f"{report.output}: {report.rows} rows")
+    for label, count in sorted(report.labels.items()):
+        print(f"  {label}: {count}")
+    for reason, count in sorted(report.left_out.items()):
+        print(f"  left out, {reason}: {count}")
+    if report.first_sentence_share is not None:
+        print(f"  evidence that holds the first sentence: {report.first_sentence_share:.1%}")
+    return 0
+
+
+def check(
+    file: Path,
+    /,
+    *,
+    input_key: str = "prompt",
+    output_key: str = "completion",
+    required: Annotated[tuple[str, ...], Parameter(negative="")] = ("input",),
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Check every row of a JSON Lines or CSV file; exit code 1 when a row fails.
+
+    Args:
+        file: Data set.
+        input_key: Key of the prompt.
+        output_key: Key of the gold output.
+        required: Fields that must be there and not empty; may be repeated.
+        json: Print one JSON object.
+    """
+    from ..expectations import DataCheckOptions, check_dataset
+
+    dataset = _open(file, input_key, output_key)
+    found = check_dataset(dataset, DataCheckOptions(required_fields=tuple(required)))
+    if json:
+        _print_json(found)
+    else:
+        for bad in dataset.bad_rows:
+            print(
+                ": ".join(str(part) for part in (f"{bad.source}:{bad.line}", bad.field, bad.problem) if part)
+            )
+        for issue in found.issues:
+            place = f"{issue.source}:{issue.line}" if issue.line else str(file)
+            print(f"{place}: {issue.field}: {issue.problem}")
+        bad_rows = dataset.facts.bad_rows + found.rows_with_issues
+        print(f"{file}: {dataset.facts.rows} rows, {bad_rows} bad")
+    dataset.close()
+    return 1 if found.issues or dataset.facts.bad_rows else 0
+
+
+def profile(
+    file: Path,
+    /,
+    *,
+    input_key: str = "prompt",
+    output_key: str = "completion",
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Say what is in a JSON Lines or CSV file: fields, lengths, duplicates, values.
+
+    Args:
+        file: Data set.
+        input_key: Key of the prompt.
+        output_key: Key of the gold output.
+        json: Print one JSON object.
+    """
+    from ..expectations import profile_dataset
+
+    dataset = _open(file, input_key, output_key)
+    content = profile_dataset(dataset)
+    if json:
+        _print_json(content)
+    else:
+        print(f"{file}: {dataset.facts.rows} rows, {dataset.facts.bad_rows} bad")
+        _print_tree(content, "  ")
+    dataset.close()
+    return 0
+
+
+def _open(file: Path, input_key: str, output_key: str) -> Dataset:
+    from ... import registry
+    from ...messages.decoding import decode_struct
+    from ...messages.experiment import DatasetRef
+
+    name = file.name.removesuffix(".gz")
+    provider = ENDINGS.get(Path(name).suffix, "jsonl")
+    loader = registry.load("dataset provider", provider)
+    options = {
+        "path": str(file),
+        "input_key": input_key,
+        "output_key": output_key,
+        "max_bad_rows": sys.maxsize >> 1,
+    }
+    ref = DatasetRef(name=file.name, provider=provider)
+    decoded = decode_struct(options, loader.Options)
+    dataset: Dataset = loader().open(ref, decoded, seed=0, base=Path.cwd())
+    return dataset
+
+
+def _print_json(content: Any) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
+
+
+def _print_tree(content: Any, indent: str) -> None:
+    if not isinstance(content, dict):
+        print(f"{indent}{content}")
+        return
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            print(f"{indent}{key}:")
+            _print_tree(value, indent + "  ")
+        elif value not in (None, [], {}):
+            print(f"{indent}{key}: {_number(value)}")
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
