@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Embedder", "EmbeddingName", "make_embedder", "unit_rows"]
+__all__ = ["Embedder", "EmbeddingName", "make_embedder"]
 
 EmbeddingName = Literal["hashed_ngrams", "sentence_transformers"]
 
@@ -38,11 +38,3 @@ def make_embedder(name: EmbeddingName, model: str) -> Embedder:
     from .hashed import HashedNgrams
 
     return HashedNgrams()
-
-
-def unit_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows scaled to Euclidean length 1; rows of zeros stay. Shape (n, d) in and out."""
-    lengths = np.sqrt((points * points).sum(axis=1))
-    lengths[lengths == 0.0] = 1.0
-    unit: NDArray[np.float64] = points / lengths[:, None]
-    return unit

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...messages.errors import OptionError
-from .base import unit_rows
 
 __all__ = ["SentenceTransformerEmbedder"]
 
@@ -37,8 +36,10 @@ class SentenceTransformerEmbedder:
         """Shape (texts, dimensions of the model)."""
         if not texts:
             return np.zeros((0, int(self._model.get_sentence_embedding_dimension())))
-        encoded = self._model.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
-        return unit_rows(np.asarray(encoded, dtype=np.float64))
+        encoded = self._model.encode(
+            list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(encoded, dtype=np.float64)
 
 
 def _load(model: str) -> Any:

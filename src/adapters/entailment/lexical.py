@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -49,12 +49,13 @@ class LexicalEntailment:
         count = len(words.sentences)
         idf = {token: math.log(1.0 + count / (words.frequency[token] + 0.5)) for token in missing}
 
-        def mass(some: Set[str]) -> float:
+        def mass(some: Iterable[str]) -> float:
             return math.fsum(idf[token] for token in some)
 
         total = mass(missing)
         for _ in split_sentences(claim):
-            missing -= max((sentence & missing for sentence in words.sentences), key=mass)
+            best = max((sentence & missing for sentence in words.sentences), key=mass)
+            missing -= best
         return max(0.0, 1.0 - mass(missing) / total)
 
 

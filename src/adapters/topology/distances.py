@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...messages.errors import InputError
-from ..embeddings.base import unit_rows
 
-__all__ = ["MetricName", "as_points", "distance_matrix", "unique_rows"]
+__all__ = ["MetricName", "as_points", "distance_matrix", "unique_rows", "unit_rows"]
 
 MetricName = Literal["cosine", "euclidean"]
 
@@ -35,6 +34,14 @@ def unique_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rows without repetitions, in order of first appearance."""
     first = {row.tobytes(): index for index, row in reversed(list(enumerate(points)))}
     return points if len(first) == len(points) else points[sorted(first.values())]
+
+
+def unit_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows scaled to Euclidean length 1; rows of zeros stay. Shape (n, d) in and out."""
+    lengths = np.sqrt((points * points).sum(axis=1))
+    lengths[lengths == 0.0] = 1.0
+    unit: NDArray[np.float64] = points / lengths[:, None]
+    return unit
 
 
 def distance_matrix(points: NDArray[np.float64], metric: MetricName) -> NDArray[np.float64]:

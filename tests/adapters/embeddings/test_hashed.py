@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from crucible.adapters.embeddings.base import make_embedder, unit_rows
+from crucible.adapters.embeddings.base import make_embedder
 from crucible.adapters.embeddings.hashed import HashedNgrams
 from crucible.messages.errors import OptionError
 
@@ -62,10 +62,6 @@ def test_another_process_with_another_hash_seed_gives_the_same_bits() -> None:
         for seed in ("1", "2")
     }
     assert digests == {hashlib.sha256(embed(TEXTS).tobytes()).hexdigest()}
-
-
-def test_unit_rows_leaves_zero_rows_alone() -> None:
-    assert unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 
 @pytest.mark.skipif(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crucible.adapters.topology.distances import distance_matrix
+from crucible.adapters.topology.distances import distance_matrix, unit_rows
 from crucible.adapters.topology.persistence import entropy, persistence
 from crucible.adapters.topology.rips import engine, public_engine, rips
 from crucible.messages.errors import InputError
@@ -160,6 +160,10 @@ def test_sums_maxima_and_entropy_are_over_finite_bars() -> None:
 def test_the_entropy_of_equal_bars_is_the_logarithm_of_their_number() -> None:
     assert entropy([2.0] * 5) == pytest.approx(math.log(5))
     assert entropy([]) == entropy([3.0]) == 0.0
+
+
+def test_unit_rows_leaves_zero_rows_alone() -> None:
+    assert unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 
 def test_cosine_distance_ignores_length_and_zero_rows_are_at_one() -> None:
