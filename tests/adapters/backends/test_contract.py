@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 - small files of the test itself
 """What every backend must do; a plug-in can be added to BACKENDS to be held to the same."""
 
 from __future__ import annotations

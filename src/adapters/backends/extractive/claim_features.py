@@ -16,7 +16,7 @@ from .reading import Text
 __all__ = ["OVERLAP", "PRESENCE", "RELATION", "direction", "overlap", "presence"]
 
 OVERLAP = (
-    *("claim", "claim_contained", "claim_f1", "claim_names", "claim_bigrams", "claim_numbers", "claim_run"),
+    *("claim", "claim_contained", "claim_f1", "claim_bigrams", "claim_numbers"),
     *("claim_negation_mismatch", "claim_stems", "claim_stems_excess", "claim_stems_rank", "claim_best"),
     *("claim_grams", "claim_grams_excess", "claim_grams_rank"),
 )
@@ -26,10 +26,9 @@ _CONTRAST = (
 )
 RELATION = ("bias", *Cues._fields, *SECTIONS, "claim", "claim_stems", "claim_numbers", *_CONTRAST)
 PRESENCE = (
-    *("bias", "best_stems", "mean_stems", "best_grams", "best_bigrams", "best_run", "best_numbers"),
+    *("bias", "best_stems", "mean_stems", "best_grams", "best_bigrams", "best_numbers"),
     *("sentence_count",),
 )
-_LONGEST_RUN = 6
 
 
 def overlap(claim: Text | None, texts: Sequence[Text]) -> Floats:
@@ -50,10 +49,8 @@ def _pair(claim: Text, text: Text) -> tuple[float, ...]:
         1.0,
         containment(claim.content, text.content),
         2 * common / max(len(claim.content) + len(text.content), 1),
-        containment(claim.names, text.names),
         len(claim.bigrams & text.bigrams) / max(len(claim.bigrams), 1),
         containment(claim.numbers, text.numbers),
-        min(_longest_run(claim.words, text.words), _LONGEST_RUN) / _LONGEST_RUN,
         float(claim.cues.negation != text.cues.negation),
     )
 
@@ -68,19 +65,6 @@ def _weighted(wanted: frozenset[str], held: Sequence[frozenset[str]]) -> Floats:
 
 def _flatten(groups: Iterable[frozenset[str]]) -> Iterable[str]:
     return (name for group in groups for name in group)
-
-
-def _longest_run(left: Sequence[str], right: Sequence[str]) -> int:
-    """Length of the longest run of words that both have."""
-    places: dict[str, list[int]] = {}
-    for place, word in enumerate(right):
-        places.setdefault(word, []).append(place)
-    best = 0
-    before: dict[int, int] = {}
-    for word in left:
-        before = {place: before.get(place - 1, 0) + 1 for place in places.get(word, ())}
-        best = max(best, max(before.values(), default=0))
-    return best
 
 
 def direction(
@@ -113,7 +97,7 @@ def presence(shared: Floats) -> Floats:
     best = dict(zip(OVERLAP, shared.max(axis=0).tolist(), strict=True))
     mean = float(shared[:, OVERLAP.index("claim_stems")].mean())
     row = (
-        *(1.0, best["claim_stems"], mean, best["claim_grams"], best["claim_bigrams"], best["claim_run"]),
+        *(1.0, best["claim_stems"], mean, best["claim_grams"], best["claim_bigrams"]),
         *(best["claim_numbers"], math.log(len(shared)) / 4),
     )
     return np.array([row])

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["SECTIONS", "Cues", "find_cues", "names", "numbers", "section_of", "stem"]
+__all__ = ["SECTIONS", "Cues", "find_cues", "numbers", "section_of", "stem"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -41,6 +42,7 @@ DOWN = _words(
     "decreas reduc low inhibit suppress impair downregul less fewer loss prevent block attenuat declin "
     "diminish shorter worse weaker negative deplet abrogat"
 )
+_CLASSES = (HEDGES, FINDINGS, METHODS, UP, DOWN)
 FIRST_PERSON = frozenset(_words("we our here"))
 
 SECTIONS = ("background", "methods", "results", "conclusion")
@@ -58,8 +60,7 @@ _TITLED = re.compile(
 )
 _LONGEST_HEADING = 20
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_STATISTIC = re.compile(r"\b[Pp]\s*[<>=≤≥]|\bCI\b|\b[HO]R\b|\bRR\b|\d\s?%|±|\bn\s*=|\bhazard|\bodds ratio")
-_NAME = re.compile(r"\b[A-Za-z]+-?(?=[A-Z0-9])[A-Za-z0-9]+\b")
+_STATISTIC = re.compile(r"[<>=≤≥±%]|\b(?:CI|HR|OR|RR)\b|odds ratio")
 _STEM = 6
 
 
@@ -78,26 +79,28 @@ class Cues(NamedTuple):
 
 def find_cues(text: str, words: Sequence[str]) -> Cues:
     """Cues of a sentence whose lower-case tokens are ``words``."""
+    hits = [sum(column) for column in zip(*map(_classes, words), strict=True)] or [0] * len(_CLASSES)
+    hedge, finding, method, up, down = (min(count, 3) / 3 for count in hits)
     return Cues(
         negation=float(not NEGATIONS.isdisjoint(words)),
-        hedge=_share(words, HEDGES),
-        finding=_share(words, FINDINGS),
-        method=_share(words, METHODS),
-        up=_share(words, UP),
-        down=_share(words, DOWN),
+        hedge=hedge,
+        finding=finding,
+        method=method,
+        up=up,
+        down=down,
         first_person=float(not FIRST_PERSON.isdisjoint(words)),
         statistic=min(len(_STATISTIC.findall(text)), 3) / 3,
     )
 
 
+@lru_cache(maxsize=2**15)
+def _classes(word: str) -> tuple[bool, ...]:
+    return tuple(word.startswith(stems) for stems in _CLASSES)
+
+
 def numbers(text: str) -> frozenset[str]:
     """Numbers as written."""
     return frozenset(_NUMBER.findall(text))
-
-
-def names(text: str) -> frozenset[str]:
-    """Words with a capital letter or a digit after their first letter: genes, drugs, acronyms."""
-    return frozenset(_NAME.findall(text))
 
 
 def section_of(sentence: str, before: int | None) -> int | None:
@@ -116,7 +119,3 @@ def section_of(sentence: str, before: int | None) -> int | None:
 def stem(word: str) -> str:
     """The first letters: a crude but stateless stem, so that inhibits matches inhibition."""
     return word[:_STEM]
-
-
-def _share(words: Sequence[str], stems: tuple[str, ...]) -> float:
-    return min(sum(word.startswith(stems) for word in words), 3) / 3

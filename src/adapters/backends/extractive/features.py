@@ -53,9 +53,9 @@ def featurise(prompt: str, options: ExtractiveOptions) -> Features | None:
     if not sentences:
         return None
     claim = stated_claim(prompt)
-    known = read(claim) if claim is not None and options.use_claim else None
-    texts = [read(sentence.text) for sentence in sentences]
-    titles = [read(document.title) for document in documents]
+    known = read(claim, grams=True) if claim is not None and options.use_claim else None
+    texts = [read(sentence.text, grams=known is not None) for sentence in sentences]
+    titles = [read(document.title, grams=False) for document in documents]
     central = centrality(texts, titles)
     candidates = [sentence.text for sentence in sentences] + [document.title for document in documents]
     parts = sections(documents)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ...cns.text import STOP_WORDS, tokens
-from .cues import Cues, find_cues, names, numbers, stem
+from .cues import Cues, find_cues, numbers, stem
 
 __all__ = ["Text", "read"]
 
@@ -22,12 +22,11 @@ class Text(NamedTuple):
     bigrams: frozenset[tuple[str, str]]
     grams: frozenset[str]
     numbers: frozenset[str]
-    names: frozenset[str]
     cues: Cues
 
 
-def read(text: str) -> Text:
-    """Count what is in a text."""
+def read(text: str, *, grams: bool) -> Text:
+    """Count what is in a text; its pieces of four letters only where ``grams`` asks for them."""
     words = tokens(text)
     content = [word for word in words if word not in STOP_WORDS]
     stems = [stem(word) for word in content]
@@ -37,9 +36,8 @@ def read(text: str) -> Text:
         content=distinct,
         stems=frozenset(stems),
         bigrams=frozenset(pairwise(stems)),
-        grams=frozenset(gram for word in distinct for gram in _grams(word)),
+        grams=frozenset(gram for word in distinct for gram in _grams(word)) if grams else frozenset(),
         numbers=numbers(text),
-        names=names(text),
         cues=find_cues(text, words),
     )
 
