@@ -26,9 +26,10 @@ __all__ = ["CsvLoader", "CsvOptions", "CsvSource"]
 class CsvOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options of the ``csv`` loader."""
 
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="What stands between cells.")] = (
-        ","
-    )
+    delimiter: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=1)] | None,
+        Meta(description="What stands between cells; default: a tab in .tsv files, else a comma."),
+    ] = None
 
 
 class CsvSource:
@@ -162,5 +163,6 @@ class CsvLoader:
     def open(self, ref: DatasetRef, options: CsvOptions, *, seed: int, base: Path) -> IndexedDataset:
         """Scan the file. Raises DatasetError."""
         path = resolve_path(options.path, base)
-        source = CsvSource(path, delimiter=options.delimiter, max_line_bytes=options.max_line_bytes)
+        delimiter = options.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
+        source = CsvSource(path, delimiter=delimiter, max_line_bytes=options.max_line_bytes)
         return open_indexed(source, ref, options, seed=seed)

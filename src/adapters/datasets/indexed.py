@@ -246,14 +246,17 @@ def open_indexed(source: RowSource, ref: DatasetRef, options: RowOptions, *, see
 
 
 def _check_usable(scan: _Scan) -> None:
-    if scan.bad_count > scan.options.max_bad_rows:
-        first = scan.bad_rows[0]
-        more = f" (and {scan.bad_count - 1:,} more bad rows)" if scan.bad_count > 1 else ""
-        more = more.replace("rows)", "row)") if scan.bad_count == 2 else more
-        raise DatasetError(first.problem + more, source=first.source, line=first.line, field=first.field)
-    if not scan.places:
-        found = "no rows" if not scan.seen else f"no usable row among {scan.seen:,}"
-        raise DatasetError(found, source=scan.source.name)
+    bad = scan.bad_count
+    if scan.places and bad <= scan.options.max_bad_rows:
+        return
+    if not bad:
+        raise DatasetError("no rows", source=scan.source.name)
+    first, more = scan.bad_rows[0], ""
+    if not scan.places and bad > 1:
+        more = f" (none of {bad:,} rows can be used)"
+    elif bad > 1:
+        more = f" (and {bad - 1:,} more bad row{'s' if bad > 2 else ''})"
+    raise DatasetError(first.problem + more, source=first.source, line=first.line, field=first.field)
 
 
 def _check_split(scan: _Scan, splits: dict[str, int], wanted: str) -> None:

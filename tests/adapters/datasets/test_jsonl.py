@@ -227,7 +227,8 @@ def test_only_the_first_thousand_bad_rows_are_kept_but_all_are_counted(tmp_path:
 
 
 def test_a_file_without_one_good_row_is_refused_even_when_bad_rows_are_tolerated(tmp_path: Path) -> None:
-    assert refusal(write(tmp_path, b"1\n2\n"), max_bad_rows=9) == "FILE: no usable row among 2"
+    text = refusal(write(tmp_path, b"1\n2\n"), max_bad_rows=9)
+    assert text == "FILE:1: expected a JSON object, found a number (none of 2 rows can be used)"
 
 
 def test_a_line_beyond_the_limit_is_skipped_and_the_next_one_read(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def test_csv_records_are_found_again_in_any_order(tmp_path: Path) -> None:
     assert data.read(3, 4)[0].input == "line 3\nmore"
 
 
+def test_a_tsv_file_is_cut_at_tabs(tmp_path: Path) -> None:
+    (tmp_path / "rows.tsv").write_bytes(b"id\tprompt\na\tone, two\n")
+    OPENED.append(CsvLoader().open(REF, CsvOptions(path="rows.tsv"), seed=0, base=tmp_path))
+    assert OPENED[-1].read(0, 1)[0].input == "one, two"
+
+
 def test_csv_takes_another_delimiter_and_a_byte_order_mark(tmp_path: Path) -> None:
     data = open_csv(tmp_path, b"\xef\xbb\xbfid\tprompt\na\tp\n", delimiter="\t")
     assert data.read(0, 1)[0].id == "a"
