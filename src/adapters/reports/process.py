@@ -138,7 +138,9 @@ def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
 
 
 def _by_dimension(values: dict[str, int] | dict[str, float]) -> str:
-    shown = (f"H{key} {count(v) if isinstance(v, int) else figure(v)}" for key, v in sorted(values.items()))
+    shown = (
+        f"H{key}\u00a0{count(v) if isinstance(v, int) else figure(v)}" for key, v in sorted(values.items())
+    )
     return ", ".join(shown) or NONE
 
 

@@ -1,6 +1,7 @@
 import math
 import random
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -36,6 +37,7 @@ def make_sample(number: int, text: str = "CLAIM[c1]: water boils") -> Sample:
     return Sample(example=example, outputs=outputs, scores=scores)
 
 
+@cache
 def _measure() -> tuple[list[Metric], list[Comparison], list[Distribution]]:
     """Figures of 120 invented examples, made by the real statistics."""
     statistics, draw = PairedStatistics(), random.Random(5)
