@@ -1,0 +1,1 @@
+"""Whole runs, through each of the three ways in."""
