@@ -8,6 +8,7 @@ apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,7 +36,8 @@ def diagonal_mahalanobis(
     left: NDArray[np.float64], right: NDArray[np.float64], inverse_variance: NDArray[np.float64] | float = 1.0
 ) -> float:
     """sqrt(Σ_j (a_j − b_j)² / var_j) of two vectors of shape (d,)."""
-    return float(np.sqrt((inverse_variance * (left - right) ** 2).sum()))
+    difference = left - right
+    return math.sqrt(float((inverse_variance * difference) @ difference))
 
 
 def chirality(document: ClaimDocument, embed: Embed, *, conflict: bool) -> Score:
@@ -67,6 +69,9 @@ def _side(document: ClaimDocument, known: dict[str, Claim], label: str) -> list[
 
 
 def _centre(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(points) == 1:
+        alone: NDArray[np.float64] = points[0]
+        return alone
     total: NDArray[np.float64] = points.sum(axis=0)
-    length = float(np.sqrt(total @ total))
+    length = math.sqrt(float(total @ total))
     return total / length if length else total

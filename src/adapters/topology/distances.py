@@ -18,6 +18,7 @@ __all__ = ["MetricName", "as_points", "distance_matrix", "unique_rows", "unit_ro
 MetricName = Literal["cosine", "euclidean"]
 
 _DIRECT_DIMENSIONS = 8
+_TINY = np.finfo(np.float64).tiny
 
 
 def as_points(points: Any) -> NDArray[np.float64]:
@@ -38,9 +39,8 @@ def unique_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def unit_rows(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows scaled to Euclidean length 1; rows of zeros stay. Shape (n, d) in and out."""
-    lengths = np.sqrt((points * points).sum(axis=1))
-    lengths[lengths == 0.0] = 1.0
-    unit: NDArray[np.float64] = points / lengths[:, None]
+    lengths = np.sqrt((points * points).sum(axis=1, keepdims=True))
+    unit: NDArray[np.float64] = points / np.maximum(lengths, _TINY)
     return unit
 
 
@@ -53,7 +53,9 @@ def distance_matrix(points: NDArray[np.float64], metric: MetricName) -> NDArray[
     """
     if metric == "cosine":
         unit = unit_rows(points)
-        distances = np.minimum(np.maximum(1.0 - unit @ unit.T, 0.0), 2.0)
+        distances = 1.0 - unit @ unit.T
+        np.maximum(distances, 0.0, out=distances)
+        np.minimum(distances, 2.0, out=distances)
     elif points.shape[1] <= _DIRECT_DIMENSIONS:
         squares = np.zeros((len(points), len(points)))
         for column in points.T:
@@ -64,6 +66,6 @@ def distance_matrix(points: NDArray[np.float64], metric: MetricName) -> NDArray[
         squares = np.einsum("ij,ij->i", centred, centred)
         gram = centred @ centred.T
         distances = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2.0 * gram, 0.0))
-    distances = (distances + distances.T) / 2.0
+    distances = 0.5 * (distances + distances.T)
     distances.flat[:: len(distances) + 1] = 0.0
     return distances

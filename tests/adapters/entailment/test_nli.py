@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import sys
+import types
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -64,3 +68,58 @@ def test_a_model_that_mixes_up_its_labels_fails_the_self_test() -> None:
 def test_asking_for_nli_without_the_library_is_refused_and_never_replaced() -> None:
     with pytest.raises(OptionError, match="transformers"):
         CnsMetrics(CnsMetricsOptions(entailment="nli"))
+
+
+class FakeTorch:
+    """Logits are lists; a softmax that leaves them alone."""
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self._rows = rows
+
+    def softmax(self, dim: int) -> FakeTorch:
+        assert dim == -1
+        return self
+
+    def tolist(self) -> list[list[float]]:
+        return self._rows
+
+
+class FakeNetwork:
+    """Labels stand in the order contradiction, entailment, neutral, as in the DeBERTa cross-encoders."""
+
+    config = types.SimpleNamespace(id2label={0: "contradiction", 1: "entailment", 2: "neutral"})
+
+    def eval(self) -> FakeNetwork:
+        return self
+
+    def __call__(self, pairs: list[Pair]) -> Any:
+        rows = [[r["CONTRADICTION"], r["entailment"], r["Neutral"]] for r in oracle(pairs)]
+        return types.SimpleNamespace(logits=FakeTorch(rows))
+
+
+def fake_transformers(name: str) -> Any:
+    def tokenizer(premises: list[str], hypotheses: list[str], **_: object) -> dict[str, Any]:
+        return {"pairs": list(zip(premises, hypotheses, strict=True))}
+
+    def load(model: str) -> FakeNetwork:
+        if model != name:
+            raise OSError("no such model")
+        return FakeNetwork()
+
+    return types.SimpleNamespace(
+        AutoTokenizer=types.SimpleNamespace(from_pretrained=lambda _: tokenizer),
+        AutoModelForSequenceClassification=types.SimpleNamespace(from_pretrained=load),
+    )
+
+
+def test_the_entailment_index_comes_from_the_models_own_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", fake_transformers("known"))
+    torch = types.SimpleNamespace(inference_mode=contextlib.nullcontext)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    nli = NliEntailment("known")
+    assert nli.verdicts([("lamps glow", "lamps shine")])[0].entailment == 0.8
+    assert nli.method == "nli:known, SummaC-ZS"
+    with pytest.raises(OptionError, match="'unknown' cannot be loaded"):
+        NliEntailment("unknown")
