@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ....messages.findings import Distribution
 from ....messages.report import RunReport
 from ..overview import systems
-from .figure import MUTED, SERIES, WIDTH, Plot, label, plot_style, quiet, to_svg
+from .figure import MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
 
 __all__ = ["draw_distributions"]
 
@@ -34,6 +34,7 @@ def draw_distributions(report: RunReport) -> list[Plot]:
     rows = -(-len(shown) // COLUMNS)
     with plot_style():
         figure = Figure(figsize=(WIDTH, 0.5 + 1.55 * rows))
+        frame(figure, left=0.45, top=0.55, bottom=0.25, hspace=0.55)
         for index, metric in enumerate(shown):
             axes = figure.add_subplot(rows, COLUMNS, index + 1)
             _panel(axes, metric, [item for item in found if item.metric == metric], names)
@@ -42,7 +43,7 @@ def draw_distributions(report: RunReport) -> list[Plot]:
             Line2D([], [], color=SERIES[names.index(n)], linestyle=DASHES[names.index(n)], label=label(n))
             for n in present
         ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=3)
+        figure.legend(handles=handles, loc="upper left", ncols=3)
         svg = to_svg(figure, "distributions")
     more = (
         f" {len(metrics) - len(shown)} more metrics are in the table only."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,9 @@ __all__ = [
     "SERIES",
     "WIDTH",
     "Plot",
+    "frame",
     "label",
+    "label_inches",
     "plot_style",
     "quiet",
     "to_svg",
@@ -65,7 +67,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9,
     "lines.linewidth": 1.6,
-    "figure.constrained_layout.use": True,
+    "legend.borderaxespad": 0.2,
 }
 
 
@@ -91,6 +93,33 @@ def label(text: str) -> str:
     """A name of unknown origin as a label."""
     shown = " ".join(visible(text).split())
     return shown if len(shown) <= MAX_LABEL else f"{shown[: MAX_LABEL - 1]}…"
+
+
+def frame(
+    figure: Figure,
+    *,
+    left: float,
+    right: float = 0.15,
+    top: float = 0.35,
+    bottom: float = 0.45,
+    wspace: float = 0.2,
+    hspace: float = 0.2,
+) -> None:
+    """Margins in inches. Set by hand: matplotlib's own layout draws everything twice to find them."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        top=1 - top / height,
+        bottom=bottom / height,
+        wspace=wspace,
+        hspace=hspace,
+    )
+
+
+def label_inches(labels: Iterable[str]) -> float:
+    """Room for the longest label."""
+    return 0.2 + 0.068 * max((len(label(text)) for text in labels), default=0)
 
 
 def quiet(axes: Axes, *, grid: str = "x") -> None:

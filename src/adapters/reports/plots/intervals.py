@@ -13,7 +13,20 @@ from ....messages.report import RunReport
 from ..numbers import figure as number
 from ..numbers import interval_text, percent
 from ..overview import all_comparisons, all_figures, systems
-from .figure import INK, MARKERS, MUTED, SERIES, WIDTH, Plot, label, plot_style, quiet, to_svg
+from .figure import (
+    INK,
+    MARKERS,
+    MUTED,
+    SERIES,
+    WIDTH,
+    Plot,
+    frame,
+    label,
+    label_inches,
+    plot_style,
+    quiet,
+    to_svg,
+)
 
 __all__ = ["draw_differences", "draw_intervals"]
 
@@ -127,6 +140,8 @@ def _panels(dots: Sequence[Dot], panels: Sequence[Sequence[str]], *, zero: bool)
     rows = sum(len(panel) for panel in panels)
     figure = Figure(figsize=(WIDTH, 0.7 + ROW_INCHES * rows + 0.3 * len(panels)))
     grid = figure.add_gridspec(len(panels), 1, height_ratios=[len(panel) + 0.6 for panel in panels])
+    left = label_inches(row for panel in panels for row in panel)
+    frame(figure, left=left, top=0.1 if zero else 0.35, bottom=0.25, hspace=0.5)
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(grid[index])
         _rows(axes, [dot for dot in dots if dot.row in panel], panel)
@@ -164,4 +179,4 @@ def _legend(figure: Figure, shown: Sequence[str], names: Sequence[str]) -> None:
         )
         for name in shown
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=3)
+    figure.legend(handles=handles, loc="upper left", ncols=3)

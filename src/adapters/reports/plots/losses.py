@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ....messages.flow import LossPoint
 from ....messages.report import RunReport
 from ..numbers import figure as number
-from .figure import SERIES, WIDTH, Plot, plot_style, quiet, to_svg
+from .figure import SERIES, WIDTH, Plot, frame, plot_style, quiet, to_svg
 
 __all__ = ["draw_losses"]
 
@@ -27,13 +27,14 @@ def draw_losses(report: RunReport) -> list[Plot]:
     with plot_style():
         figure = Figure(figsize=(WIDTH, 2.9))
         axes = figure.add_subplot()
+        frame(figure, left=0.6)
         _line(axes, train, color=SERIES[5], linewidth=0.9, alpha=0.65, label="training, each step")
         _line(axes, held_out, color=SERIES[0], marker="o", markersize=5, linewidth=1.8, label="held out")
         axes.set_xlabel("epoch")
         axes.set_ylabel("mean loss")
         axes.spines["left"].set_visible(False)
         quiet(axes, grid="y")
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
         svg = to_svg(figure, "losses")
     caption = (
         "Loss by epoch; lower is better. A held-out curve that turns up while training goes down overfits."

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ....messages.findings import Bar, PersistenceResult
 from ....messages.report import RunReport
 from ..numbers import figure as number
-from .figure import GRID, MARKERS, MUTED, SERIES, WIDTH, Plot, label, plot_style, quiet, to_svg
+from .figure import GRID, MARKERS, MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
 
 __all__ = ["draw_persistence"]
 
@@ -38,10 +38,11 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
     with plot_style():
         figure = Figure(figsize=(WIDTH, 3.1))
         left, right = figure.subplots(1, 2)
+        frame(figure, left=0.55, wspace=0.12)
         _diagram(left, bars, dimensions, top)
         _barcode(right, sorted(longest, key=lambda bar: (bar.dimension, bar.birth, _length(bar))), top)
-        figure.suptitle(label(result.system), x=0.01, ha="left", fontsize=10)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        figure.suptitle(label(result.system), x=0.01, y=0.995, va="top", ha="left", fontsize=10)
+        figure.legend(*left.get_legend_handles_labels(), loc="upper right", ncols=3)
         svg = to_svg(figure, f"persistence{index}")
     cut = (
         f" The barcode shows the {len(longest)} longest of {len(result.bars)} bars."
@@ -93,11 +94,10 @@ def _diagram(axes: Axes, bars: Sequence[Bar], dimensions: Sequence[int], top: fl
 
 
 def _barcode(axes: Axes, bars: Sequence[Bar], top: float) -> None:
+    ends = [top if bar.death is None else bar.death for bar in bars]
+    colours = [_colour(bar.dimension) for bar in bars]
+    axes.hlines(range(len(bars)), [bar.birth for bar in bars], ends, colors=colours, linewidth=1.4)
     for row, bar in enumerate(bars):
-        end = top if bar.death is None else bar.death
-        axes.plot(
-            [bar.birth, end], [row, row], color=_colour(bar.dimension), linewidth=1.4, solid_capstyle="butt"
-        )
         if bar.death is None:
             axes.plot([top], [row], ">", color=_colour(bar.dimension), markersize=5, clip_on=False)
     axes.set(xlabel="distance", xlim=(0, top), ylim=(-1, len(bars)), yticks=[])

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from ....messages.report import RunReport
 from ....messages.trace import Span
 from ..numbers import duration, percent
-from .figure import INK, MUTED, SERIES, WIDTH, Plot, label, plot_style, quiet, to_svg
+from .figure import INK, MUTED, SERIES, WIDTH, Plot, frame, label, label_inches, plot_style, quiet, to_svg
 
 __all__ = ["draw_timeline"]
 
@@ -28,6 +28,7 @@ def draw_timeline(report: RunReport) -> list[Plot]:
     with plot_style():
         figure = Figure(figsize=(WIDTH, 0.8 + 0.3 * len(spans)))
         axes = figure.add_subplot()
+        frame(figure, left=label_inches(span.name for span in spans))
         for row, span in enumerate(spans):
             width = max(span.end_s - span.start_s, end * 0.003)
             colour = SERIES[0] if span.status == "ok" else SERIES[1]
@@ -42,7 +43,7 @@ def draw_timeline(report: RunReport) -> list[Plot]:
         axes.spines["left"].set_visible(False)
         quiet(axes, grid="x")
         legend = [Patch(color=SERIES[0], label="busy"), Patch(color=SERIES[0], alpha=0.22, label="waiting")]
-        figure.legend(handles=legend, loc="outside upper left", ncols=2)
+        figure.legend(handles=legend, loc="upper left", ncols=2)
         svg = to_svg(figure, "timeline")
     caption = (
         "When each stage was open. The dark part of a bar's height, and the figure behind it, is the share of"
