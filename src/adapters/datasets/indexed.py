@@ -113,30 +113,28 @@ class IndexedDataset:
 
     def _example(self, index: int) -> Example:
         line = self._lines[index]
-        row = self._row(index)
-        parsed = self._parser.parse(row, line)
+        row, parsed = self._row(index)
         return Example(
             id=parsed.id,
             input=parsed.input,
             reference=parsed.reference,
             split=_SPLIT_NAMES[self._splits[index]],
-            group=self._group(index, row, parsed.id),
+            group=self._group(index, row, parsed),
             fields=self._parser.other_fields(row),
             source=self._source.name,
             line=line,
         )
 
-    def _row(self, index: int) -> dict[str, Any]:
+    def _row(self, index: int) -> tuple[dict[str, Any], ParsedRow]:
+        line = self._lines[index]
         try:
-            return self._source.row_at(self._places[index])
+            row = self._source.row_at(self._places[index])
+            return row, self._parser.parse(row, line)
         except RowError as error:
-            raise DatasetError(
-                f"no longer what it was when the run began: {error.problem}",
-                source=self._source.name,
-                line=self._lines[index],
-            ) from None
+            problem = f"no longer what it was when the run began: {error.problem}"
+            raise DatasetError(problem, source=self._source.name, line=line, field=error.field) from None
 
-    def _group(self, index: int, row: dict[str, Any], row_id: str) -> str | None:
+    def _group(self, index: int, row: dict[str, Any], parsed: ParsedRow) -> str | None:
         """The first value of the first row of the group; that row's id when it has no value."""
         if self._clusters is None or self._cluster_by is None:
             return None
@@ -144,9 +142,8 @@ class IndexedDataset:
         name = self._group_names.get(root)
         if name is None:
             if root != index:
-                row = self._row(root)
-                row_id = self._parser.parse(row, self._lines[root]).id
-            name = next(iter(self._parser.group_values(row, self._cluster_by)), row_id)
+                row, parsed = self._row(root)
+            name = next(iter(self._parser.group_values(row, self._cluster_by)), parsed.id)
             if len(self._group_names) >= _GROUP_NAMES_KEPT:
                 self._group_names.clear()
             self._group_names[root] = name

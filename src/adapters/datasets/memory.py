@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -71,7 +72,7 @@ class MemorySource:
     @staticmethod
     def _check(place: int, row: dict[str, Any]) -> ScannedRow:
         try:
-            _ENCODER.encode(row)
+            json.dumps(row, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             return ScannedRow(place, place + 1, None, RowError(f"cannot be written as JSON: {error}"))
         return ScannedRow(place, place + 1, row)

@@ -106,13 +106,16 @@ def resolve_path(path: str, base: Path, *, kind: Literal["data", "claims", "corp
 
     Raises DatasetError when there is no such file, or when it is not a regular file.
     """
-    given = Path(path).expanduser()
-    found = base / given if (base / given).exists() else given
-    if not found.exists():
-        looked = f" (looked in {base} and {Path.cwd()})" if not given.is_absolute() else ""
-        raise DatasetError(f"no such {kind} file{looked}", source=path)
-    if found.is_dir():
-        raise DatasetError(f"is a folder, not a {kind} file", source=str(found))
-    if not found.is_file():
-        raise DatasetError(f"is not a regular {kind} file", source=str(found))
+    given = Path(path)
+    try:
+        found = base / given if (base / given).exists() else given
+        if not found.exists():
+            looked = f" (looked in {base} and {Path.cwd()})" if not given.is_absolute() else ""
+            raise DatasetError(f"no such {kind} file{looked}", source=path)
+        if found.is_dir():
+            raise DatasetError(f"is a folder, not a {kind} file", source=str(found))
+        if not found.is_file():
+            raise DatasetError(f"is not a regular {kind} file", source=str(found))
+    except OSError as error:
+        raise DatasetError(f"cannot be read: {error.strerror}", source=path) from None
     return found

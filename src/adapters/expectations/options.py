@@ -78,6 +78,6 @@ class DataCheckOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     min_rows: Annotated[Count | None, Meta(description="Fewest rows.")] = None
     max_rows: Annotated[Count | None, Meta(description="Most rows.")] = None
     unique_inputs: Annotated[bool, Meta(description="No input comes twice.")] = False
-    no_leaks: Annotated[bool, Meta(description="No input stands in two splits.")] = False
+    no_leaks: Annotated[bool, Meta(description="No input and no group stands in two splits.")] = False
     max_violations: Annotated[int, Meta(ge=0, description="More rows with issues than this end the run.")] = 0
     fail_fast: Annotated[bool, Meta(description="End at the first row too many, not after the last.")] = False

@@ -61,15 +61,21 @@ class ExpectationSuite:
         yield from self._repeats(example)
 
     def _repeats(self, example: Example) -> Iterator[tuple[str, str, str]]:
-        number, split = self._profile.add(example)
-        if number is None:
+        seen = self._profile.add(example)
+        if self._options.no_leaks and seen.group_split != example.split:
+            yield (
+                "no_leaks",
+                "group",
+                f"{example.group!r} stands in {example.split} and in {seen.group_split}",
+            )
+        if seen.input_number is None:
             self._input_lines.append(example.line or self._profile.rows)
             return
-        line = self._input_lines[number]
+        line = self._input_lines[seen.input_number]
         if self._options.unique_inputs:
             yield "unique_inputs", "input", f"the same input as line {line}"
-        if self._options.no_leaks and split != example.split:
-            yield "no_leaks", "input", f"stands in {example.split} and, at line {line}, in {split}"
+        if self._options.no_leaks and seen.input_split != example.split:
+            yield "no_leaks", "input", f"stands in {example.split} and, at line {line}, in {seen.input_split}"
 
     def _of_set(self) -> Iterator[tuple[str, str, str]]:
         rows, options = self._profile.rows, self._options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,10 @@ def test_a_missing_file_is_named_with_where_it_was_sought(tmp_path: Path) -> Non
     decoded = JsonlOptions(path="none.jsonl")
     with pytest.raises(DatasetError, match=r"^none\.jsonl: no such data file \(looked in .*\)$"):
         JsonlLoader().open(DatasetRef(name="set"), decoded, seed=0, base=tmp_path)
+
+
+def test_a_path_that_cannot_be_looked_at_says_so(tmp_path: Path) -> None:
+    assert refusal(tmp_path / ("x" * 300)) == "FILE: cannot be read: File name too long"
 
 
 def test_a_relative_path_counts_from_the_experiment_file(tmp_path: Path) -> None:
@@ -252,6 +257,15 @@ def test_a_file_that_changes_while_in_use_is_noticed(tmp_path: Path) -> None:
     data = open_file(path)
     path.write_bytes(b"\n" + GOOD)
     with pytest.raises(DatasetError, match="changed while it was in use"):
+        data.read(0, 1)
+
+
+def test_a_row_that_changes_under_the_same_size_and_time_is_noticed_when_it_is_no_row(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    data, times = open_file(path), path.stat()
+    path.write_bytes(GOOD.replace(b"prompt", b"tpmorp"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(DatasetError, match=r":1: prompt: no longer what it was when the run began: missing"):
         data.read(0, 1)
 
 

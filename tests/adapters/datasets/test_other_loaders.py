@@ -113,6 +113,13 @@ def test_rows_in_memory_are_checked_and_numbered_from_one() -> None:
         open_rows({"prompt": "p"}, {"prompt": 2})
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", object()])
+def test_values_in_memory_that_no_file_could_hold_are_refused(value: Any) -> None:
+    rows = ({"prompt": "p", "x": [value]},)
+    with pytest.raises(DatasetError, match=r"^set:1: cannot be written as JSON"):
+        MemoryLoader().open(REF, MemoryOptions(rows=rows), seed=0, base=Path())
+
+
 def test_the_hash_of_rows_in_memory_ignores_the_order_of_keys() -> None:
     one = open_rows({"prompt": "p", "x": {"b": 1, "a": 2}}).facts.sha256
     assert one == open_rows({"x": {"a": 2, "b": 1}, "prompt": "p"}).facts.sha256

@@ -117,6 +117,7 @@ def test_splits_groups_and_repeated_inputs_are_counted() -> None:
     assert result["splits"]["train"]["input_chars"]["mean"] == 1.5
     assert result["splits"]["test"]["reference_chars"] is None
     assert (result["groups"], result["repeated_inputs"], result["inputs_in_two_splits"]) == (2, 1, 1)
+    assert result["groups_in_two_splits"] == 0
 
 
 def test_a_row_with_very_many_keys_does_not_grow_the_profile_without_bound() -> None:

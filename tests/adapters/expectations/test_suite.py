@@ -187,6 +187,16 @@ def test_an_input_in_two_splits_is_a_leak() -> None:
     assert problems(examples, no_leaks=True) == ["3 no_leaks input: stands in test and, at line 1, in train"]
 
 
+def test_a_group_in_two_splits_is_a_leak() -> None:
+    examples = [
+        Example(id="a", input="p", split="train", group="d1", line=1),
+        Example(id="b", input="q", split="test", group="d1", line=2),
+        Example(id="c", input="r", split="test", group="d2", line=3),
+    ]
+    assert problems(examples) == []
+    assert problems(examples, no_leaks=True) == ["2 no_leaks group: 'd1' stands in test and in train"]
+
+
 def test_state_is_kept_over_batches() -> None:
     suite = ExpectationSuite(options(fields={"x": {"unique": True}}))
     first, second = rows("a"), rows(None, "a")
