@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .cell import Cell, State
 from .errors import HandlerCancelled, UnhandledMessage
@@ -16,93 +16,152 @@ from .handlers import Handler
 from .lifecycle import crash, dispose, exit_by_itself, settle
 from .mailbox import Ask, Marker, TimerFired
 
-if TYPE_CHECKING:
-    from .actor import Actor
-
-__all__ = ["MESSAGES_PER_ACTIVATION", "run", "run_synchronous"]
+__all__ = ["MESSAGES_PER_ACTIVATION", "run", "run_inline", "run_synchronous"]
 
 MESSAGES_PER_ACTIVATION = 256
-_CHECK_TIME_EVERY = 16  # messages; a clock reading costs about as much as a deque operation
+_MESSAGES_PER_CHUNK = 16  # between two looks at the time, which cost as much as a deque operation each
+_CHUNK = range(_MESSAGES_PER_CHUNK)
+_SPARE_MAILBOXES = 64  # making a deque costs more than handling a message
+_STARTING, _RUNNING = State.STARTING, State.RUNNING
 
 
-async def run(
-    cell: Cell, worker: asyncio.Task[Any], deadline: float, budget: int = MESSAGES_PER_ACTIVATION
-) -> None:
-    """Handle up to `budget` messages, fewer once `monotonic()` passes `deadline`.
+# The two loops below are the hot path: what would be helper functions elsewhere is written out.
 
-    Never raises an Exception.
-    """
+
+async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  # noqa: C901  # see above
+    """Handle some messages, fewer once `monotonic()` passes `deadline`. Lets no Exception out."""
     cell.worker = worker
+    chunks = MESSAGES_PER_ACTIVATION // _MESSAGES_PER_CHUNK
     try:
-        if cell.state is State.STARTING:
+        if cell.state is _STARTING:
             await _start(cell)
         mailbox, actor, find = cell.mailbox, cell.actor, cell.behaviour.table.get
         while mailbox:
-            item = mailbox.popleft()
-            if cell.senders is not None:
-                cell.admit()
-            row = find(type(item))
-            if row is not None:
-                cell.current = item
-                if row.is_async:
-                    await row.function(actor, item)
-                else:
-                    row.function(actor, item)
-                cell.handled += 1
-            else:
-                row = special(cell, item)
+            for _ in _CHUNK:
+                item = mailbox.popleft()
+                if cell.senders is not None:
+                    cell.admit()
+                row = find(type(item))
                 if row is not None:
-                    outcome = call(cell, actor, row)
-                    if row.is_async:
-                        outcome = await outcome
-                    finish(cell, outcome)
+                    cell.current = item
+                    function, is_async = row
+                    if is_async:
+                        await function(actor, item)
+                    else:
+                        function(actor, item)
                     cell.handled += 1
-                elif cell.state is not State.RUNNING:
-                    break
-            budget -= 1
-            if not budget or (not budget % _CHECK_TIME_EVERY and monotonic() > deadline):
-                break
+                elif type(item) is Ask:
+                    row = find(type(item.message)) or cell.behaviour.find(type(item.message))
+                    future = item.future
+                    if row is not None and not future.done():
+                        cell.current = item
+                        function, is_async = row
+                        outcome = function(actor, item.message)
+                        if is_async:
+                            outcome = await outcome
+                        if not future.done():
+                            future.set_result(outcome)
+                        cell.handled += 1
+                    else:
+                        refuse(cell, item)
+                elif (row := special(cell, item)) is not None:
+                    function, is_async = row
+                    outcome = function(actor, cell.current)
+                    if is_async:
+                        await outcome
+                    cell.handled += 1
+                elif cell.state is not _RUNNING:
+                    return
+                if not mailbox:
+                    return
+            chunks -= 1
+            if not chunks or monotonic() > deadline:
+                return
     except asyncio.CancelledError:
         cancelled(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
         crash(cell, error)
     finally:
-        settle(cell)
+        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
+            settle(cell)
+        else:
+            rest(cell)
 
 
-def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:
-    """Do what `run` does for an actor without async handlers."""
+def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  # noqa: C901  # see above
+    """Do what `run` does, for an actor without async handlers whose start hooks have run."""
     cell.worker = worker
-    handled = 0
-    budget = MESSAGES_PER_ACTIVATION
+    chunks = MESSAGES_PER_ACTIVATION // _MESSAGES_PER_CHUNK
     try:
         mailbox, actor, find = cell.mailbox, cell.actor, cell.behaviour.table.get
         while mailbox:
-            item = mailbox.popleft()
-            if cell.senders is not None:
-                cell.admit()
-            row = find(type(item))
-            if row is not None:
-                cell.current = item
-                row.function(actor, item)
-                handled += 1
-            else:
-                row = special(cell, item)
+            for _ in _CHUNK:
+                item = mailbox.popleft()
+                if cell.senders is not None:
+                    cell.admit()
+                row = find(type(item))
                 if row is not None:
-                    finish(cell, call(cell, actor, row))
-                    handled += 1
-                elif cell.state is not State.RUNNING:
-                    break
-            budget -= 1
-            if not budget or (not budget % _CHECK_TIME_EVERY and monotonic() > deadline):
-                break
+                    cell.current = item
+                    row[0](actor, item)
+                    cell.handled += 1
+                elif type(item) is Ask:
+                    row = find(type(item.message)) or cell.behaviour.find(type(item.message))
+                    future = item.future
+                    if row is not None and not future.done():
+                        cell.current = item
+                        outcome = row[0](actor, item.message)
+                        if not future.done():
+                            future.set_result(outcome)
+                        cell.handled += 1
+                    else:
+                        refuse(cell, item)
+                elif (row := special(cell, item)) is not None:
+                    row[0](actor, cell.current)
+                    cell.handled += 1
+                elif cell.state is not _RUNNING:
+                    return
+                if not mailbox:
+                    return
+            chunks -= 1
+            if not chunks or monotonic() > deadline:
+                return
     except asyncio.CancelledError:
         cancelled(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
         crash(cell, error)
     finally:
-        cell.handled += handled
-        settle(cell)
+        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
+            settle(cell)
+        else:
+            rest(cell)
+
+
+async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
+    """Handle one ask at once, in a task of its own, for an idle actor. Lets no Exception out."""
+    cell.worker = asyncio.current_task()
+    cell.current = ask
+    try:
+        outcome = await row[0](cell.actor, ask.message)
+        if not ask.future.done():
+            ask.future.set_result(outcome)
+        cell.handled += 1
+    except asyncio.CancelledError:
+        cancelled(cell)
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        crash(cell, error)
+    finally:
+        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
+            settle(cell)
+        else:
+            rest(cell)
+
+
+def rest(cell: Cell) -> None:
+    """Let a cell be idle; its empty mailbox goes to the next one that needs one."""
+    mailbox, spare = cell.mailbox, cell.queue.spare
+    if mailbox is not None and len(spare) < _SPARE_MAILBOXES:
+        spare.append(mailbox)
+    cell.worker = cell.current = cell.mailbox = None
 
 
 async def _start(cell: Cell) -> None:
@@ -122,22 +181,23 @@ async def _start(cell: Cell) -> None:
 def special(cell: Cell, item: object) -> Handler | None:
     """Take in an item that is not in the table. Set `cell.current` and return its handler if there is one."""
     if type(item) is Marker:
-        unwrapped = _next_signal(cell)
-        if unwrapped is None:
+        item = _next_signal(cell)
+        if item is None:
             return None
-        item = unwrapped
-    message = item
-    if isinstance(item, Ask):
-        if item.future.done():
-            cell.dropped += 1
-            return None
-        message = item.message
-    row = cell.behaviour.find(type(message))
+    row = cell.behaviour.find(type(item))
     if row is None:
-        cell.discard(item, "unhandled", UnhandledMessage(cell.path, message))
+        cell.discard(item, "unhandled")
         return None
     cell.current = item
     return row
+
+
+def refuse(cell: Cell, ask: Ask) -> None:
+    """Drop an ask whose asker has gone, or that the actor has no handler for."""
+    if ask.future.done():
+        cell.dropped += 1
+    else:
+        cell.discard(ask, "unhandled", UnhandledMessage(cell.path, ask.message))
 
 
 def _next_signal(cell: Cell) -> object | None:
@@ -158,18 +218,6 @@ def _next_signal(cell: Cell) -> object | None:
         del timers[item.key]
         item = item.message
     return item
-
-
-def call(cell: Cell, actor: Actor, row: Handler) -> Any:
-    """Call the handler with the current message, out of its envelope."""
-    item = cell.current
-    return row.function(actor, item.message if isinstance(item, Ask) else item)
-
-
-def finish(cell: Cell, outcome: object) -> None:
-    """Answer the current message if it is an ask."""
-    if isinstance(cell.current, Ask):
-        cell.current.answer(outcome)
 
 
 def cancelled(cell: Cell) -> None:

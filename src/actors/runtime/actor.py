@@ -50,6 +50,7 @@ class Actor:
             has_on_start=cls.on_start is not Actor.on_start,
             has_on_stop=cls.on_stop is not Actor.on_stop,
             has_on_restart=cls.on_restart is not Actor.on_restart,
+            has_on_child_failure=cls.on_child_failure is not Actor.on_child_failure,
         )
 
     @property

@@ -51,6 +51,7 @@ class Extras:
         "attempts",
         "generator",
         "histories",
+        "history",
         "last_failure_at",
         "redelivered",
         "released",
@@ -73,6 +74,7 @@ class Extras:
         self.watchers: dict[Cell, None] = {}
         self.watching: dict[Cell, None] = {}
         self.histories: dict[SupervisionPolicy, deque[float]] = {}
+        self.history: deque[float] | None = None  # the group's, out of the parent's `histories`
         self.attempts = 0
         self.generator: random.Random | None = None
         self.last_failure_at = 0.0
@@ -108,6 +110,7 @@ class Cell:
         "name",
         "parent",
         "policy",
+        "queue",
         "reason",
         "redeliver",
         "ref",
@@ -134,6 +137,7 @@ class Cell:
         redeliver: bool,
     ) -> None:
         self.system = system
+        self.queue = system.queue
         self.parent = parent
         self.name = name
         self.factory = factory
@@ -190,8 +194,10 @@ class Cell:
         if mailbox is None:
             if not self.limit:
                 return False
-            self.mailbox = deque((item,))
-            self.system.queue.schedule(self)
+            queue = self.queue
+            self.mailbox = mailbox = queue.spare.pop() if queue.spare else deque()
+            mailbox.append(item)
+            queue.schedule(self)
             return True
         depth = len(mailbox)
         if depth >= self.limit:
@@ -252,7 +258,7 @@ class Cell:
         """Make the activation look at state and signals before its next message."""
         if self.mailbox is None:
             self.mailbox = deque((MARKER,))
-            self.system.queue.schedule(self)
+            self.queue.schedule(self)
         else:
             self.mailbox.appendleft(MARKER)
 

@@ -29,16 +29,30 @@ class Handler(NamedTuple):
 class Behaviour:
     """What an actor class can do: its handlers by message type, and which hooks it has."""
 
-    __slots__ = ("has_on_restart", "has_on_start", "has_on_stop", "synchronous", "table")
+    __slots__ = (
+        "has_on_child_failure",
+        "has_on_restart",
+        "has_on_start",
+        "has_on_stop",
+        "synchronous",
+        "table",
+    )
 
     def __init__(
-        self, table: dict[type, Handler], *, has_on_start: bool, has_on_stop: bool, has_on_restart: bool
+        self,
+        table: dict[type, Handler],
+        *,
+        has_on_start: bool,
+        has_on_stop: bool,
+        has_on_restart: bool,
+        has_on_child_failure: bool,
     ) -> None:
         self.table = table
         self.synchronous = not any(row.is_async for row in table.values())
         self.has_on_start = has_on_start
         self.has_on_stop = has_on_stop
         self.has_on_restart = has_on_restart
+        self.has_on_child_failure = has_on_child_failure
 
     def find(self, kind: type) -> Handler | None:
         """Return the handler for a message type; a base class's handler serves its subclasses."""

@@ -70,7 +70,7 @@ def resume(cell: Cell) -> None:
     if cell.mailbox or cell.state is State.STARTING:
         if cell.mailbox is None:
             cell.mailbox = deque()
-        cell.system.queue.schedule(cell)
+        cell.queue.schedule(cell)
     else:
         cell.mailbox = None
 
@@ -99,8 +99,12 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
         if inside:
             dispose(cell)
         return
-    item, doing = (cell.current, cell.doing()) if inside else (None, "in a background task")
+    item = cell.current if inside else None
     message = item.message if isinstance(item, Ask) else item
+    doing = ""
+    if isinstance(item, Ask) or logger.isEnabledFor(logging.WARNING):
+        doing = cell.doing() if inside else "beside its handlers"
+        logger.warning("actor %s crashed %s: %s: %s", cell.path, doing, type(error).__name__, error)
     cell.failed += 1
     cell.state = State.RESTARTING
     cell.extras.restart_reason = error
@@ -109,9 +113,6 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
     if cell.mailbox is None:
         cell.mailbox = deque()
     directive, verdict = _decide(cell, error, message)
-    logger.warning(
-        "actor %s crashed %s: %s: %s (%s)", cell.path, doing, type(error).__name__, error, directive
-    )
     if inside:
         _dispose(cell, item, doing, error, restarting=directive == "restart")
         cell.current = None
@@ -143,7 +144,7 @@ def _dispose(cell: Cell, item: object, doing: str, error: BaseException, *, rest
             cell.mailbox.appendleft(item)
             return
     extras.redelivered = None
-    cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error))
+    cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if isinstance(item, Ask) else None)
 
 
 def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directive, BaseException]:
@@ -152,7 +153,7 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     assert parent is not None
     try:
         directive = choose(cell.policy, cell.restart, error)
-        if parent.actor is not None:
+        if parent.actor is not None and parent.behaviour.has_on_child_failure:
             directive = parent.actor.on_child_failure(ChildFailed(cell.ref, error, message, directive))
         if directive not in ("restart", "stop", "escalate"):
             raise ActorMisuse(parent.path, f"decided {directive!r} about a failed child")
@@ -160,7 +161,9 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
         return "escalate", mistake
     if directive == "restart":
         intensity = cell.policy.intensity
-        history = parent.extras.histories.setdefault(cell.policy, deque())
+        history = cell.extras.history
+        if history is None:
+            history = cell.extras.history = parent.extras.histories.setdefault(cell.policy, deque())
         if not admit_restart(intensity, history, cell.system.clock.now()):
             exhausted = RestartsExhausted(cell.path, intensity.max_restarts, intensity.period_s, error)
             history.clear()

@@ -29,6 +29,7 @@ __all__ = ["ACTIVATIONS_PER_PASS", "PASS_SECONDS", "RunQueue"]
 ACTIVATIONS_PER_PASS = 128
 PASS_SECONDS = 0.002
 _MAX_IDLE_WORKERS = 16
+_STARTING, _RUNNING = State.STARTING, State.RUNNING
 
 
 @types.coroutine
@@ -48,6 +49,7 @@ class RunQueue:
         self._report = report
         self._queue: deque[Cell] = deque()
         self._idle: list[asyncio.Future[None]] = []
+        self.spare: list[deque[Any]] = []  # empty mailboxes of idle cells
         self.workers: set[asyncio.Task[None]] = set()
         self._drainer: asyncio.Task[Any] | None = None  # the worker in charge, perhaps suspended in a handler
         self._coming = False  # some worker is certain to look at the queue soon
@@ -67,6 +69,8 @@ class RunQueue:
             if drainer is not None and asyncio.current_task() is drainer:
                 # It will go on by itself, unless the handler it is in suspends.
                 self._loop.call_soon(self._take_over)
+            elif self._idle and not self._idle[-1].done():
+                self._idle.pop().set_result(None)
             else:
                 self._wake()
 
@@ -101,70 +105,57 @@ class RunQueue:
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._report(error)
 
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: C901  # the hot path is written out
         """Drain the queue, wait to be woken, and so on, until retired."""
         me = asyncio.current_task()
         assert me is not None
+        queue = self._queue
         try:
             while not self._closed:
                 self._coming = False
                 self._drainer = me
-                if not await self._drain(me) or len(self._idle) >= _MAX_IDLE_WORKERS:
+                activations = ACTIVATIONS_PER_PASS
+                started = monotonic()
+                deadline = started + PASS_SECONDS
+                while queue:
+                    cell = queue.popleft()
+                    cell.scheduled = False
+                    state = cell.state
+                    if state is _RUNNING and cell.behaviour.synchronous:
+                        run_synchronous(cell, me, deadline)
+                    elif state is _RUNNING or state is _STARTING:
+                        if queue and not self._coming:
+                            self._coming = True
+                            self._loop.call_soon(self._take_over)
+                        await run(cell, me, deadline)
+                    else:
+                        continue
+                    now = monotonic()
+                    cell.busy_s += now - started
+                    started = now
+                    if me.cancelling() or copy_context():
+                        return
+                    if self._drainer is not me:
+                        break
+                    activations -= 1
+                    if not activations or now >= deadline:
+                        self._yielded = self._coming = True
+                        await _one_loop_pass()
+                        self._yielded = self._coming = False
+                        activations = ACTIVATIONS_PER_PASS
+                        started = monotonic()
+                        deadline = started + PASS_SECONDS
+                if len(self._idle) >= _MAX_IDLE_WORKERS:
                     return
                 if self._drainer is me:
                     self._drainer = None
-                woken: asyncio.Future[None] = self._loop.create_future()
+                woken: asyncio.Future[None] = asyncio.Future(loop=self._loop)
                 self._idle.append(woken)
                 await woken
         finally:
             if self._drainer is me:
                 self._drainer = None
                 self._yielded = False
-                self._coming = bool(self._queue) and not self._closed
+                self._coming = bool(queue) and not self._closed
                 if self._coming:
                     self._wake()
-
-    async def _drain(self, me: asyncio.Task[Any]) -> bool:
-        """Activate cells until the queue is empty or another worker is in charge.
-
-        Return whether `me` is reusable.
-        """
-        queue = self._queue
-        activations = 0
-        started = monotonic()
-        deadline = started + PASS_SECONDS
-        while queue:
-            cell = queue.popleft()
-            cell.scheduled = False
-            state = cell.state
-            if state is not State.RUNNING and state is not State.STARTING:
-                continue
-            if cell.behaviour.synchronous and state is State.RUNNING:
-                run_synchronous(cell, me, deadline)
-            else:
-                if queue and not self._coming:
-                    self._coming = True
-                    self._loop.call_soon(self._take_over)
-                await run(cell, me, deadline)
-            now = monotonic()
-            cell.busy_s += now - started
-            started = now
-            if me.cancelling() or copy_context():
-                return False
-            if self._drainer is not me:
-                return True
-            activations += 1
-            if activations == ACTIVATIONS_PER_PASS or now >= deadline:
-                await self._pass()
-                activations = 0
-                started = monotonic()
-                deadline = started + PASS_SECONDS
-        return True
-
-    async def _pass(self) -> None:
-        """Let the loop have a pass while staying in charge."""
-        self._yielded = self._coming = True
-        try:
-            await _one_loop_pass()
-        finally:
-            self._yielded = self._coming = False

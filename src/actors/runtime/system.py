@@ -17,6 +17,7 @@ from .clock import Clock, SystemClock, TimerHandle
 from .dead_letters import DeadLetters
 from .deadlines import Deadlines
 from .errors import ActorError, ActorMisuse
+from .inline import INLINE_IN_A_ROW
 from .ref import ActorRef
 from .runqueue import RunQueue
 from .signals import Failure
@@ -25,8 +26,6 @@ from .supervision import DEFAULT_POLICY, RestartType, SupervisionPolicy
 
 __all__ = ["ActorSystem"]
 
-_INLINE_IN_A_ROW = 64
-_INLINE_DEPTH = 16
 _QUIET_PASSES = 200  # where the loop does not show whether anything is ready, or something always is
 
 logger = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ class ActorSystem:
         self.loop: asyncio.AbstractEventLoop
         self.queue: RunQueue
         self.depth = 0  # inline asks on the stack right now
-        self._inline_left = _INLINE_IN_A_ROW
+        self.inline_left = INLINE_IN_A_ROW  # inline asks until one has to go through the queue
         self._policy = policy
         self._root: Cell | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -210,14 +209,6 @@ class ActorSystem:
                     return
 
     # For the rest of the runtime
-
-    def may_inline(self) -> bool:
-        """Whether an ask may run on the asker's stack: not too deep, not too often without a pass."""
-        if self._inline_left > 0 and self.depth < _INLINE_DEPTH:
-            self._inline_left -= 1
-            return True
-        self._inline_left = _INLINE_IN_A_ROW
-        return False
 
     def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a piece of the runtime's own work in a task that `stop` waits for."""

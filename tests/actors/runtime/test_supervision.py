@@ -1,5 +1,3 @@
-# ruff: noqa: ARG002 -- a handler often needs only the type of its message
-
 import asyncio
 import random
 from collections import deque
