@@ -23,10 +23,11 @@ from .actors.runtime import Actor
 from .actors.stage import SourceActor, StageActor, Tally, Wiring, Work
 from .messages.base import Message
 from .messages.checks import check_experiment
-from .messages.decoding import collect
-from .messages.errors import CrucibleError, ExperimentError, Problem, UnknownNameError
+from .messages.decoding import collect, unknown_key
+from .messages.errors import CrucibleError, ExperimentError, Problem
 from .messages.experiment import BackendRef, Experiment, StageDef
 from .messages.flow import StageResult
+from .messages.paths import child, item
 from .messages.report import Excerpt, RunReport
 from .messages.training import TrainingConfig
 
@@ -90,8 +91,8 @@ class StageType:
     """Its options; imported only when asked for."""
     build: Callable[[Services, Any, Any], Any]
     """Services, own options, adapter's options -> the Work (or the source's work)."""
-    adapter: tuple[registry.Kind, Callable[[Experiment], str]] | None = None
-    """Kind of its adapter and the experiment's choice of it."""
+    adapter: tuple[registry.Kind, str] | None = None
+    """Kind of its adapter and the key of the experiment that names it."""
     actor: Callable[[Wiring, Any, Tally], Actor] = StageActor
 
 
@@ -102,14 +103,19 @@ def system_name(ref: BackendRef) -> str:
 
 # Options
 
+RESERVED_OUTPUTS = ("run", "trace")
 
-def split_keys(options: dict[str, Any], own: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The entries that are fields of ``own``, and the rest."""
-    mine = {f.encode_name for f in msgspec.structs.fields(own)}
-    return (
-        {key: value for key, value in options.items() if key in mine},
-        {key: value for key, value in options.items() if key not in mine},
-    )
+
+def collect_both(
+    options: dict[str, Any], own: type[msgspec.Struct], other: type[msgspec.Struct], path: str
+) -> tuple[Any, Any, list[Problem]]:
+    """Decode options of two parts in one table; a key of neither is answered with the keys of both."""
+    mine, theirs = ([f.encode_name for f in msgspec.structs.fields(each)] for each in (own, other))
+    known = [*mine, *theirs]
+    unknown = [Problem(child(path, key), unknown_key(key, known)) for key in options if key not in known]
+    first, problems = collect({key: options[key] for key in mine if key in options}, own, path)
+    second, more = collect({key: options[key] for key in theirs if key in options}, other, path)
+    return first, second, [*unknown, *problems, *more]
 
 
 def prepare(experiment: Experiment, *, base: Path | None = None, source: str | None = None) -> Prepared:
@@ -117,6 +123,7 @@ def prepare(experiment: Experiment, *, base: Path | None = None, source: str | N
     prepared = Prepared(experiment=experiment, base=base or Path.cwd())
     problems = list(check_experiment(experiment))
     problems += _unavailable(experiment)
+    problems += _reserved_outputs(experiment)
     for index, stage in enumerate(experiment.pipeline):
         problems += _prepare_stage(prepared, stage, f"pipeline[{index}]")
     problems += _prepare_dataset(prepared)
@@ -149,6 +156,16 @@ def _unavailable(experiment: Experiment) -> list[Problem]:
     return problems
 
 
+def _reserved_outputs(experiment: Experiment) -> list[Problem]:
+    return [
+        Problem(
+            f"{item('outputs', index)}.name", f"{output.name}.json is written by every run: choose another"
+        )
+        for index, output in enumerate(experiment.outputs)
+        if output.name in RESERVED_OUTPUTS and "json" in output.formats
+    ]
+
+
 def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Problem]:
     try:
         kind: StageType = registry.load("stage", stage.name)
@@ -159,17 +176,16 @@ def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Probl
         own, problems = collect(stage.options, own_type, f"{path}.options")
         prepared.stage_options[stage.name] = (own, None)
         return problems
-    adapter_kind, choice = kind.adapter
-    mine, rest = split_keys(stage.options, own_type)
-    own, problems = collect(mine, own_type, f"{path}.options")
-    chosen = getattr(own, "adapter", None) or choice(prepared.experiment)
+    adapter_kind, key = kind.adapter
+    own_choice = stage.options.get("adapter")
+    chosen = own_choice or getattr(prepared.experiment, key)
     try:
         adapter = registry.load(adapter_kind, chosen)
-    except UnknownNameError as error:
-        return [*problems, Problem(f"{path}.options.adapter", str(error))]
-    theirs, more = collect(rest, adapter.Options, f"{path}.options")
+    except CrucibleError as error:
+        return [Problem(f"{path}.options.adapter" if own_choice else key, str(error))]
+    own, theirs, problems = collect_both(stage.options, own_type, adapter.Options, f"{path}.options")
     prepared.stage_options[stage.name] = (own, (adapter, theirs))
-    return [*problems, *more]
+    return problems
 
 
 def _prepare_dataset(prepared: Prepared) -> list[Problem]:
@@ -189,12 +205,10 @@ def _prepare_backend(prepared: Prepared, ref: BackendRef, path: str) -> list[Pro
         backend = registry.load("backend", ref.id)
     except CrucibleError as error:
         return [Problem(f"{path}.id", str(error))]
-    mine, rest = split_keys(ref.options, TrainingConfig)
-    training, problems = collect(mine, TrainingConfig, f"{path}.options")
-    options, more = collect(rest, backend.Options, f"{path}.options")
-    if training is not None:
-        prepared.backend_options.append((ref, options, training))
-    problems = [*problems, *more]
+    training, options, problems = collect_both(
+        ref.options, TrainingConfig, backend.Options, f"{path}.options"
+    )
+    prepared.backend_options.append((ref, options, training))
     call = next((s for s in prepared.enabled() if s.name == "backend_call"), None)
     trains = call is not None and call.options.get("mode", "sample") != "sample"
     wants_training = trains and (path == "backend" or ref.train)
@@ -448,14 +462,14 @@ SURROGATES = StageType(
     summary="β₁ and fragility of the claim graph of each output.",
     options=lambda: AdapterChoice,
     build=_build_surrogates,
-    adapter=("surrogate adapter", lambda experiment: experiment.analysis_surrogate_adapter),
+    adapter=("surrogate adapter", "analysis_surrogate_adapter"),
 )
 TDA = StageType(
     name="analysis_tda_validation",
     summary="Persistent homology of claim embeddings, per output and for the whole set.",
     options=lambda: TdaStageOptions,
     build=_build_tda,
-    adapter=("tda adapter", lambda experiment: experiment.analysis_tda_adapter),
+    adapter=("tda adapter", "analysis_tda_adapter"),
 )
 FILTER = StageType(
     name="analysis_filter",
@@ -468,7 +482,7 @@ METRICS = StageType(
     summary="Scores every output of every system against its example.",
     options=lambda: AdapterChoice,
     build=_build_metrics,
-    adapter=("metrics adapter", lambda experiment: experiment.analysis_adapter),
+    adapter=("metrics adapter", "analysis_adapter"),
 )
 BENCH = StageType(
     name="bench",

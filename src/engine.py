@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import platform
 import secrets
+import shutil
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,7 +29,7 @@ from .actors.experiment import ExperimentSupervisor, RunPlan, stage_span
 from .actors.runtime import ActorRef, ActorSystem
 from .composition import Prepared, Services, build_stages, prepare, report_stages, skipped_stages
 from .messages.control import Artifact, Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
-from .messages.errors import OutputError, RunCancelledError, StageError
+from .messages.errors import InputError, OutputError, RunCancelledError, StageError
 from .messages.experiment import Experiment
 from .messages.experiment_file import encode_experiment
 from .messages.flow import StageResult
@@ -35,6 +37,9 @@ from .messages.report import Excerpt, Provenance, RunReport
 from .version import __version__
 
 __all__ = ["RunHandle", "Supervisor", "run"]
+
+# A library must not print: without this, Python writes what nobody listens to on stderr.
+logging.getLogger(__package__).addHandler(logging.NullHandler())
 
 EVENTS_KEPT = 1024
 PACKAGES = ("msgspec", "numpy", "scipy", "ripser")
@@ -160,8 +165,9 @@ def run(
 ) -> RunResult:
     """Run an experiment and wait for its result.
 
-    Raises InputError for input that cannot be used. A stage that fails raises StageError unless ``check``
-    is false; then the result says so. Inside a running event loop use ``Supervisor``.
+    Raises InputError for input that cannot be used. Input that a stage refuses raises InputError too, and a
+    stage that fails StageError, unless ``check`` is false; then the result says so. Inside a running event
+    loop use ``Supervisor``.
     """
     return asyncio.run(_run(experiment, out=out, base=base, on_event=on_event, check=check))
 
@@ -180,10 +186,19 @@ async def _run(
             if on_event is not None:
                 on_event(event)
         result = await handle.result()
-    if check and result.status != "completed":
-        stage, _, reason = (result.failure or "").partition(": ")
-        raise StageError(stage, reason) if result.status == "failed" else RunCancelledError(result.failure)
+    if check:
+        raise_unless_completed(result)
     return result
+
+
+def raise_unless_completed(result: RunResult) -> None:
+    """Raise InputError, StageError or RunCancelledError, as the run ended."""
+    failure = result.failure or ""
+    if result.status == "cancelled":
+        raise RunCancelledError(failure)
+    if result.status == "failed":
+        stage, _, reason = failure.partition(": ")
+        raise InputError(failure) if result.failure_kind == "input" else StageError(stage, reason)
 
 
 def new_run_id(experiment_id: str) -> str:
@@ -208,13 +223,12 @@ def make_run_folder(out: Path, run_id: str) -> Path:
 
 
 def make_plan(prepared: Prepared, handle: RunHandle) -> RunPlan:
-    """Open the data set and wire a run up. Blocking; on an error the empty run folder is removed."""
-    try:
-        return _make_plan(prepared, handle)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            handle.folder.rmdir()
-        raise
+    """Open the data set and wire a run up. Blocking; on an error the run folder is removed again."""
+    with contextlib.ExitStack() as opened:
+        opened.callback(shutil.rmtree, handle.folder, ignore_errors=True)
+        plan = _make_plan(prepared, handle, opened)
+        opened.pop_all()
+    return plan
 
 
 def open_dataset(prepared: Prepared) -> Any:
@@ -226,13 +240,14 @@ def open_dataset(prepared: Prepared) -> Any:
     return loader.open(experiment.dataset, prepared.dataset_options, seed=experiment.seed, base=prepared.base)
 
 
-def _make_plan(prepared: Prepared, handle: RunHandle) -> RunPlan:
+def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitStack) -> RunPlan:
     from .adapters.reports import FileReportSink
     from .adapters.tracing import TraceFiles
 
     experiment = prepared.experiment
-    dataset = open_dataset(prepared)
+    dataset = opened.enter_context(contextlib.closing(open_dataset(prepared)))
     sink = FileReportSink(handle.folder, experiment.outputs)
+    opened.callback(sink.abandon)
     started = datetime.now(UTC)
     provenance = make_provenance(experiment, prepared.base)
 

@@ -47,7 +47,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     },
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",
-        "csv": ".adapters.datasets.csv:CsvLoader",
+        "csv": ".adapters.datasets.delimited:CsvLoader",
         "memory": ".adapters.datasets.memory:MemoryLoader",
         "scifact": ".adapters.datasets.scifact:ScifactLoader",
     },

@@ -13,7 +13,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..messages.control import (
     Artifact,
@@ -28,7 +28,7 @@ from ..messages.control import (
     StageStarted,
     Start,
 )
-from ..messages.errors import CrucibleError
+from ..messages.errors import CrucibleError, InputError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.trace import Span
@@ -39,6 +39,7 @@ from .trace import CloseTrace, TraceActor
 
 __all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
 
+FailureKind = Literal["input", "stage", "bug"]
 DISABLED = "enabled = false"
 MAX_RESTARTS = 3
 MAILBOX = 8
@@ -87,6 +88,7 @@ class _Running:
 class _Outcome:
     results: list[StageResult] = field(default_factory=list)
     failed_stage: str | None = None
+    failure_kind: FailureKind | None = None
     reason: str | None = None
     cancelled: bool = False
 
@@ -163,6 +165,7 @@ class ExperimentSupervisor(Actor):
             return
         reason = describe(message.reason)
         self._outcome.failed_stage, self._outcome.reason = name, reason
+        self._outcome.failure_kind = kind_of(message.reason)
         self._plan.publish(StageFailed(stage=name, reason=reason))
         await self._end()
 
@@ -273,6 +276,7 @@ class ExperimentSupervisor(Actor):
             started_at=plan.started_at,
             seconds=plan.now() - self._began,
             failure=failure,
+            failure_kind=outcome.failure_kind,
         )
 
 
@@ -293,6 +297,13 @@ def stage_span(result: StageResult, number: int) -> Span:
             "status": result.status,
         },
     )
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Bad input, a stage that gave up on purpose, or a bug."""
+    if isinstance(error, InputError):
+        return "input"
+    return "stage" if isinstance(error, CrucibleError) else "bug"
 
 
 def describe(error: BaseException) -> str:

@@ -53,6 +53,8 @@ class RunResult(Message, frozen=True):
     seconds: float = 0.0
     failure: str | None = None
     """One line: which stage failed and why."""
+    failure_kind: Literal["input", "stage", "bug"] | None = None
+    """Who can mend a failed run: whoever gave the input, whoever runs the stage's other side, or us."""
 
     def stage(self, name: str) -> StageResult:
         """The result of the stage called ``name``; KeyError when it did not run."""

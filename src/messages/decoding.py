@@ -24,7 +24,7 @@ from .paths import child, item
 from .secret_keys import has_secret_segment, shown
 from .shapes import fields_of, is_null, shape_of, type_text, unwrapped
 
-__all__ = ["collect", "decode_struct"]
+__all__ = ["collect", "decode_struct", "unknown_key"]
 
 T = TypeVar("T")
 
@@ -103,13 +103,14 @@ def _check_struct(value: Any, node: mi.StructType, path: str) -> Iterable[Proble
         if key in fields:
             yield from _check(inner, fields[key].type, child(path, key))
         elif key not in known:
-            yield Problem(child(path, str(key)), _unknown_key(str(key), known))
+            yield Problem(child(path, str(key)), unknown_key(str(key), known))
     for field in fields.values():
         if field.required and field.name not in value:
             yield Problem(child(path, field.name), f"missing; expected {type_text(field.type, null=False)}")
 
 
-def _unknown_key(key: str, known: list[str]) -> str:
+def unknown_key(key: str, known: list[str]) -> str:
+    """What to say about a key that is none of the known ones."""
     hint = near_match(key, known)
     if hint is not None:
         return f"unknown key; did you mean {hint!r}?"

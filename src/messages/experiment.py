@@ -35,9 +35,9 @@ class DatasetRef(Message, frozen=True):
 
     name: Annotated[Name, Meta(description="A name for the data set, used in reports.")]
     provider: Annotated[str, Meta(description="Loader: jsonl, csv, scifact, memory or a plug-in.")] = "jsonl"
-    split: Annotated[str, Meta(description="Which rows are evaluated: train, validation, test or all.")] = (
-        "test"
-    )
+    split: Annotated[
+        Literal["train", "validation", "test", "all"], Meta(description="Which rows are evaluated.")
+    ] = "test"
     options: Annotated[Options, Meta(description="Options of the loader (`crucible stages data_load`).")] = (
         field(default_factory=dict)
     )

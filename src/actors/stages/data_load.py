@@ -24,7 +24,9 @@ class DataLoadOptions(Message, frozen=True):
     batch_size: Annotated[
         int, Meta(ge=1, le=10_000, description="Rows that travel together through the pipeline.")
     ] = 32
-    limit: Annotated[int | None, Meta(description="Send only the first rows; default: all of them.")] = None
+    limit: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Send only the first rows; default: all of them.")
+    ] = None
 
 
 class DataLoad:

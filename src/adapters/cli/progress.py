@@ -55,7 +55,10 @@ class Silent:
 
 
 class Lines(Silent):
-    """One plain line when a stage is done, and every five seconds while one is at work."""
+    """One plain line when a stage is done, and every five seconds while one is at work.
+
+    That a stage failed is not said here: the command says it in its last line, with --quiet too.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -74,8 +77,6 @@ class Lines(Silent):
             case StageCompleted(result=result):
                 counts = f"{result.received} in, {result.emitted} out"
                 return f"{result.stage}: {result.status}, {counts}, {result.seconds:.1f} s"
-            case StageFailed(stage=stage, reason=reason):
-                return f"{stage}: failed: {reason}"
             case Progress() if time.monotonic() - self._last >= LINE_EVERY_S:
                 self._last = time.monotonic()
                 return f"{event.stage}: {_counted(event)}"

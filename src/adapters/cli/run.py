@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from ...messages.control import RunResult
     from ...messages.experiment import Experiment
 
 __all__ = ["run"]
@@ -56,11 +57,19 @@ async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, 
         result = await handle.result()
     if as_json:
         print_json(result)
-    else:
+    elif result.status == "completed":
         print_summary(result, handle.folder)
     if result.status != "completed":
-        print(f"crucible: run {result.status}: {result.failure}", file=sys.stderr)
-    return {"completed": 0, "failed": 1, "cancelled": 130}[result.status]
+        kept = f"what it wrote is in {handle.folder}"
+        print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
+    return exit_code(result)
+
+
+def exit_code(result: RunResult) -> int:
+    """Of the command: input that a stage refused counts like input refused before the run."""
+    if result.status == "failed":
+        return 2 if result.failure_kind == "input" else 1
+    return 130 if result.status == "cancelled" else 0
 
 
 @contextlib.asynccontextmanager

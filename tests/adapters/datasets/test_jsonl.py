@@ -22,7 +22,7 @@ OPENED: list[IndexedDataset] = []
 GOOD = b'{"id": "a", "prompt": "p", "completion": "c"}\n'
 
 
-def open_file(path: Path, *, wanted: str = "all", seed: int = 0, **options: Any) -> IndexedDataset:
+def open_file(path: Path, *, wanted: Any = "all", seed: int = 0, **options: Any) -> IndexedDataset:
     decoded = msgspec.convert({"path": str(path), **options}, JsonlOptions)
     ref = DatasetRef(name="set", provider="jsonl", split=wanted)
     return keep(JsonlLoader().open(ref, decoded, seed=seed, base=Path("/")))
