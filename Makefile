@@ -32,7 +32,8 @@ fix: setup  ## Mend what can be mended by itself.
 	$(BIN)/ruff format .
 
 bench: setup  ## Measure: runtime against its peers, engine overhead, memory, start-up.
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python tests/benchmarks/runtime.py
+	$(BIN)/python tests/benchmarks/engine.py
 
 clean:
 	rm -rf $(VENV) runs dist

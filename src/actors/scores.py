@@ -56,17 +56,23 @@ class Columns:
 
     def add(self, scores: Mapping[str, float | None], methods: Mapping[str, str]) -> None:
         """Add the scores of the next example."""
-        for name in scores:
-            if name not in self._columns:
-                self._columns[name] = array("d", [NAN]) * self._rows
+        if scores.keys() != self._columns.keys():
+            for name in scores:
+                if name not in self._columns:
+                    self._columns[name] = array("d", [NAN]) * self._rows
+        get = scores.get
         for name, column in self._columns.items():
-            value = scores.get(name)
+            value = get(name)
             column.append(NAN if value is None else value)
+        if methods != self._methods:
+            self._note(methods)
+        self._rows += 1
+
+    def _note(self, methods: Mapping[str, str]) -> None:
         for name, method in methods.items():
             known = self._methods.setdefault(name, method)
             if known != method:
                 raise ValueError(f"metric {name} came from two methods, {known} and {method}")
-        self._rows += 1
 
     def names(self) -> Sequence[str]:
         """Metric names in first-seen order."""

@@ -31,7 +31,7 @@ class BenchOptions(Message, frozen=True):
 
     metrics: Annotated[
         tuple[str, ...],
-        Meta(description="Metrics compared with the baselines; default: all that are not methods' details."),
+        Meta(description="Metrics compared with the baselines; default: all that both systems have."),
     ] = ()
 
 
@@ -86,9 +86,11 @@ class Bench:
             reason = "no output reached bench"
             return StageResult(stage="bench", status="skipped", reason=reason)
         figures, comparisons, shapes = await asyncio.to_thread(self._compute)
+        unknown = [name for name in self._options.metrics if name not in model.names()]
         return StageResult(
             stage="bench",
             status="completed",
+            reason=f"no such metric: {', '.join(unknown)}" if unknown else None,
             metrics={
                 "examples": model.n,
                 "tests": list(self._config.tests),

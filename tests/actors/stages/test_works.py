@@ -1,0 +1,279 @@
+"""The thinking parts of the stages, without actors around them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crucible.actors.stages.analysis_filter import AnalysisFilter, AnalysisFilterOptions, violated_bound
+from crucible.actors.stages.analysis_metrics import MetricsAnalysis
+from crucible.actors.stages.analysis_surrogate_validation import SurrogateValidation
+from crucible.actors.stages.analysis_tda_validation import Reservoir, TdaValidation
+from crucible.actors.stages.bench import Bench, BenchOptions
+from crucible.actors.stages.data_checks import DataChecks
+from crucible.actors.stages.guardrails import Guardrails
+from crucible.actors.stages.report import ExcerptPicker, ReportOptions
+from crucible.adapters.analysis.cns_surrogates import CnsSurrogates
+from crucible.adapters.analysis.cns_tda import CnsTda
+from crucible.adapters.analysis.none import NoMetrics, NoSurrogates, NoTda
+from crucible.adapters.expectations import DataCheckOptions, ExpectationSuite
+from crucible.adapters.guardrails import GuardOptions, RuleGuard
+from crucible.adapters.statistics import PairedStatistics
+from crucible.messages.errors import DatasetError
+from crucible.messages.experiment import StatsConfig
+from crucible.messages.findings import OutputScores, SurrogateScore
+from crucible.messages.flow import Sample
+from crucible.messages.records import Example, Output
+
+
+def sample(name: str, text: str = "hello", *, reference: str | None = "gold", **fields: Any) -> Sample:
+    example = Example(id=name, input=text, reference=reference, source="f.jsonl", line=int(name[1:]))
+    return Sample(example=example, **fields)
+
+
+def output(name: str, text: str, system: str = "model") -> Output:
+    return Output(example_id=name, system=system, backend="mock", text=text)
+
+
+def claims(*texts: str) -> str:
+    lines = ["CLAIM[c1]: Rain is wet."]
+    for number, text in enumerate(texts, start=2):
+        lines += [f"CLAIM[c{number}] (Document 1): {text}", f"RELATION: c{number} supports c1"]
+    return "\n".join(lines)
+
+
+# data_checks
+
+
+def checks(**options: Any) -> DataChecks:
+    decoded = DataCheckOptions(required_fields=("input", "reference"), **options)
+    return DataChecks(
+        ExpectationSuite(decoded), max_violations=decoded.max_violations, fail_fast=decoded.fail_fast
+    )
+
+
+async def test_a_row_that_fails_is_set_aside_and_listed_with_file_and_line() -> None:
+    work = checks(max_violations=1)
+    passed = await work.process([sample("r1"), sample("r2", reference=None), sample("r3")])
+    assert [s.example.id for s in passed] == ["r1", "r3"]
+    result = await work.finish(())
+    assert (result.metrics["total"], result.metrics["quarantined"]) == (3, 1)
+    assert [(i.source, i.line, i.field) for i in result.issues] == [("f.jsonl", 2, "reference")]
+
+
+async def test_more_bad_rows_than_tolerated_are_an_input_error_with_the_first_place() -> None:
+    work = checks()
+    await work.process([sample("r1"), sample("r2", reference=None), sample("r3", reference=None)])
+    with pytest.raises(DatasetError, match=r"^f\.jsonl:2: reference: .*2 rows fail data_checks, 0 tolerated"):
+        await work.finish(())
+
+
+async def test_fail_fast_does_not_wait_for_the_end() -> None:
+    with pytest.raises(DatasetError, match=r"f\.jsonl:2"):
+        await checks(fail_fast=True).process([sample("r1"), sample("r2", reference=None)])
+
+
+# guardrails
+
+PII = "Write to jo.doe@example.org about it."
+
+
+async def test_inputs_get_a_verdict_and_are_redacted_with_their_reference() -> None:
+    work = Guardrails(RuleGuard(GuardOptions(redact="placeholder")))
+    (seen,) = await work.process([sample("r1", PII, reference=PII)])
+    assert seen.verdicts[0].flagged
+    assert "jo.doe@example.org" not in seen.example.input
+    assert seen.example.reference is not None
+    assert "jo.doe@example.org" not in seen.example.reference
+
+
+async def test_a_clean_input_is_passed_on_untouched() -> None:
+    work = Guardrails(RuleGuard(GuardOptions(redact="placeholder")))
+    (seen,) = await work.process([sample("r1", "We measured 12 cells.")])
+    assert (seen.example.input, seen.verdicts[0].flagged) == ("We measured 12 cells.", False)
+
+
+async def test_fail_on_violation_names_file_line_and_category() -> None:
+    work = Guardrails(RuleGuard(GuardOptions()), fail_on_violation=True)
+    with pytest.raises(DatasetError, match=r"^f\.jsonl:2: input: guardrails found email"):
+        await work.process([sample("r1", "fine"), sample("r2", PII)])
+
+
+async def test_drop_flagged_takes_the_sample_out_and_counts_it() -> None:
+    work = Guardrails(RuleGuard(GuardOptions()), drop_flagged=True)
+    kept = await work.process([sample("r1", "fine"), sample("r2", PII)])
+    result = await work.finish(())
+    assert [s.example.id for s in kept] == ["r1"]
+    assert (result.metrics["violations"], result.metrics["dropped"]) == (1, 1)
+
+
+# analysis
+
+
+async def test_surrogates_are_per_output_and_never_merged_over_examples() -> None:
+    work = SurrogateValidation(CnsSurrogates(CnsSurrogates.Options()))
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims("A b c.", "D e f.")),)) for i in range(3)]
+    done = await work.process(rows)
+    assert [s.surrogates[0].beta1_surrogate for s in done] == [0, 0, 0]
+    assert (await work.finish(())).metrics["model"]["n_snos"] == 3
+
+
+@pytest.mark.parametrize("stage", ["metrics", "surrogates", "tda"])
+async def test_a_no_op_adapter_says_skipped(stage: str) -> None:
+    work: Any = {
+        "metrics": lambda: MetricsAnalysis(
+            NoMetrics(NoMetrics.Options()), PairedStatistics(), StatsConfig(), seed=0
+        ),
+        "surrogates": lambda: SurrogateValidation(NoSurrogates(NoSurrogates.Options())),
+        "tda": lambda: TdaValidation(NoTda(NoTda.Options())),
+    }[stage]()
+    await work.process([sample("r1", outputs=(output("r1", claims("A b.")),))])
+    result = await work.finish(())
+    assert result.status == "skipped"
+    assert "no-op" in result.reason
+
+
+async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_whole_set() -> None:
+    work = TdaValidation(CnsTda(CnsTda.Options()), min_points=3)
+    texts = ["Alpha beta gamma.", "Delta epsilon zeta.", "Eta theta iota.", "Kappa lambda mu."]
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(text)),)) for i, text in enumerate(texts)]
+    done = await work.process(rows)
+    assert {s.persistence[0].status for s in done} == {"too_few_points"}
+    (whole,) = (await work.finish(())).set_persistence
+    assert (whole.status, whole.n_points) == ("ok", 8)
+
+
+async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
+    work = TdaValidation(CnsTda(CnsTda.Options()), max_points=10, seed=4)
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i} and more.")),)) for i in range(40)]
+    await work.process(rows)
+    (whole,) = (await work.finish(())).set_persistence
+    assert whole.n_points == 10
+    assert whole.notes == "uniform sample of 10 of 80 claims, seed 4"
+
+
+def test_a_reservoir_is_uniform() -> None:
+    counts = np.zeros(20)
+    for seed in range(2000):
+        reservoir = Reservoir(5, seed)
+        reservoir.add(np.arange(20.0).reshape(20, 1))
+        for point in reservoir.points:
+            counts[int(point[0])] += 1
+    # Expected 500 each, standard deviation 19.4: five of them are never reached by chance here.
+    assert counts.min() > 400
+    assert counts.max() < 600
+
+
+def score(beta1: int = 0, fragility: float | None = 0.5) -> SurrogateScore:
+    return SurrogateScore(
+        system="model", sno_id="x", beta1_surrogate=beta1, cycle_count=0, fragility_score=fragility
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (score(5, 0.9), "max_beta1"),
+        (score(0, 0.9), "min_beta1"),
+        (score(2, 0.9), "max_fragility"),
+        (score(2, 0.1), "min_fragility"),
+        (score(2, 0.5), None),
+        (score(2, None), None),
+    ],
+)
+def test_the_first_violated_bound_wins(found: SurrogateScore, expected: str | None) -> None:
+    options = AnalysisFilterOptions(max_beta1=3, min_beta1=1, max_fragility=0.8, min_fragility=0.2)
+    assert violated_bound(found, options) == expected
+
+
+async def test_the_filter_removes_or_flags() -> None:
+    rows = [sample("r1", surrogates=(score(5),)), sample("r2", surrogates=(score(0),)), sample("r3")]
+    remove = AnalysisFilter(AnalysisFilterOptions(max_beta1=3), model="model")
+    assert [s.example.id for s in await remove.process(rows)] == ["r2", "r3"]
+    metrics = (await remove.finish(())).metrics
+    assert (metrics["filtered"], metrics["without_surrogates"]) == (1, 1)
+    assert metrics["pass_rate"] == pytest.approx(2 / 3)
+    flag = AnalysisFilter(AnalysisFilterOptions(max_beta1=3, mode="flag"), model="model")
+    flagged = await flag.process(rows)
+    assert [s.example.fields for s in flagged] == [{"filter_reason": "max_beta1"}, {}, {}]
+
+
+# bench
+
+
+def bench(**fields: Any) -> Bench:
+    return Bench(
+        PairedStatistics(),
+        StatsConfig(iterations=100),
+        BenchOptions(**fields),
+        model="model",
+        baselines=("base",),
+        seed=1,
+    )
+
+
+def answered(name: str, model: str, base: str) -> Sample:
+    return sample(name, outputs=(output(name, model), output(name, base, "base")))
+
+
+async def test_bench_has_data_without_any_analysis() -> None:
+    work = bench()
+    await work.process([answered(f"r{i}", "gold", "wrong") for i in range(6)])
+    result = await work.finish(())
+    compared = {c.metric: c for c in result.comparisons}
+    assert compared["exact_match"].difference == 1.0
+    assert {(f.name, f.system): f.value for f in result.figures}["exact_match", "model"] == 1.0
+
+
+async def test_an_answer_that_failed_scores_like_an_empty_one() -> None:
+    work = bench()
+    failed = output("r1", "").__class__(
+        example_id="r1", system="model", backend="mock", error="BackendError: no"
+    )
+    await work.process([sample("r1", outputs=(failed, output("r1", "gold", "base")))])
+    result = await work.finish(())
+    assert {(f.name, f.system): f.value for f in result.figures}["token_f1", "model"] == 0.0
+
+
+async def test_a_metric_that_nobody_computed_is_named() -> None:
+    work = bench(metrics=("exact_match", "sentnce_f1"))
+    await work.process([answered("r1", "gold", "wrong"), answered("r2", "gold", "wrong")])
+    result = await work.finish(())
+    assert result.reason == "no such metric: sentnce_f1"
+    assert {c.metric for c in result.comparisons} == {"exact_match"}
+
+
+async def test_without_outputs_bench_is_skipped() -> None:
+    work = bench()
+    await work.process([sample("r1")])
+    assert (await work.finish(())).status == "skipped"
+
+
+# report
+
+
+def ranked(name: str, value: float | None) -> Sample:
+    return sample(name, scores=(OutputScores(system="model", scores={"f1": value}),))
+
+
+def picked(picker: ExcerptPicker, rows: Sequence[Sample]) -> list[tuple[str, str, float]]:
+    for row in rows:
+        picker.add(row)
+    return [(e.rank, e.sample.example.id, e.score) for e in picker.excerpts()]
+
+
+def test_the_worst_and_the_best_samples_are_shown_ties_by_order() -> None:
+    picker = ExcerptPicker(ReportOptions(excerpts=2), "model", ("f1",))
+    rows = [ranked("r1", 0.5), ranked("r2", 0.1), ranked("r3", 0.1), ranked("r4", 0.9), ranked("r5", None)]
+    assert picked(picker, rows) == [
+        ("worst", "r2", 0.1),
+        ("worst", "r3", 0.1),
+        ("best", "r4", 0.9),
+        ("best", "r1", 0.5),
+    ]
+
+
+def test_a_sample_that_is_worst_and_best_is_shown_once() -> None:
+    picker = ExcerptPicker(ReportOptions(excerpts=3), "model", ("f1",))
+    assert picked(picker, [ranked("r1", 0.5)]) == [("worst", "r1", 0.5)]
