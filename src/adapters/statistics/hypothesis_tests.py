@@ -17,7 +17,7 @@ from ...messages.findings import Interval, TestResult
 from .bootstrap import bootstrap_mean
 from .intervals import Estimate, student_interval, t_quantile
 from .pairs import Floats, Pairs, stream
-from .sign_flip import sign_flip
+from .sign_flip import SignFlip, binomial_p, exact_sign_flip, sign_flip
 
 __all__ = ["TESTS", "average_ranks", "mcnemar"]
 
@@ -90,13 +90,20 @@ def wilcoxon(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -
     signed = np.sign(difference) * ranks
     positive, negative = float(ranks[difference > 0].sum()), float(ranks[difference < 0].sum())
     biserial = f"rank-biserial r = {(positive - negative) / (positive + negative):.3g}"
-    result = sign_flip(pairs.per_cluster(signed), iterations=config.iterations, rng=stream(seed, "wilcoxon"))
-    p_value, notes = result.p_value, _flips(result.notes, pairs)
-    if not result.exact and pairs.cluster is None:
-        z = (positive - negative) / math.sqrt(float((ranks**2).sum()))
-        p_value, notes = math.erfc(abs(z) / math.sqrt(2)), "normal approximation with ties"
-    return TestResult(
-        name="wilcoxon", statistic=positive - negative, p_value=p_value, notes=f"{notes}; {biserial}"
+    if pairs.cluster is None:
+        result = exact_sign_flip(signed) or _normal_signed_ranks(signed)
+    else:
+        rng = stream(seed, "wilcoxon")
+        result = sign_flip(pairs.per_cluster(signed), iterations=config.iterations, rng=rng)
+    notes = f"{_flips(result.notes, pairs)}; {biserial}"
+    return TestResult(name="wilcoxon", statistic=positive - negative, p_value=result.p_value, notes=notes)
+
+
+def _normal_signed_ranks(signed: Floats) -> SignFlip:
+    """Normal approximation with the variance of the tied ranks."""
+    z = float(signed.sum()) / math.sqrt(float((signed**2).sum()))
+    return SignFlip(
+        p_value=math.erfc(abs(z) / math.sqrt(2)), exact=False, notes="normal approximation with ties"
     )
 
 
@@ -110,12 +117,11 @@ def average_ranks(values: Floats) -> Floats:
 
 def mcnemar(pairs: Pairs) -> TestResult:
     """Exact McNemar test of independent 0/1 pairs: binomial over the pairs that disagree."""
-    from scipy.special import bdtr
-
     gained, lost = int(np.sum(pairs.difference > 0)), int(np.sum(pairs.difference < 0))
     notes = f"exact; only the system right: {gained}, only the baseline right: {lost}"
-    p_value = min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
-    return TestResult(name="mcnemar", statistic=float(min(gained, lost)), p_value=p_value, notes=notes)
+    return TestResult(
+        name="mcnemar", statistic=float(min(gained, lost)), p_value=binomial_p(gained, lost), notes=notes
+    )
 
 
 def _unpaired_notes(pairs: Pairs) -> str:

@@ -35,8 +35,14 @@ def draw_timeline(report: RunReport) -> list[Plot]:
             axes.barh(row, width, left=span.start_s, height=HEIGHT, color=colour, alpha=0.22)
             filled = HEIGHT * busy[span.id]
             axes.barh(row + (HEIGHT - filled) / 2, width, left=span.start_s, height=filled, color=colour)
-            axes.text(
-                span.end_s, row, f" {_share(busy[span.id])}", va="center", ha="left", color=MUTED, fontsize=8
+            axes.annotate(
+                _share(busy[span.id]),
+                (span.end_s, row),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                color=MUTED,
+                fontsize=8,
             )
         axes.set_yticks(range(len(spans)), [label(span.name) for span in spans], color=INK)
         axes.set(ylim=(len(spans) - 0.4, -0.6), xlim=(0, end * 1.09), xlabel="seconds since the run began")
