@@ -26,8 +26,10 @@ CATEGORIES = (
     "encoded_instruction",
 )
 
+# Patterns that start with a plain alternative and no \b let the engine skip to its first letters, which is many
+# times faster; in the middle of a word none of these verbs occurs before a gap and an object.
 _VERB = (
-    r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|neglect|override|overwrite|bypass|discard|cancel|revoke|skip"
+    r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget|neglect|override|overwrite|bypass|discard|cancel|revoke|skip"
     r"|abandon|dismiss|pay no attention to|(?:do not|don't|stop) (?:follow(?:ing)?|obey(?:ing)?|listen(?:ing)? to"
     r"|comply(?:ing)? with)) "
 )
@@ -53,7 +55,7 @@ _CONCEALED = (
     r"(?:prompts?|instructions?|messages?|rules|guidelines|configuration|directives)\b"
 )
 _TELL = (
-    r"\b(?:reveal|show|print|output|display|repeat|tell|give|leak|dump|expose|disclose|share|recite|write|summari[sz]e"
+    r"(?:reveal|show|print|output|display|repeat|tell|give|leak|dump|expose|disclose|share|recite|write|summari[sz]e"
     r"|translate|return|provide|what (?:is|are|was|were)) "
 )
 _MODE = r"(?:developer|debug|maintenance|admin|administrator|god|root|sudo|unrestricted|unsafe|diagnostic|dev) mode\b"
@@ -82,7 +84,7 @@ RULES = RuleSet(
          rf"\b{_PRIOR} (?:{_PRIOR} ){{0,2}}{_OBJECT} (?:is|are|was|were) (?:now |hereby )?"
          r"(?:void|cancell?ed|revoked|invalid|obsolete|no longer|null|outdated)\b"),
     rule("new_task", OVERRIDE, 0.75, ["new real actual true only", "your instruction instructions orders directive directives policy"],
-         r"\b(?:your (?:new|real|actual|true|only) (?:task|job|instructions?|orders|objective|goal|mission|purpose)"
+         r"(?:your (?:new|real|actual|true|only) (?:task|job|instructions?|orders|objective|goal|mission|purpose)"
          r" (?:is|are|will)\b|(?:new|real|actual) (?:instructions?|orders|directives?|policy)\s{0,3}:"
          r"|(?:here are|follow|these are) your (?:new|real|actual|true|only) (?:instructions?|orders|rules))"),
     rule("only_orders", OVERRIDE, 0.75, ["only", "obey orders instructions follow"],
@@ -115,7 +117,7 @@ RULES = RuleSet(
     rule("secret_prompt", "prompt_extraction", 0.88, ["system initial original hidden secret confidential internal starting developer pre", "prompt prompts instruction instructions message messages rules guidelines configuration directives"],
          _TELL + r"(?:[\w'-]{1,20} ){0,6}?" + _CONCEALED),
     rule("text_above", "prompt_extraction", 0.85, ["above before prior", "verbatim word starting beginning are", "everything text word words all content contents line lines", "repeat print output write copy recite show type give"],
-         r"\b(?:repeat|print|output|write|copy|recite|show|type|give) (?:[\w'-]{1,20} ){0,4}?"
+         r"(?:repeat|print|output|write|copy|recite|show|type|give) (?:[\w'-]{1,20} ){0,4}?"
          r"(?:everything|text|words?|all|contents?|lines?) (?:[\w'-]{1,20} ){0,2}?(?:above|before this|prior to this)\b"
          r"[^\n]{0,60}?\b(?:verbatim|word for word|starting with|beginning with|you are)\b"),
     rule("control_token", "fake_delimiter", 0.85, ["im_start im im_end system endoftext user assistant start_header_id start eot begin"],
