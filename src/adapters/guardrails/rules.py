@@ -12,12 +12,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import NamedTuple
 
 from ...messages.findings import Finding
 from .words import LONG_WORD, OTHER_SCRIPT, words_of
 
 __all__ = ["LONG_WORD", "OTHER_SCRIPT", "Hit", "Rule", "RuleSet", "boost", "merge", "rule"]
+
+
+@cache
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source)
 
 
 class Rule(NamedTuple):
@@ -27,7 +33,12 @@ class Rule(NamedTuple):
     category: str
     confidence: float
     anchors: tuple[frozenset[str], ...]
-    pattern: re.Pattern[str]
+    source: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled on first need: most texts need few patterns, and compiling all takes long."""
+        return _compiled(self.source)
 
 
 class Hit(NamedTuple):
@@ -47,7 +58,7 @@ class Hit(NamedTuple):
 def rule(name: str, category: str, confidence: float, anchors: Sequence[str], pattern: str) -> Rule:
     """A rule; each of ``anchors`` lists alternative words, a space in ``pattern`` is a gap between words."""
     groups = tuple(frozenset(group.split()) for group in anchors)
-    return Rule(name, category, confidence, groups, re.compile(pattern.replace(" ", r"[\W_]{1,8}")))
+    return Rule(name, category, confidence, groups, pattern.replace(" ", r"[\W_]{1,8}"))
 
 
 class RuleSet:
@@ -63,14 +74,13 @@ class RuleSet:
         hits: list[Hit] = []
         if not present:
             return hits
-        for name, category, confidence, groups, pattern in self.rules:
-            for group in groups:  # a plain loop, because it runs for every rule on every text
+        for each in self.rules:
+            for group in each.anchors:  # a plain loop, because it runs for every rule on every text
                 if group.isdisjoint(present):
                     break
             else:
-                hits.extend(
-                    Hit(name, category, confidence, *found.span()) for found in pattern.finditer(text)
-                )
+                spans = [found.span() for found in each.pattern.finditer(text)]
+                hits += [Hit(each.name, each.category, each.confidence, *span) for span in spans]
         return hits
 
 
