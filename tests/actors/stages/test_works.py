@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crucible.actors.stage import Work
 from crucible.actors.stages.analysis_filter import AnalysisFilter, AnalysisFilterOptions, violated_bound
 from crucible.actors.stages.analysis_metrics import MetricsAnalysis
 from crucible.actors.stages.analysis_surrogate_validation import SurrogateValidation
@@ -14,9 +15,9 @@ from crucible.actors.stages.bench import Bench, BenchOptions
 from crucible.actors.stages.data_checks import DataChecks
 from crucible.actors.stages.guardrails import Guardrails
 from crucible.actors.stages.report import ExcerptPicker, ReportOptions
-from crucible.adapters.analysis.cns_surrogates import CnsSurrogates
-from crucible.adapters.analysis.cns_tda import CnsTda
-from crucible.adapters.analysis.none import NoMetrics, NoSurrogates, NoTda
+from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
+from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
+from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
 from crucible.adapters.expectations import DataCheckOptions, ExpectationSuite
 from crucible.adapters.guardrails import GuardOptions, RuleGuard
 from crucible.adapters.statistics import PairedStatistics
@@ -112,30 +113,31 @@ async def test_drop_flagged_takes_the_sample_out_and_counts_it() -> None:
 
 
 async def test_surrogates_are_per_output_and_never_merged_over_examples() -> None:
-    work = SurrogateValidation(CnsSurrogates(CnsSurrogates.Options()))
+    work = SurrogateValidation(CnsSurrogates(CnsSurrogatesOptions()))
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims("A b c.", "D e f.")),)) for i in range(3)]
     done = await work.process(rows)
     assert [s.surrogates[0].beta1_surrogate for s in done] == [0, 0, 0]
     assert (await work.finish(())).metrics["model"]["n_snos"] == 3
 
 
-@pytest.mark.parametrize("stage", ["metrics", "surrogates", "tda"])
-async def test_a_no_op_adapter_says_skipped(stage: str) -> None:
-    work: Any = {
-        "metrics": lambda: MetricsAnalysis(
-            NoMetrics(NoMetrics.Options()), PairedStatistics(), StatsConfig(), seed=0
-        ),
-        "surrogates": lambda: SurrogateValidation(NoSurrogates(NoSurrogates.Options())),
-        "tda": lambda: TdaValidation(NoTda(NoTda.Options())),
-    }[stage]()
+NO_OPS = (
+    MetricsAnalysis(NoMetrics(NoOptions()), PairedStatistics(), StatsConfig(), seed=0),
+    SurrogateValidation(NoSurrogates(NoOptions())),
+    TdaValidation(NoTda(NoOptions())),
+)
+
+
+@pytest.mark.parametrize("work", NO_OPS, ids=lambda work: type(work).__name__)
+async def test_a_no_op_adapter_says_skipped(work: Work) -> None:
     await work.process([sample("r1", outputs=(output("r1", claims("A b.")),))])
     result = await work.finish(())
     assert result.status == "skipped"
+    assert result.reason is not None
     assert "no-op" in result.reason
 
 
 async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_whole_set() -> None:
-    work = TdaValidation(CnsTda(CnsTda.Options()), min_points=3)
+    work = TdaValidation(CnsTda(CnsTdaOptions()), min_points=3)
     texts = ["Alpha beta gamma.", "Delta epsilon zeta.", "Eta theta iota.", "Kappa lambda mu."]
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(text)),)) for i, text in enumerate(texts)]
     done = await work.process(rows)
@@ -145,7 +147,7 @@ async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_wh
 
 
 async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
-    work = TdaValidation(CnsTda(CnsTda.Options()), max_points=10, seed=4)
+    work = TdaValidation(CnsTda(CnsTdaOptions()), max_points=10, seed=4)
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i} and more.")),)) for i in range(40)]
     await work.process(rows)
     (whole,) = (await work.finish(())).set_persistence
