@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crucible.adapters.datasets.indexed import MAX_BAD_ROWS_KEPT, IndexedDataset
 from crucible.adapters.datasets.jsonl import JsonlLoader, JsonlOptions
@@ -363,3 +365,32 @@ def test_a_wanted_split_that_no_row_names_is_refused(tmp_path: Path) -> None:
 def test_options_out_of_range_do_not_decode(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=problem):
         msgspec.convert({"path": "x", **options}, JsonlOptions)
+
+
+def damaged(draw: st.DrawFn) -> bytes:
+    """A good file with some bytes cut out and others put in."""
+    content = GOOD * 2 + b'{"id": 3, "prompt": "q", "docs": ["x", 1]}\n'
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(content)))
+        stop = draw(st.integers(start, min(start + 9, len(content))))
+        piece = draw(
+            st.binary(max_size=4) | st.sampled_from([b'"', b"NaN", b"1e999", b"\\ud800", b"[", b"\n"])
+        )
+        content = content[:start] + piece + content[stop:]
+    return content
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.composite(damaged)(), st.sampled_from([0, 5]))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(
+    tmp_path: Path, content: bytes, tolerated: int
+) -> None:
+    path = write(tmp_path, content)
+    try:
+        data = open_file(path, max_bad_rows=tolerated)
+    except DatasetError as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(data.read(0, 99)) == len(data) == data.facts.rows
+        assert msgspec.json.encode(data.read(0, 99))
+        data.close()

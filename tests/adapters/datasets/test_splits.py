@@ -84,3 +84,8 @@ def test_small_and_large_groups_both_reach_the_test_split(seed: int) -> None:
     roots = [i // 5 * 5 for i in range(500)] + list(range(500, 1000))
     splits = deal_groups(roots, SHARES, seed)
     assert set(splits[:500]) == set(splits[500:]) == {0, 1, 2}
+
+
+def test_a_seed_deals_the_same_in_every_version_of_python() -> None:
+    roots = [0, 0, 0, 3, 4, 5, 6, 6, 8, 9, 10, 11]
+    assert list(deal_groups(roots, (0.5, 0.25, 0.25), 17)) == [2, 2, 2, 0, 0, 0, 0, 0, 0, 1, 1, 1]
