@@ -52,15 +52,18 @@ def expected_f1(ranked: Floats, limit: int) -> Floats:
     choosing nothing counts as 1 when nothing is true, else as 0.
     """
     n = len(ranked)
-    rest = [np.ones(1)]
-    for probability in ranked[::-1]:
+    law = np.ones(1)
+    for probability in ranked[limit:][::-1]:
+        law = _add(law, probability)
+    rest = [law]  # of the count among the sentences from place limit, limit - 1, ..., 0 on
+    for probability in ranked[:limit][::-1]:
         rest.append(_add(rest[-1], probability))
     out = np.empty(limit + 1)
-    out[0] = rest[n][0]
+    out[0] = rest[limit][0]
     inside = np.ones(1)
     for k in range(1, limit + 1):
         inside = _add(inside, ranked[k - 1])
-        outside = rest[n - k]
+        outside = rest[limit - k]
         a = np.arange(k + 1)[:, None]
         b = np.arange(n - k + 1)[None, :]
         out[k] = inside @ (2 * a / (k + a + b)) @ outside

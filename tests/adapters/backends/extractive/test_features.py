@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -121,3 +124,26 @@ def test_cues_are_counted() -> None:
 def test_the_dimension_is_a_power_of_two() -> None:
     with pytest.raises(msgspec.ValidationError, match="power of two"):
         msgspec.convert({"dimension": 1000}, ExtractiveOptions)
+
+
+def test_features_do_not_depend_on_the_hash_seed_of_the_process() -> None:
+    code = (
+        "import sys\n"
+        "from crucible.adapters.backends.extractive.features import featurise\n"
+        "from crucible.adapters.backends.extractive.options import ExtractiveOptions\n"
+        "features = featurise(sys.stdin.read(), ExtractiveOptions())\n"
+        "arrays = (*features.selection, *features.relation, *features.presence)\n"
+        "sys.stdout.buffer.write(b''.join(array.tobytes() for array in arrays))\n"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=VERIFY_INPUT.encode(),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(outputs[0]) > 1000
+    assert outputs[0] == outputs[1] == outputs[2]
