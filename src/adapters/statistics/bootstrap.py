@@ -16,10 +16,12 @@ import numpy as np
 from ...messages.findings import Interval
 from .pairs import Floats, Pairs
 
-__all__ = ["Bootstrap", "bootstrap_mean"]
+__all__ = ["Bootstrap", "bca_interval", "bootstrap_mean"]
 
 CHUNK_CELLS = 2_000_000
 MAX_DISTINCT = 64
+FEW = 20
+"""Below this many units the bootstrap's intervals are known to be too short."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,12 @@ def bootstrap_mean(pairs: Pairs, *, level: float, iterations: int, rng: np.rando
     if np.ptp(means) == 0.0:
         return Bootstrap(interval=None, p_value=None, notes="all resamples are equal")
     unit = "pairs" if pairs.cluster is None else "clusters"
-    interval, fallback = _interval(means, observed, _acceleration(sums, sizes), level)
+    interval, fallback = bca_interval(means, observed, _acceleration(sums, sizes), level)
     extreme = int(np.sum(np.abs(means - observed) >= abs(observed) * (1 - 1e-12)))
     p_value = (extreme + 1) / (iterations + 1)
     notes = f"{iterations} resamples of {len(sums)} {unit}; p from the shifted bootstrap distribution"
-    return Bootstrap(interval=interval, p_value=p_value, notes=notes + fallback)
+    few = f"; too optimistic with fewer than {FEW} {unit}" if len(sums) < FEW else ""
+    return Bootstrap(interval=interval, p_value=p_value, notes=notes + fallback + few)
 
 
 def _resample(sums: Floats, sizes: Floats, iterations: int, rng: np.random.Generator) -> Floats:
@@ -73,7 +76,8 @@ def _acceleration(sums: Floats, sizes: Floats) -> float:
     return 0.0 if scale == 0.0 else float((spread**3).sum()) / (6 * scale)
 
 
-def _interval(means: Floats, observed: float, acceleration: float, level: float) -> tuple[Interval, str]:
+def bca_interval(means: Floats, observed: float, acceleration: float, level: float) -> tuple[Interval, str]:
+    """BCa limits of the resampled means; the percentile interval, with the reason, where BCa has none."""
     normal = NormalDist()
     tails = ((1 - level) / 2, (1 + level) / 2)
     tolerance = 1e-12 * float(np.abs(means).max())

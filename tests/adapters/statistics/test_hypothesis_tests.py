@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from crucible.adapters.statistics.bootstrap import Bootstrap, bootstrap_mean
+from crucible.adapters.statistics.bootstrap import Bootstrap, bca_interval, bootstrap_mean
 from crucible.adapters.statistics.effects import detectable_difference, standardised_difference
 from crucible.adapters.statistics.hypothesis_tests import TESTS, mcnemar
 from crucible.adapters.statistics.intervals import estimate_mean
@@ -150,6 +150,24 @@ def test_the_cluster_bootstrap_is_wider_than_the_naive_one() -> None:
     assert naive is not None
     assert clustered is not None
     assert clustered.high - clustered.low > 2 * (naive.high - naive.low)
+
+
+def test_a_bootstrap_of_few_clusters_says_that_it_is_optimistic() -> None:
+    system, baseline = sample(30, 0.05)
+    assert "optimistic" in run("bootstrap", system, baseline, [i // 5 for i in range(30)]).notes
+    assert "optimistic" not in run("bootstrap", system, baseline).notes
+
+
+@pytest.mark.parametrize(
+    ("observed", "acceleration", "why"), [(-1.0, 0.0, "no bias correction"), (0.5, 0.6, "too skewed")]
+)
+def test_where_bca_has_no_limits_the_percentile_interval_says_so(
+    observed: float, acceleration: float, why: str
+) -> None:
+    interval, notes = bca_interval(np.linspace(0, 1, 1000), observed, acceleration, 0.95)
+    assert why in notes
+    assert interval.method == "percentile bootstrap"
+    assert interval.low == pytest.approx(0.025)
 
 
 def test_d_z_and_its_interval_invert_the_noncentral_t() -> None:
