@@ -21,7 +21,6 @@ __all__ = ["MESSAGES_PER_ACTIVATION", "run", "run_inline", "run_synchronous"]
 MESSAGES_PER_ACTIVATION = 256
 _MESSAGES_PER_CHUNK = 16  # between two looks at the time, which cost as much as a deque operation each
 _CHUNK = range(_MESSAGES_PER_CHUNK)
-_SPARE_MAILBOXES = 64  # making a deque costs more than handling a message
 _STARTING, _RUNNING = State.STARTING, State.RUNNING
 
 
@@ -85,7 +84,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)
         else:
-            rest(cell)
+            cell.worker = cell.current = cell.mailbox = None
 
 
 def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  # noqa: C901  # see above
@@ -133,7 +132,7 @@ def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> N
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)
         else:
-            rest(cell)
+            cell.worker = cell.current = cell.mailbox = None
 
 
 async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
@@ -153,15 +152,7 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)
         else:
-            rest(cell)
-
-
-def rest(cell: Cell) -> None:
-    """Let a cell be idle; its empty mailbox goes to the next one that needs one."""
-    mailbox, spare = cell.mailbox, cell.queue.spare
-    if mailbox is not None and len(spare) < _SPARE_MAILBOXES:
-        spare.append(mailbox)
-    cell.worker = cell.current = cell.mailbox = None
+            cell.worker = cell.current = cell.mailbox = None
 
 
 async def _start(cell: Cell) -> None:

@@ -194,10 +194,9 @@ class Cell:
         if mailbox is None:
             if not self.limit:
                 return False
-            queue = self.queue
-            self.mailbox = mailbox = queue.spare.pop() if queue.spare else deque()
+            self.mailbox = mailbox = deque()
             mailbox.append(item)
-            queue.schedule(self)
+            self.queue.schedule(self)
             return True
         depth = len(mailbox)
         if depth >= self.limit:
@@ -308,7 +307,7 @@ class Cell:
         if message is None:
             return "in on_start" if self.state is State.STARTING else "outside a handler"
         row = self.behaviour.find(type(message))
-        name = row.function.__qualname__ if row else type(message).__name__
+        name = row[0].__qualname__ if row else type(message).__name__
         return f"in {name} handling {type(message).__name__}"
 
     def statistics(self) -> ActorStatistics:

@@ -29,13 +29,12 @@ INLINE_IN_A_ROW: Final = 64  # asks before one goes through the queue, so that t
 def ask_inline(cell: Cell, row: Handler, request: object) -> Any:
     """Let an idle actor's sync handler run on the asker's stack, in a context of its own."""
     system = cell.system
-    spare = cell.queue.spare
-    cell.mailbox = spare.pop() if spare else deque()
+    cell.mailbox = deque()
     cell.worker = asyncio.current_task()
     cell.current = request
     system.depth += 1
     try:
-        answer = Context().run(row.function, cell.actor, request)
+        answer = Context().run(row[0], cell.actor, request)
         cell.handled += 1
     except Exception as error:
         ask = cell.current = Ask(request, cell, system.loop.create_future(), None)
@@ -51,8 +50,7 @@ def ask_inline(cell: Cell, row: Handler, request: object) -> Any:
 def start_inline(cell: Cell, ask: Ask, row: Handler) -> None:
     """Let an idle actor's async handler run, in a task of its own, on the asker's stack until it suspends."""
     system = cell.system
-    spare = cell.queue.spare
-    cell.mailbox = spare.pop() if spare else deque()
+    cell.mailbox = deque()
     system.depth += 1
     try:
         task = asyncio.Task(run_inline(cell, ask, row), loop=system.loop, context=Context(), eager_start=True)  # type: ignore[call-arg]  # Python 3.12

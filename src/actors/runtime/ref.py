@@ -87,10 +87,9 @@ class ActorRef:
                     cell.high_water = depth + 1
                 return _ACCEPTED
         elif cell.limit:
-            queue = cell.queue
-            cell.mailbox = mailbox = queue.spare.pop() if queue.spare else deque()
+            cell.mailbox = mailbox = deque()
             mailbox.append(message)
-            queue.schedule(cell)
+            cell.queue.schedule(cell)
             return _ACCEPTED
         return cell.put_waiting(message)
 
@@ -111,10 +110,9 @@ class ActorRef:
                     cell.high_water = depth + 1
                 return
         elif cell.limit:
-            queue = cell.queue
-            cell.mailbox = mailbox = queue.spare.pop() if queue.spare else deque()
+            cell.mailbox = mailbox = deque()
             mailbox.append(message)
-            queue.schedule(cell)
+            cell.queue.schedule(cell)
             return
         if not cell.closed:
             raise MailboxFull(cell.path, cell.capacity)
@@ -142,9 +140,9 @@ class ActorRef:
         queued = False
         if cell.mailbox is None and cell.limit and system.inline_left and not cell.redeliver:
             row = cell.behaviour.find(type(request))
-            if row is not None and system.depth < INLINE_DEPTH and (_EAGER or not row.is_async):
+            if row is not None and system.depth < INLINE_DEPTH and (_EAGER or not row[1]):
                 system.inline_left -= 1
-                if not row.is_async:
+                if not row[1]:
                     return cast("R", ask_inline(cell, row, request))
                 ask = Ask(request, cell, _Future(loop=system.loop), timeout)
                 start_inline(cell, ask, row)
@@ -152,7 +150,7 @@ class ActorRef:
                     return cast("R", ask.future.result())
                 queued = True
         if not queued:
-            if cell.closed:
+            if not cell.limit and cell.closed:
                 raise ActorStopped(cell.path, request)
             if cell.worker is not None and cell.worker is asyncio.current_task():
                 raise ActorMisuse(cell.path, "asks itself and would wait for ever")
@@ -160,6 +158,7 @@ class ActorRef:
             ask = Ask(request, cell, _Future(loop=system.loop), timeout)
         future = ask.future
         deadlines = system.deadlines
+        lane = None
         if timeout is not None:
             lane = deadlines.lanes.get(timeout)
             if lane is not None:
@@ -177,7 +176,9 @@ class ActorRef:
             ask.withdraw()
             raise
         finally:
-            if timeout is not None:
+            if lane is not None:
+                lane.pop(ask, None)
+            elif timeout is not None:
                 deadlines.remove(ask)
             if admitted is not None:
                 admitted.cancel()

@@ -49,7 +49,6 @@ class RunQueue:
         self._report = report
         self._queue: deque[Cell] = deque()
         self._idle: list[asyncio.Future[None]] = []
-        self.spare: list[deque[Any]] = []  # empty mailboxes of idle cells
         self.workers: set[asyncio.Task[None]] = set()
         self._drainer: asyncio.Task[Any] | None = None  # the worker in charge, perhaps suspended in a handler
         self._coming = False  # some worker is certain to look at the queue soon
@@ -123,17 +122,19 @@ class RunQueue:
                     state = cell.state
                     if state is _RUNNING and cell.behaviour.synchronous:
                         run_synchronous(cell, me, deadline)
+                        used = False
                     elif state is _RUNNING or state is _STARTING:
                         if queue and not self._coming:
                             self._coming = True
                             self._loop.call_soon(self._take_over)
                         await run(cell, me, deadline)
+                        used = me.cancelling() > 0
                     else:
                         continue
                     now = monotonic()
                     cell.busy_s += now - started
                     started = now
-                    if me.cancelling() or copy_context():
+                    if used or copy_context():
                         return
                     if self._drainer is not me:
                         break
