@@ -23,6 +23,7 @@ def convert(
     corpus: Path,
     output: Path,
     task: Literal["extract", "verify"] = "extract",
+    source: str = "scifact",
     shuffle_sentences: int | None = None,
     force: Annotated[bool, Flag] = False,
 ) -> int:
@@ -33,13 +34,20 @@ def convert(
         corpus: Documents, one JSON object a line.
         output: JSON Lines file to write.
         task: extract asks for the claims of a passage; verify also states the hypothesis.
+        source: Name of the data set; ids begin with it.
         shuffle_sentences: Seed of a random sentence order in each document; default: order as it is.
         force: Overwrite the output.
     """
     from ..datasets.convert import convert_scifact
 
     report = convert_scifact(
-        claims, corpus, output, task=task, shuffle_sentences=shuffle_sentences, force=force
+        claims,
+        corpus,
+        output,
+        task=task,
+        source=source,
+        shuffle_sentences=shuffle_sentences,
+        force=force,
     )
     print(f"{report.output}: {report.rows} rows")
     for label, count in sorted(report.labels.items()):
