@@ -18,8 +18,8 @@ _MARK = "__crucible_handles__"
 
 F = TypeVar("F", bound=Callable[[Any, Any], Any])
 
-# One row of the table: a plain function of (actor, message), and whether it is async. A bare tuple, as only an
-# exact tuple is unpacked without an iterator, which is a fifth of the cost of a tell.
+# One row of the table: a plain function of (actor, message), and whether it is async. A bare tuple, as only
+# an exact tuple is unpacked without an iterator, which is a fifth of the cost of a tell.
 Handler: TypeAlias = tuple[Callable[[Any, Any], Any], bool]
 
 
