@@ -15,7 +15,7 @@ from ...messages.findings import SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.graph import beta1, claim_graph, cycle_count, polarity_conflict
-from ..cns.parser import parse_claims
+from ..cns.parser import MAX_CLAIMS, parse_claims
 from ..embeddings.base import EmbeddingName, make_embedder
 from ..topology.distances import MetricName
 from ..topology.fragility import fragility
@@ -53,10 +53,12 @@ class CnsSurrogates:
         """Surrogates of one output; without claims β₁ and cycles are 0, and the notes say so."""
         document = parse_claims(output.text)
         graph = claim_graph(document)
-        points = self._embedder.embed([claim.text for claim in document.claims])
+        points = self._embedder.embed([claim.text for claim in document.claims[:MAX_CLAIMS]])
         notes = [f"{self._metric}, {self._embedder.method}"]
         if not document.claims:
             notes = ["no claims"]
+        if len(document.claims) > MAX_CLAIMS:
+            notes.append(f"fragility of the first {MAX_CLAIMS} of {len(document.claims)} claims")
         if polarity_conflict(document):
             notes.append("polarity conflict at c1")
         return SurrogateScore(

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
+import msgspec
+
 from ...messages.claims import ClaimDocument, PassageDocument
 from .chirality import Embed, chirality
 from .citations import CITATION_METHOD, citation_scores, cited_ids
 from .evidence import EVIDENCE_METHOD, evidence_claims, evidence_scores, read_evidence
 from .graph import beta1, claim_graph, cycle_count, polarity_conflict
-from .parser import parse_claims
+from .parser import MAX_CLAIMS, parse_claims
 from .passage import parse_passage
 from .quality import QUALITY_METHOD, overall_quality
 from .schema import SCHEMA_METHOD, schema_scores
@@ -94,6 +96,9 @@ def score_answer(
     passage = parse_passage(prompt)
     details: dict[str, Any] = {}
     scores = schema_scores(strict, output)
+    if len(output.claims) > MAX_CLAIMS:
+        output = msgspec.structs.replace(output, claims=output.claims[:MAX_CLAIMS])
+        details["claims_scored"] = MAX_CLAIMS
     scores |= _citations(output, gold, passage, document_ids, details)
     scores |= _evidence(output, gold, passage, details)
     scores |= similarity_scores(output, gold)

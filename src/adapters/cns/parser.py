@@ -29,10 +29,13 @@ from collections.abc import Iterable, Iterator
 
 from ...messages.claims import Claim, ClaimDocument, Diagnostic, Relation, RelationLabel
 
-__all__ = ["LABELS", "MAX_DIAGNOSTICS", "MAX_HEAD", "format_claims", "parse_claims"]
+__all__ = ["LABELS", "MAX_CLAIMS", "MAX_DIAGNOSTICS", "MAX_HEAD", "format_claims", "parse_claims"]
 
 MAX_HEAD = 200
 """Longest head of a claim line (all before its colon) and longest relation line, in characters."""
+
+MAX_CLAIMS = 1_000
+"""Claims of one answer that are scored; more is a runaway answer, and pairs of claims are quadratic."""
 
 MAX_DIAGNOSTICS = 10_000
 """Diagnostics kept of one answer; when there are more, the last one says so."""

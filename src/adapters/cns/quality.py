@@ -42,10 +42,11 @@ def overall_quality(
 
 
 def meets(means: dict[str, Score]) -> bool | None:
-    """Whether every target is met by the means of a set; None when one of them is not defined."""
-    values = [means.get(name) for name in TARGETS]
-    if any(value is None for value in values):
-        return None
-    return all(
-        value is not None and value >= target for value, target in zip(values, TARGETS.values(), strict=True)
-    )
+    """Whether every target is met by the means of a set.
+
+    False as soon as one is missed; None when none is missed but one is not defined.
+    """
+    values = {name: means.get(name) for name in TARGETS}
+    if any(value is not None and value < TARGETS[name] for name, value in values.items()):
+        return False
+    return None if None in values.values() else True

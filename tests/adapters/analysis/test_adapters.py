@@ -118,12 +118,12 @@ def test_means_are_over_the_answers_where_a_score_is_defined() -> None:
     assert summary["targets"]["citation_recall"] == {"target": 0.95, "value": 0.5, "met": False}
 
 
-def test_an_undefined_target_leaves_the_verdict_open() -> None:
+def test_an_undefined_target_is_neither_met_nor_missed() -> None:
     summary = metrics("", "")
     assert summary["citation_precision"] is None
     assert summary["targets"]["citation_precision"]["met"] is None
-    assert summary["meets_threshold"] is None
     assert summary["topology"]["mean_beta1"] is None
+    assert summary["meets_threshold"] is False  # the schema target is missed
 
 
 def test_surrogates_of_a_loop_and_of_nothing() -> None:
@@ -139,6 +139,16 @@ def test_surrogates_of_a_loop_and_of_nothing() -> None:
     nothing = adapter.score(empty, empty.outputs[0])
     assert nothing is not None
     assert (nothing.beta1_surrogate, nothing.fragility_score, nothing.notes) == (0, None, "no claims")
+
+
+def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -> None:
+    sample = sample_of("\n".join(f"CLAIM[c{i}] (Document 7): claim number {i}" for i in range(1, 1502)))
+    scores = CnsMetrics(CnsMetricsOptions()).score(sample, sample.outputs[0])
+    assert scores.details["claims_scored"] == 1000
+    assert scores.scores["schema_compliance"] == 1.0
+    surrogate = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    assert "first 1000 of 1501 claims" in surrogate.notes
+    assert len(CnsTda(CnsTdaOptions()).embed(sample, sample.outputs[0])) == 1000
 
 
 def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:

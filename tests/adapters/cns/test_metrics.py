@@ -233,6 +233,7 @@ def test_targets_are_met_missed_or_unknown() -> None:
     assert meets({**means}) is True
     assert meets({**means, "mean_entailment": 0.49}) is False
     assert meets({**means, "citation_precision": None}) is None
+    assert meets({**means, "citation_precision": None, "citation_recall": 0.0}) is False
 
 
 @pytest.mark.parametrize(
