@@ -17,6 +17,7 @@ from .text import clip
 
 __all__ = ["data_section", "excerpt_section", "guardrail_section", "stage_named"]
 
+NO_ISSUE = "The checks found no issue."
 MAX_ISSUES = 20
 MAX_INPUT, MAX_ANSWER, MAX_WORD = 1200, 2400, 200
 
@@ -50,11 +51,18 @@ def data_section(report: RunReport) -> Section | None:
         tables.append(figure_table("Profile and checks", checks.metrics))
     if not tables:
         return None
-    found = f"{count(len(issues))} issue{'s were' if len(issues) != 1 else ' was'} found."
-    lead = found if issues else "The checks found no issue."
+    total = _issue_count(report, issues)
+    lead = f"{count(total)} issue{' was' if total == 1 else 's were'} found." if total else NO_ISSUE
     if checks is None and not issues:
         lead = "The data set was not checked."
     return Section(key="data", title="Data", lead=lead, tables=tuple(tables))
+
+
+def _issue_count(report: RunReport, kept: Sequence[Issue]) -> int:
+    """All issues; the stage keeps the first ones only, and says how many there were."""
+    checks = stage_named(report, "data_checks")
+    counted = checks.metrics.get("issues") if checks is not None else None
+    return max(len(kept), counted) if isinstance(counted, int) else len(kept)
 
 
 def _issue_tables(issues: Sequence[Issue]) -> list[Table]:

@@ -13,13 +13,20 @@ from ...messages.report import RunReport
 from .document import Cell, Quote, QuotedText, Section, Table
 from .inputs import stage_named
 from .numbers import NONE, count, duration, figure
-from .stage_figures import figure_table
+from .overview import systems
+from .stage_figures import figure_table, system_table
 from .text import clip
 
 __all__ = ["provenance_section", "stage_section", "topology_section", "training_section"]
 
 SHOWN_ELSEWHERE = frozenset(
-    {"data_checks", "guardrails", "analysis_surrogate_validation", "analysis_tda_validation"}
+    {
+        "data_checks",
+        "guardrails",
+        "analysis_metrics",
+        "analysis_surrogate_validation",
+        "analysis_tda_validation",
+    }
 )
 MAX_REASON = 400
 
@@ -104,7 +111,7 @@ def topology_section(report: RunReport) -> Section | None:
     ):
         stage = stage_named(report, name)
         if stage is not None and stage.metrics:
-            tables.append(figure_table(caption, stage.metrics))
+            tables.append(system_table(caption, stage.metrics, systems(report)))
     if not tables:
         return None
     notes = tuple(dict.fromkeys(f"{r.system}: {r.notes}" for r in results if r.notes))

@@ -10,6 +10,7 @@ from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, systems
+from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
@@ -26,6 +27,9 @@ def result_section(report: RunReport) -> Section | None:
     plain = [metric for metric in figures if not metric.system]
     if plain:
         tables.append(_plain_table(plain))
+    derived = next((stage.metrics for stage in report.stages if stage.stage == "analysis_metrics"), None)
+    if derived:
+        tables.append(system_table("Derived figures", derived, systems(report)))
     if not tables:
         return None
     return Section(

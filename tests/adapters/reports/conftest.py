@@ -116,7 +116,8 @@ def make_report(text: str = "CLAIM[c1]: water boils") -> RunReport:
     extra: dict[str, StageResult] = {
         "data_checks": StageResult(
             stage="data_checks", status="completed", received=120, emitted=118, seconds=1.6, busy_seconds=0.2,
-            metrics={"quarantined": 2, "profile": {"input_length": {"mean": 812.25, "max": 2301}}},
+            metrics={"quarantined": 2, "issues": 1204,
+                     "profile": {"input_length": {"mean": 812.25, "max": 2301}}},
             issues=(Issue(expectation="unique_ids", field="id", problem="id row-3 was seen before",
                           example_id="row-3", source="claims.jsonl", line=9),),
         ),
@@ -133,6 +134,8 @@ def make_report(text: str = "CLAIM[c1]: water boils") -> RunReport:
             stage="analysis_metrics", status="completed", received=118, emitted=118, seconds=3.4,
             busy_seconds=1.1,
             figures=tuple(figures), distributions=tuple(distributions),
+            metrics={"tuned": {"overall_quality": 0.6485},
+                     "lead": {"overall_quality": 0.558, "targets_met": 2}},
         ),
         "bench": StageResult(stage="bench", status="completed", received=118, emitted=118, seconds=4.1,
                              busy_seconds=0.6, comparisons=tuple(comparisons),

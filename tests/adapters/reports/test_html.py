@@ -211,6 +211,16 @@ def test_an_empty_failed_run_still_makes_a_page(report: RunReport) -> None:
     assert "The run failed: data_load: no such file" in " ".join("".join(page.text).split())
 
 
+def test_names_in_any_script_stay_text_in_plots(report: RunReport) -> None:
+    names = ("主张 F1", "تكرار", "$\\frac{1}{$", "a\nb", "🙂" * 40)
+    figures = tuple(Metric(name=name, value=0.5, n=1, method="", system="tuned") for name in names)
+    stage = msgspec.structs.replace(report.stages[4], figures=figures, distributions=())
+    changed = msgspec.structs.replace(report, stages=(stage,))
+    svg = draw_plots(changed, {"intervals"})["intervals"][0].svg
+    for text in ("主张 F1", "تكرار", "$\\frac{1}{$", "a b", "🙂" * 27 + "…"):
+        assert text in svg
+
+
 def test_extreme_figures_can_be_drawn(report: RunReport) -> None:
     odd = tuple(
         Metric(name=f"m{i}", value=value, n=1, method="", system="tuned")
