@@ -4,6 +4,7 @@ import math
 import pickle
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -96,6 +97,18 @@ def test_the_bare_core_and_the_public_call_agree_to_the_bit(dimension: int) -> N
             assert left == right
             cut = float(np.median(distances))
             assert core(distances, dimension, cut) == public(distances, dimension, cut)
+
+
+def test_without_a_usable_core_the_public_call_is_taken_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> dict[str, list[list[float]]]:
+        return {"births_and_deaths_by_dim": [[0.0, 1.0], []]}
+
+    monkeypatch.setitem(sys.modules, "pyRipser", types.SimpleNamespace(doRipsFiltrationDM=wrong))
+    name, compute = engine.__wrapped__()
+    assert name.endswith("public")
+    assert compute(distance_matrix(circle(8), "euclidean"), 1, math.inf)[1] == [
+        (float(np.float32(2 * math.sin(math.pi / 8))), float(np.float32(2 * math.sin(3 * math.pi / 8))))
+    ]
 
 
 def test_the_engine_is_named_and_importing_it_loads_no_heavy_library() -> None:
