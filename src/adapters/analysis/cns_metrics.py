@@ -110,6 +110,7 @@ _MEANS = (
     "citation_hallucination_rate",
     "citation_abstained",
     "sentence_f1",
+    "labelled_sentence_f1",
     "relation_accuracy",
     "mean_entailment",
     "mean_similarity",
