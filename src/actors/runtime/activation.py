@@ -28,7 +28,10 @@ _STARTING, _RUNNING = State.STARTING, State.RUNNING
 
 
 async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  # noqa: C901  # see above
-    """Handle some messages, fewer once `monotonic()` passes `deadline`. Lets no Exception out."""
+    """Handle some messages, fewer once `monotonic()` passes `deadline`.
+
+    Lets no exception out but KeyboardInterrupt and SystemExit.
+    """
     cell.worker = worker
     chunks = MESSAGES_PER_ACTIVATION // _MESSAGES_PER_CHUNK
     try:
@@ -78,8 +81,10 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
                 return
     except asyncio.CancelledError:
         cancelled(cell)
-    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+    except BaseException as error:  # the supervisor decides about any of them
         crash(cell, error)
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
     finally:
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)
@@ -126,8 +131,10 @@ def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> N
                 return
     except asyncio.CancelledError:
         cancelled(cell)
-    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+    except BaseException as error:  # the supervisor decides about any of them
         crash(cell, error)
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
     finally:
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)
@@ -136,7 +143,7 @@ def run_synchronous(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> N
 
 
 async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
-    """Handle one ask at once, in a task of its own, for an idle actor. Lets no Exception out."""
+    """Handle one ask at once, in a task of its own, for an idle actor; what goes for `run` goes here."""
     cell.worker = asyncio.current_task()
     cell.current = ask
     try:
@@ -146,8 +153,10 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         cell.handled += 1
     except asyncio.CancelledError:
         cancelled(cell)
-    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+    except BaseException as error:  # the supervisor decides about any of them
         crash(cell, error)
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
     finally:
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell)

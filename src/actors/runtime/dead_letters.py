@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class DeadLetters:
-    """A bounded record of undeliverable messages. `len()` counts all there ever were."""
+    """A bounded record of undeliverable messages: iterate over the latest, `count` counts all."""
 
     def __init__(self, keep: int) -> None:
         self._latest: deque[DeadLetter] = deque(maxlen=keep)
@@ -22,7 +22,7 @@ class DeadLetters:
         self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._latest)
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """Iterate over the latest dead letters, oldest first."""

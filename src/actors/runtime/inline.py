@@ -36,9 +36,11 @@ def ask_inline(cell: Cell, row: Handler, request: object) -> Any:
     try:
         answer = Context().run(row[0], cell.actor, request)
         cell.handled += 1
-    except Exception as error:
+    except BaseException as error:
         ask = cell.current = Ask(request, cell, system.loop.create_future(), None)
         crash(cell, error)
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
         raise ask.future.exception() from error  # type: ignore[misc]  # crash has failed it
     else:
         return answer

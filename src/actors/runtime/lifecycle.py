@@ -381,7 +381,7 @@ async def _wind_down(cell: Cell, deadline: float) -> None:
     try:
         await asyncio.wait({winding})
     finally:
-        if winding.done():
+        if winding.done() and extras.winding is winding:
             extras.winding = None
 
 

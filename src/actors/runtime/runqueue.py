@@ -99,7 +99,7 @@ class RunQueue:
         worker.add_done_callback(self._ended)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
-        """Report a worker that died: `run` lets no Exception out, so this is a mistake in the runtime."""
+        """Report a worker that died: `run` lets no such exception out, so the runtime is at fault."""
         self.workers.discard(worker)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._report(error)
@@ -146,7 +146,7 @@ class RunQueue:
                         activations = ACTIVATIONS_PER_PASS
                         started = monotonic()
                         deadline = started + PASS_SECONDS
-                if len(self._idle) >= _MAX_IDLE_WORKERS:
+                if self._closed or len(self._idle) >= _MAX_IDLE_WORKERS:
                     return
                 if self._drainer is me:
                     self._drainer = None

@@ -1,9 +1,10 @@
 import asyncio
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
-from crucible.actors.runtime import Actor, ActorSystem, Asks, handler
+from crucible.actors.runtime import Actor, ActorCrashed, ActorSystem, Asks, activation, handler, runqueue
 
 current_user: ContextVar[str] = ContextVar("current_user", default="nobody")
 
@@ -174,15 +175,38 @@ async def test_asyncio_timeouts_and_task_groups_work_inside_handlers() -> None:
         assert await asyncio.gather(*(ref.ask(WhoAmI()) for _ in range(3))) == ["in time"] * 3
 
 
-async def test_an_error_of_the_event_loop_kind_inside_the_queue_does_not_hang_the_system() -> None:
+@pytest.mark.parametrize("inline", [True, False])
+async def test_even_an_exception_that_is_no_exception_fails_the_ask_and_restarts_the_actor(
+    *, inline: bool
+) -> None:
     class Evil(Actor):
         @handler
-        async def on_feed(self, message: Feed) -> None:
+        async def on_who(self, message: WhoAmI) -> str:
             raise GeneratorExit
 
     async with ActorSystem() as system:
-        evil, good = system.spawn(Evil), system.spawn(Tenant)
-        evil.tell_nowait(Feed())
-        asking = asyncio.create_task(good.ask(WhoAmI()))
-        assert await asking == "nobody"
-        assert len(system.failures) == 1
+        evil = system.spawn(Evil)
+        if not inline:
+            await evil.tell(WhoAmI())
+        with pytest.raises(ActorCrashed):
+            await evil.ask(WhoAmI(), timeout=None)
+        assert evil.is_alive
+
+
+async def test_a_mistake_in_the_runtime_is_reported_and_does_not_hang_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    true_run, broken = activation.run, [True]
+
+    async def run(*arguments: Any) -> None:
+        if broken.pop() if broken else False:
+            raise RuntimeError("mistake")
+        await true_run(*arguments)
+
+    monkeypatch.setattr(runqueue, "run", run)
+    async with ActorSystem() as system:
+        first, second = system.spawn(Tenant), system.spawn(Tenant)
+        first.tell_nowait(SetUser())
+        second.tell_nowait(Feed())
+        assert await second.ask(WhoAmI()) == "nobody"
+        assert [str(failure.reason) for failure in system.failures] == ["mistake"]
