@@ -12,6 +12,8 @@ __all__ = ["detectable_difference", "standardised_difference"]
 
 STEPS = 100
 POWER = 0.8
+MISS = 1e-6
+"""A root that misses by more is none: some SciPy versions give NaN for extreme noncentralities."""
 
 
 def standardised_difference(estimate: Estimate, level: float) -> EffectSize:
@@ -44,8 +46,13 @@ def _noncentral_interval(estimate: Estimate, level: float) -> Interval | None:
 
     def falling(probability: float) -> float:
         """The noncentrality at which the observed t is the ``probability`` quantile."""
-        low, high = statistic - 40 - abs(statistic), statistic + 40 + abs(statistic)
-        return _bisect(lambda nc: float(nctdtr(estimate.df, nc, statistic)) - probability, low, high)
+        width = 40 + 4 * abs(statistic)
+
+        def excess(nc: float) -> float:
+            return float(nctdtr(estimate.df, nc, statistic)) - probability
+
+        found = _bisect(excess, statistic - width, statistic + width)
+        return found if abs(excess(found)) < MISS else math.nan
 
     low, high = falling((1 + level) / 2) / root, falling((1 - level) / 2) / root
     if not (math.isfinite(low) and math.isfinite(high)):

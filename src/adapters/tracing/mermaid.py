@@ -16,22 +16,23 @@ __all__ = ["MermaidExporter", "gantt"]
 
 MAX_SPANS = 200
 MAX_LABEL = 60
+SHORT_S = 60
 PLAIN = frozenset(" _-.()")
 FULL_WIDTH = 0xFEE0
 
 
 def gantt(spans: Sequence[Span], *, title: str = "Stages") -> str:
     """The chart of the ``stage`` spans in order of their start, in milliseconds since the run began."""
+    found = [span for span in spans if span.kind == "stage"]
+    stages = sorted(found, key=lambda span: (span.start_s, span.id))
+    short = max((span.end_s for span in stages), default=0.0) < SHORT_S
     lines = [
         "gantt",
         f"    title {_label(title)}",
         "    dateFormat x",
-        "    axisFormat %M:%S",
+        f"    axisFormat {'%S.%L' if short else '%M:%S'}",
         "    todayMarker off",
     ]
-    stages = sorted(
-        (span for span in spans if span.kind == "stage"), key=lambda span: (span.start_s, span.id)
-    )
     for number, span in enumerate(stages, start=1):
         start = round(span.start_s * 1000)
         end = max(start + 1, round(span.end_s * 1000))

@@ -170,15 +170,16 @@ def test_where_bca_has_no_limits_the_percentile_interval_says_so(
     assert interval.low == pytest.approx(0.025)
 
 
-def test_d_z_and_its_interval_invert_the_noncentral_t() -> None:
-    system, baseline = sample(20, 0.08)
+@pytest.mark.parametrize(("n", "shift"), [(2, 5.0), (20, 0.08), (50, -0.2), (400, 3.0)])
+def test_d_z_and_its_interval_invert_the_noncentral_t(n: int, shift: float) -> None:
+    system, baseline = sample(n, shift)
     estimate = estimate_mean(np.subtract(system, baseline).tolist(), None)
     effect = standardised_difference(estimate, 0.95)
     assert effect.value is not None
     assert effect.interval is not None
-    t, root = effect.value * math.sqrt(20), math.sqrt(20)
-    assert stats.nct.cdf(t, 19, effect.interval.low * root) == pytest.approx(0.975, abs=1e-6)
-    assert stats.nct.cdf(t, 19, effect.interval.high * root) == pytest.approx(0.025, abs=1e-6)
+    t, root = effect.value * math.sqrt(n), math.sqrt(n)
+    assert stats.nct.cdf(t, n - 1, effect.interval.low * root) == pytest.approx(0.975, abs=1e-6)
+    assert stats.nct.cdf(t, n - 1, effect.interval.high * root) == pytest.approx(0.025, abs=1e-6)
 
 
 def test_the_detectable_difference_is_the_textbook_one() -> None:

@@ -126,3 +126,8 @@ def test_labels_cannot_write_mermaid_of_their_own() -> None:
     assert len(chart.splitlines()) == 7
     label = chart.splitlines()[6].split(" :done")[0]
     assert not set(label) & set(":;<>%{},#\x1b")
+
+
+@pytest.mark.parametrize(("end_s", "axis"), [(4.0, "%S.%L"), (400.0, "%M:%S")])
+def test_the_axis_of_a_short_run_shows_milliseconds(end_s: float, axis: str) -> None:
+    assert f"axisFormat {axis}" in gantt([stage(1, end_s=end_s)])
