@@ -27,7 +27,9 @@ class ExtractiveOptions(Message, frozen=True):
     allow_no_evidence: Annotated[
         bool, Meta(description="Where the prompt states a claim, an answer may name no evidence.")
     ] = True
-    cache_rows: Annotated[int, Meta(ge=0, description="Training rows whose features stay in memory.")] = 2048
+    cache_rows: Annotated[
+        int, Meta(ge=0, description="Rows, the first seen, whose features stay in memory.")
+    ] = 4096
 
     def __post_init__(self) -> None:
         if self.dimension & (self.dimension - 1):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,7 +84,7 @@ class ExtractiveSession:
         self._options = options
         self._workdir = workdir
         self._model = Model(options)
-        self._cache: OrderedDict[bytes, Row] = OrderedDict()
+        self._cache: dict[bytes, Row] = {}
 
     async def train_step(self, batch: Sequence[Example]) -> TrainStep:
         """Gather the gradient of a batch; raises InputError for a row that cannot teach."""
@@ -140,10 +139,11 @@ class ExtractiveSession:
         if example.reference is None:
             raise InputError(f"example {example.id!r}: reference: training needs one")
         key = hashlib.blake2b(f"{len(example.input)} {example.input}{example.reference}".encode()).digest()
-        row = self._cache.pop(key, None) or self._featurise(example, example.reference)
-        self._cache[key] = row
-        if len(self._cache) > self._options.cache_rows:
-            self._cache.popitem(last=False)
+        row = self._cache.get(key)
+        if row is None:
+            row = self._featurise(example, example.reference)
+            if len(self._cache) < self._options.cache_rows:  # epochs would flush a cache that evicts
+                self._cache[key] = row
         return row
 
     def _featurise(self, example: Example, reference: str) -> Row:
