@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 
 from ...messages.findings import EffectSize, Interval
-from .intervals import Estimate, student_interval, t_quantile
+from .intervals import Estimate, student_interval
+from .student import t_quantile
 
 __all__ = ["detectable_difference", "standardised_difference"]
 

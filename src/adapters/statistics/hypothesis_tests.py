@@ -15,9 +15,10 @@ import numpy as np
 from ...messages.experiment import StatsConfig
 from ...messages.findings import Interval, TestResult
 from .bootstrap import bootstrap_mean
-from .intervals import Estimate, student_interval, t_quantile
+from .intervals import Estimate, student_interval
 from .pairs import Floats, Pairs, stream
 from .sign_flip import SignFlip, binomial_p, exact_sign_flip, sign_flip
+from .student import t_quantile
 
 __all__ = ["TESTS", "average_ranks", "mcnemar"]
 

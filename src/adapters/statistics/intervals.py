@@ -1,9 +1,8 @@
 """Mean of scores with its standard error, and the intervals made from them.
 
-Called for every metric of every system, so it works with the standard library alone; the quantile of
-Student's t comes from ``scipy.special`` when an interval needs it. Sources: Wilson (1927) for rates; Miller
-(2024), "Adding Error Bars to Evals", for clustered evaluations; Cameron & Miller (2015), "A Practitioner's
-Guide to Cluster-Robust Inference", for CR1 with t(C - 1). Rejected: the normal interval for 0/1 scores,
+Called for every metric of every system, so it works with the standard library alone. Sources:
+Wilson (1927) for rates; Miller (2024), "Adding Error Bars to Evals", for clustered evaluations; Cameron &
+Miller (2015), "A Practitioner's Guide to Cluster-Robust Inference", for CR1 with t(C - 1). Rejected: the normal interval for 0/1 scores,
 which covers far too seldom near 0 and 1.
 """
 
@@ -15,8 +14,9 @@ from statistics import NormalDist
 
 from ...messages.base import Message
 from ...messages.findings import Interval
+from .student import t_quantile
 
-__all__ = ["Estimate", "estimate_mean", "is_binary", "student_interval", "t_quantile", "wilson_interval"]
+__all__ = ["Estimate", "cut_to_unit", "estimate_mean", "is_binary", "student_interval", "wilson_interval"]
 
 NO_SPREAD = 1e-12
 """A standard error below this share of the largest score is rounding noise, not spread."""
@@ -93,19 +93,25 @@ def is_binary(values: Sequence[float]) -> bool:
     return all(value in (0.0, 1.0) for value in values)
 
 
-def t_quantile(probability: float, df: float) -> float:
-    """Quantile of Student's t with ``df`` degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, probability))
-
-
 def student_interval(estimate: Estimate, level: float) -> Interval | None:
     """Limits mean -+ t * error; None where the error is not known."""
     if estimate.error is None:
         return None
     half = t_quantile((1 + level) / 2, estimate.df) * estimate.error
     return Interval(low=estimate.mean - half, high=estimate.mean + half, level=level, method=estimate.method)
+
+
+def cut_to_unit(interval: Interval | None, values: Sequence[float]) -> Interval | None:
+    """The interval without what lies outside [0, 1], where every score lies inside.
+
+    A mean of such scores cannot lie outside, so nothing is lost: the covered share stays the same.
+    """
+    if interval is None or not (min(values) >= 0 and max(values) <= 1):
+        return interval
+    low, high = max(0.0, interval.low), min(1.0, interval.high)
+    if (low, high) == (interval.low, interval.high):
+        return interval
+    return Interval(low=low, high=high, level=interval.level, method=f"{interval.method}, cut to [0, 1]")
 
 
 def wilson_interval(successes: int, n: int, level: float) -> Interval:

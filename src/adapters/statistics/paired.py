@@ -17,7 +17,7 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, TestResult
 from .correction import adjust
 from .effects import detectable_difference, standardised_difference
-from .intervals import estimate_mean, is_binary, student_interval, wilson_interval
+from .intervals import cut_to_unit, estimate_mean, is_binary, student_interval, wilson_interval
 from .words import decision, finding
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PairedStatistics:
             value=estimate.mean,
             n=estimate.n,
             method=method,
-            interval=student_interval(estimate, config.confidence_level),
+            interval=cut_to_unit(student_interval(estimate, config.confidence_level), kept),
             reason=estimate.reason,
         )
 

@@ -158,6 +158,15 @@ def test_a_bootstrap_of_few_clusters_says_that_it_is_optimistic() -> None:
     assert "optimistic" not in run("bootstrap", system, baseline).notes
 
 
+def test_bca_limits_are_the_quantiles_of_efrons_formula() -> None:
+    means, z0, a = np.linspace(0, 1, 10_001), stats.norm.ppf(0.6), 0.05
+    interval, notes = bca_interval(means, 0.6, a, 0.95)
+    assert notes == ""
+    for tail, limit in ((0.025, interval.low), (0.975, interval.high)):
+        z = z0 + stats.norm.ppf(tail)
+        assert limit == pytest.approx(stats.norm.cdf(z0 + z / (1 - a * z)), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("observed", "acceleration", "why"), [(-1.0, 0.0, "no bias correction"), (0.5, 0.6, "too skewed")]
 )

@@ -5,11 +5,13 @@ import pytest
 from scipy import stats
 
 from crucible.adapters.statistics.intervals import (
+    cut_to_unit,
     estimate_mean,
     student_interval,
-    t_quantile,
     wilson_interval,
 )
+from crucible.adapters.statistics.student import t_quantile
+from crucible.messages.findings import Interval
 
 
 def test_wilson_matches_the_printed_example_of_newcombe_1998() -> None:
@@ -88,3 +90,14 @@ def _coverage(clusters: list[int] | None, trials: int = 300) -> float:
 def test_clustered_intervals_cover_where_naive_ones_do_not() -> None:
     assert _coverage([i // 20 for i in range(200)]) > 0.91
     assert _coverage(None) < 0.75
+
+
+def test_an_interval_of_scores_in_the_unit_range_stays_inside_it_and_says_so() -> None:
+    values = [1.0, 1.0, 1.0, 0.9, 0.2]
+    whole = Interval(low=0.4, high=1.3, level=0.95, method="t(4)")
+    assert cut_to_unit(whole, values) == Interval(low=0.4, high=1.0, level=0.95, method="t(4), cut to [0, 1]")
+
+
+def test_an_interval_of_other_scores_is_left_alone() -> None:
+    whole = Interval(low=-0.4, high=1.3, level=0.95, method="t(4)")
+    assert cut_to_unit(whole, [0.1, 2.0]) == whole
