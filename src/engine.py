@@ -142,9 +142,8 @@ class Supervisor:
         """
         prepared = prepare(experiment, base=Path(base) if base else None, source=source)
         run_id = run_id or new_run_id(experiment.id)
-        folder = await asyncio.to_thread(make_run_folder, self._out, run_id)
-        handle = RunHandle(run_id, folder)
-        plan = await asyncio.to_thread(make_plan, prepared, handle)
+        handle = RunHandle(run_id, self._out / run_id)
+        plan = await _planned(prepared, handle)
         ref = self._system.spawn(
             lambda: ExperimentSupervisor(plan), name=run_id, mailbox_capacity=4096, restart="temporary"
         )
@@ -206,9 +205,8 @@ def new_run_id(experiment_id: str) -> str:
     return f"{experiment_id}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def make_run_folder(out: Path, run_id: str) -> Path:
+def make_run_folder(folder: Path) -> None:
     """A new folder for the run; OutputError when that is impossible."""
-    folder = out / run_id
     try:
         folder.mkdir(parents=True, exist_ok=False)
         probe = folder / ".probe"
@@ -219,16 +217,36 @@ def make_run_folder(out: Path, run_id: str) -> Path:
         raise OutputError(f"{folder}: the run folder {taken}") from None
     except OSError as error:
         raise OutputError(f"{folder}: cannot write the run folder: {error.strerror}") from None
-    return folder
 
 
 def make_plan(prepared: Prepared, handle: RunHandle) -> RunPlan:
-    """Open the data set and wire a run up. Blocking; on an error the run folder is removed again."""
+    """Make the folder, open the data set, wire a run up. Blocking; an error leaves no folder behind."""
+    make_run_folder(handle.folder)
     with contextlib.ExitStack() as opened:
         opened.callback(shutil.rmtree, handle.folder, ignore_errors=True)
         plan = _make_plan(prepared, handle, opened)
         opened.pop_all()
     return plan
+
+
+async def _planned(prepared: Prepared, handle: RunHandle) -> RunPlan:
+    """``make_plan`` in a thread. One that is cancelled leaves neither an open file nor a folder behind."""
+    planning = asyncio.ensure_future(asyncio.to_thread(make_plan, prepared, handle))
+
+    def discard(planned: asyncio.Future[RunPlan]) -> None:
+        if not planned.cancelled() and planned.exception() is None:
+            plan = planned.result()
+            for close in (plan.close, *(exporter.close for exporter in plan.exporters)):
+                close()
+            shutil.rmtree(handle.folder, ignore_errors=True)
+
+    try:
+        return await asyncio.shield(planning)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):
+            handle.folder.rmdir()
+        planning.add_done_callback(discard)
+        raise
 
 
 def open_dataset(prepared: Prepared) -> Any:

@@ -42,6 +42,7 @@ __all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
 FailureKind = Literal["input", "stage", "bug"]
 DISABLED = "enabled = false"
 MAX_RESTARTS = 3
+GRACE_S = 0.5
 MAILBOX = 8
 """Batches that may wait before a stage: enough to overlap work, little enough to keep memory flat."""
 
@@ -200,8 +201,7 @@ class ExperimentSupervisor(Actor):
 
     async def _end(self) -> None:
         self._ending = True
-        for running in self._stages.values():
-            await running.ref.stop(grace=0.5)
+        await asyncio.gather(*(running.ref.stop(grace=GRACE_S) for running in self._stages.values()))
         await self._close()
         await self._finish()
         self.context.stop_self()

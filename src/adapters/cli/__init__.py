@@ -13,6 +13,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the console script."""
-    from .app import invoke
+    try:
+        from .app import INTERRUPTED, invoke
+    except KeyboardInterrupt:
+        sys.exit(130)
+    code = invoke(sys.argv[1:])
+    if code == INTERRUPTED:
+        from .interrupts import leave
 
-    sys.exit(invoke(sys.argv[1:]))
+        leave(code)
+    sys.exit(code)

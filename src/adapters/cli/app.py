@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
 from ...messages.errors import CrucibleError, InputError, RunCancelledError
+from .pipes import quiet_pipe
 
 __all__ = ["app", "invoke"]
 
@@ -27,6 +27,7 @@ app = App(
     version=_version,
     help_format="plaintext",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 _HERE = __package__
 app.command(f"{_HERE}.run:run", name="run", help="Run an experiment file and write its report.")
@@ -44,8 +45,10 @@ app.command(data)
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code. Never shows a traceback for what a user did."""
+    code = OK
     try:
-        code = app(list(arguments), exit_on_error=False, print_error=False)
+        with quiet_pipe(sys.stdout):
+            code = app(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _complain(_one_line(str(error)) + " (see crucible --help)", BAD_INPUT)
     except InputError as error:
@@ -56,16 +59,21 @@ def invoke(arguments: Sequence[str]) -> int:
         return _complain(str(error), FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) went away: not an error of ours, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except OSError as error:
+        return _complain(str(error), FAILED)
+    except Exception as error:  # a bug of ours
+        if sys.flags.dev_mode:
+            raise
+        from ...actors.experiment import describe
+
+        return _complain(f"internal error: {describe(error)} (PYTHONDEVMODE=1 shows the traceback)", FAILED)
     return code if isinstance(code, int) else OK
 
 
 def _complain(text: str, code: int) -> int:
-    for line in text.splitlines() or [""]:
-        print(f"crucible: {line}", file=sys.stderr)
+    with quiet_pipe(sys.stderr):
+        for line in text.splitlines() or [""]:
+            print(f"crucible: {line}", file=sys.stderr)
     return code
 
 

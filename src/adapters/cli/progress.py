@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from ...messages.control import Progress, RunEvent, RunStarted, StageCompleted, StageFailed, StageStarted
+from .pipes import quiet_pipe
 
 __all__ = ["ProgressView", "make_progress"]
 
@@ -68,7 +69,8 @@ class Lines(Silent):
         """Print a line if the event deserves one."""
         text = self._text(event)
         if text is not None:
-            print(text, file=self._stream, flush=True)
+            with quiet_pipe(self._stream):
+                print(text, file=self._stream)
 
     def _text(self, event: RunEvent) -> str | None:
         match event:
@@ -112,7 +114,6 @@ class Bars:
             console=Console(file=stream),
         )
         self._tasks: dict[str, Any] = {}
-        self._order: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         """Take over the lower lines of the terminal."""
@@ -128,8 +129,6 @@ class Bars:
     def show(self, event: RunEvent) -> None:
         """Move the bars."""
         match event:
-            case RunStarted(stages=stages):
-                self._order = stages
             case StageStarted(stage=stage):
                 self._task(stage)
             case Progress(stage=stage, phase=phase):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,23 +42,28 @@ def run(
 
 async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, quiet: bool) -> int:
     from ...engine import Supervisor
+    from .interrupts import Interrupts
+    from .pipes import quiet_pipe
     from .progress import make_progress
     from .summary import print_json, print_summary
 
-    async with Supervisor(out=out) as supervisor:
-        handle = await supervisor.submit(experiment, base=file.parent)
-        async with _interruptible(handle.cancel):
+    with Interrupts() as interrupts:
+        async with Supervisor(out=out) as supervisor:
+            handle = await interrupts.guard(supervisor.submit(experiment, base=file.parent))
+            interrupts.ends_with(handle.cancel)
             with make_progress(sys.stderr, quiet=quiet) as progress:
                 async for event in handle.events():
                     progress.show(event)
-        result = await handle.result()
-    if as_json:
-        print_json(result)
-    elif result.status == "completed":
-        print_summary(result, handle.folder)
+            result = await handle.result()
+    with quiet_pipe(sys.stdout):
+        if as_json:
+            print_json(result)
+        elif result.status == "completed":
+            print_summary(result, handle.folder)
     if result.status != "completed":
         kept = f"what it wrote is in {handle.folder}"
-        print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
+        with quiet_pipe(sys.stderr):
+            print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
     return exit_code(result)
 
 
@@ -70,22 +72,3 @@ def exit_code(result: RunResult) -> int:
     if result.status == "failed":
         return 2 if result.failure_kind == "input" else 1
     return 130 if result.status == "cancelled" else 0
-
-
-@contextlib.asynccontextmanager
-async def _interruptible(cancel: Callable[[str], Coroutine[object, object, object]]) -> AsyncIterator[None]:
-    """The first Ctrl-C (or SIGTERM) cancels the run in order; the second ends the program at once."""
-    loop = asyncio.get_running_loop()
-    tasks: list[asyncio.Task[object]] = []
-
-    def interrupt(number: signal.Signals) -> None:
-        tasks.append(loop.create_task(cancel("interrupted")))
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt, number)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
