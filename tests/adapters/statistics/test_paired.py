@@ -48,7 +48,7 @@ def test_a_metric_without_any_score_is_null_with_a_reason() -> None:
 
 
 def test_rates_get_wilson_and_scores_get_t() -> None:
-    rate, score = summarize([1.0] * 9 + [0.0]), summarize([0.1, 0.5, 0.9])
+    rate, score = summarize([1.0] * 9 + [0.0]), summarize([0.4, 0.5, 0.6])
     assert rate.interval is not None
     assert score.interval is not None
     assert rate.interval.method == "Wilson"
@@ -58,7 +58,7 @@ def test_rates_get_wilson_and_scores_get_t() -> None:
 def test_clustered_rates_get_cr1() -> None:
     metric = summarize([1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0, 0, 0, 1, 1, 1])
     assert metric.interval is not None
-    assert metric.interval.method == "CR1 over 2 clusters, t(1)"
+    assert metric.interval.method == "CR1 over 2 clusters, t(1), cut to [0, 1]"
 
 
 def test_an_infinite_score_is_refused() -> None:
