@@ -1,9 +1,9 @@
 """Mean of scores with its standard error, and the intervals made from them.
 
-Called for every metric of every system, so it works with the standard library alone. Sources: Wilson (1927)
-for rates; Miller (2024), "Adding Error Bars to Evals", for clustered evaluations; Cameron & Miller (2015), "A
-Practitioner's Guide to Cluster-Robust Inference", for CR1 with t(C - 1). Rejected: the normal interval for 0/1
-scores, which covers far too seldom near 0 and 1.
+Called for every metric of every system, so it works with the standard library alone. Sources: Wilson
+(1927) for rates; Miller (2024), "Adding Error Bars to Evals", for clustered evaluations; Cameron & Miller
+(2015), "A Practitioner's Guide to Cluster-Robust Inference", for CR1 with t(C - 1). Rejected: the normal
+interval for 0/1 scores, which covers far too seldom near 0 and 1.
 """
 
 from __future__ import annotations
