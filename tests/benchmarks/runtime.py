@@ -329,10 +329,11 @@ async def fan_ours() -> float:
             for _ in range(FAN_ROUNDS):
                 for ref in refs:
                     await ref.tell(PING)
-            for ref in refs:
-                await ref.ask(PING)
+            await system.quiescent()
 
-        return await cpu(FAN_ACTORS * FAN_ROUNDS, work)()
+        taken = await cpu(FAN_ACTORS * FAN_ROUNDS, work)()
+        assert all(ref.statistics().handled == FAN_ROUNDS for ref in refs)
+        return taken
 
 
 async def fan_queue() -> float:

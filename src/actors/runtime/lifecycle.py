@@ -215,6 +215,11 @@ def _scope(cell: Cell) -> list[Cell]:
 
 def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
     """End the incarnations of `members`, last first; start new ones, first first, after the backoff."""
+    delay_s = _backoff(failed)
+    if members == [failed] and failed.plain and not delay_s:
+        _drop_incarnation(failed)
+        _begin_again(failed)
+        return
     token = object()
     for member in members:
         if member.state is not State.RESTARTING:
@@ -225,7 +230,6 @@ def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
                 member.mailbox.appendleft(Marker())
         member.extras.restart_reason = error
         member.extras.replacement = token
-    delay_s = _backoff(failed)
     if all(member.plain for member in members):
         for member in members:
             _drop_incarnation(member)
@@ -275,16 +279,22 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
         cell.extras.replacement = None
         if cell.restart == "temporary":
             request_stop(cell, _now(), cell.extras.restart_reason)
-            continue
-        cell.restarts += 1
-        if cell.mailbox:
-            cell.mailbox = deque(item for item in cell.mailbox if not isinstance(item, Marker))
-        try:
-            instantiate(cell)
-        except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
-            # Not called from here: with many allowed restarts, failing factories would recurse.
-            cell.system.call_soon(lambda cell=cell, error=error: _failed_to_start(cell, error))  # type: ignore[misc]
-            continue
+        else:
+            _begin_again(cell)
+
+
+def _begin_again(cell: Cell) -> None:
+    """Start a new incarnation."""
+    cell.restarts += 1
+    if cell.mailbox:
+        cell.mailbox = deque(item for item in cell.mailbox if not isinstance(item, Marker))
+    try:
+        instantiate(cell)
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        # Not called from here: with many allowed restarts, failing factories would recurse.
+        failure = error
+        cell.system.call_soon(lambda: _failed_to_start(cell, failure))
+    else:
         resume(cell)
 
 

@@ -191,10 +191,11 @@ class ActorRef:
         """
         cell = self._cell
         stopping = cell.system.request_stop(cell, grace)
-        me = asyncio.current_task()
-        if stopping is None or me is cell.worker or (cell._extras and me in cell._extras.tasks):
+        if stopping is None:
             return
-        await asyncio.wait({stopping})
+        me = asyncio.current_task()
+        if me is not cell.worker and not (cell._extras and me in cell._extras.tasks):
+            await asyncio.wait({stopping})
 
     def statistics(self) -> ActorStatistics:
         """Return the actor's counters as they are now."""
