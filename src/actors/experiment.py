@@ -28,7 +28,7 @@ from ..messages.control import (
     StageStarted,
     Start,
 )
-from ..messages.errors import CrucibleError, InputError
+from ..messages.errors import CrucibleError, InputError, StageError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.trace import Span
@@ -164,7 +164,7 @@ class ExperimentSupervisor(Actor):
         self.errors.append(message.reason)
         if message.directive == "restart" or self._ending:
             return
-        reason = describe(message.reason)
+        reason = reason_of(message.reason, name)
         self._outcome.failed_stage, self._outcome.reason = name, reason
         self._outcome.failure_kind = kind_of(message.reason)
         self._plan.publish(StageFailed(stage=name, reason=reason))
@@ -304,6 +304,13 @@ def kind_of(error: BaseException) -> FailureKind:
     if isinstance(error, InputError):
         return "input"
     return "stage" if isinstance(error, CrucibleError) else "bug"
+
+
+def reason_of(error: BaseException, stage: str) -> str:
+    """One line that does not repeat the name of the stage."""
+    if isinstance(error, StageError) and error.stage == stage:
+        return error.reason
+    return describe(error)
 
 
 def describe(error: BaseException) -> str:
