@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from ...messages.experiment import BackendRef
@@ -11,7 +11,16 @@ from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
 from .numbers import count, duration, figure, interval_text, percent
 
-__all__ = ["all_comparisons", "all_figures", "facts", "headline", "model_name", "systems", "verdicts"]
+__all__ = [
+    "all_comparisons",
+    "all_figures",
+    "compared_first",
+    "facts",
+    "headline",
+    "model_name",
+    "systems",
+    "verdicts",
+]
 
 MAX_VERDICTS = 6
 TONES = ("better", "worse", "undecided")
@@ -43,6 +52,13 @@ def all_figures(report: RunReport) -> list[Metric]:
 def all_comparisons(report: RunReport) -> list[Comparison]:
     """Comparisons of all stages."""
     return [comparison for stage in report.stages for comparison in stage.comparisons]
+
+
+def compared_first(report: RunReport, metrics: Iterable[str]) -> list[str]:
+    """Metric names without repeats, those of the comparisons in front: plots have room for some only."""
+    known = list(dict.fromkeys(metrics))
+    compared = list(dict.fromkeys(comparison.metric for comparison in all_comparisons(report)))
+    return [*(name for name in compared if name in known), *(name for name in known if name not in compared)]
 
 
 def headline(report: RunReport) -> tuple[str, str]:

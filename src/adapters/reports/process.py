@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -181,7 +182,7 @@ def stage_section(report: RunReport) -> Section:
 
 def _folded(stage: StageResult) -> Table:
     table = figure_table(f"Figures of {stage.stage}", stage.metrics)
-    return Table(table.caption, table.heads, table.rows, table.numeric, table.note, folded=True)
+    return replace(table, folded=True)
 
 
 def provenance_section(report: RunReport) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, TestResult
@@ -14,6 +15,7 @@ from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
+CUT = ", cut to [0, 1]"
 VERDICT_WORDS = {"better": "better", "worse": "worse", "undecided": "undecided", "no_data": "no data"}
 
 
@@ -29,7 +31,7 @@ def result_section(report: RunReport) -> Section | None:
         tables.append(_plain_table(plain))
     derived = next((stage.metrics for stage in report.stages if stage.stage == "analysis_metrics"), None)
     if derived:
-        tables.append(system_table("Derived figures", derived, systems(report)))
+        tables.append(replace(system_table("Derived figures", derived, systems(report)), folded=True))
     if not tables:
         return None
     return Section(
@@ -55,7 +57,7 @@ def _score_table(figures: Sequence[Metric], names: Sequence[str], stats: StatsCo
                 *(_value_cell(metric) for metric in row),
                 Cell(_shared([count(metric.n) for metric in present])),
                 Cell(_shared([metric.method for metric in present])),
-                Cell(_shared([m.interval.method if m.interval else NONE for m in present])),
+                Cell(_interval_methods(present)),
             )
         )
     return Table(
@@ -63,7 +65,7 @@ def _score_table(figures: Sequence[Metric], names: Sequence[str], stats: StatsCo
         heads=("metric", *shown, "n", "scored by", "interval by"),
         rows=tuple(rows),
         numeric=frozenset(range(1, len(shown) + 2)),
-        note=" ".join(_reasons(figures)),
+        note=_reasons(figures),
     )
 
 
@@ -76,8 +78,21 @@ def _shared(values: Sequence[str]) -> str:
     return values[0] if len(set(values)) == 1 else " / ".join(values)
 
 
-def _reasons(figures: Sequence[Metric]) -> list[str]:
-    return [f"{m.name} of {m.system}: {m.reason}." for m in figures if m.reason]
+def _interval_methods(figures: Sequence[Metric]) -> str:
+    """Said once for all systems; that some limits were cut is said behind it."""
+    methods = [figure.interval.method for figure in figures if figure.interval]
+    cut = CUT if any(method.endswith(CUT) for method in methods) else ""
+    return _shared([method.removesuffix(CUT) for method in methods]) + cut if methods else NONE
+
+
+def _reasons(figures: Sequence[Metric]) -> str:
+    """Why figures have no value or no interval: one sentence per reason and system."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for metric in figures:
+        if metric.reason:
+            groups.setdefault((metric.reason, metric.system or ""), []).append(metric.name)
+    sentences = [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
+    return f"No interval: {' '.join(sentences)}" if sentences else ""
 
 
 def _plain_table(figures: Sequence[Metric]) -> Table:

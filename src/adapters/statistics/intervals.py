@@ -63,7 +63,7 @@ def estimate_mean(values: Sequence[float], clusters: Sequence[int] | None) -> Es
         count, df = len(sums), len(sums) - 1
         meat = math.fsum(total * total for total in sums)
         error = math.sqrt(count / df * meat) / n if df else None
-    reason = _degenerate(n, count, error, max(abs(min(values)), abs(max(values))))
+    reason = _degenerate(n, count, sd, error, max(abs(min(values)), abs(max(values))))
     return Estimate(
         n=n, mean=mean, sd=sd, error=None if reason else error, df=df, clusters=count, reason=reason
     )
@@ -80,11 +80,15 @@ def _cluster_sums(residuals: Sequence[float], clusters: Sequence[int] | None) ->
     return [math.fsum(member) for member in members.values()]
 
 
-def _degenerate(n: int, clusters: int | None, error: float | None, scale: float) -> str | None:
+def _degenerate(
+    n: int, clusters: int | None, sd: float | None, error: float | None, scale: float
+) -> str | None:
     if error is None:
         return "one value has no spread" if n == 1 else "all values are in one cluster"
+    if sd is not None and sd <= NO_SPREAD * scale:
+        return f"all {n} values are equal"
     if error <= NO_SPREAD * scale:
-        return f"all {n} values are equal" if clusters is None else f"all {clusters} clusters agree exactly"
+        return f"all {clusters} clusters agree exactly"
     return None
 
 

@@ -11,13 +11,13 @@ from matplotlib.lines import Line2D
 
 from ....messages.findings import Distribution
 from ....messages.report import RunReport
-from ..overview import systems
+from ..overview import compared_first, systems
 from .figure import MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
 
 __all__ = ["draw_distributions"]
 
 COLUMNS = 2
-MAX_PANELS = 12
+MAX_PANELS = 8
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
@@ -27,7 +27,8 @@ def draw_distributions(report: RunReport) -> list[Plot]:
     named = systems(report)
     names = list(dict.fromkeys([*named, *(item.system for item in found)]))[: len(SERIES)]
     found = [item for item in found if item.system in names]
-    metrics = list(dict.fromkeys(item.metric for item in found))
+    metrics = compared_first(report, (item.metric for item in found))
+    metrics.sort(key=lambda metric: all(_is_constant(item) for item in found if item.metric == metric))
     if not metrics:
         return []
     shown = metrics[:MAX_PANELS]
@@ -53,6 +54,10 @@ def draw_distributions(report: RunReport) -> list[Plot]:
     caption = f"Share of the examples (upwards) by score (rightwards).{more}"
     words = "; ".join(_words(item) for item in found if item.metric in shown)
     return [Plot(svg, caption, f"Histograms of scores. {words}.")]
+
+
+def _is_constant(item: Distribution) -> bool:
+    return sum(1 for count in item.counts if count) <= 1
 
 
 def _panel(axes: Axes, metric: str, items: Sequence[Distribution], names: Sequence[str]) -> None:

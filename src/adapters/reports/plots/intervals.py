@@ -12,7 +12,7 @@ from ....messages.findings import Comparison, Interval
 from ....messages.report import RunReport
 from ..numbers import figure as number
 from ..numbers import interval_text, percent
-from ..overview import all_comparisons, all_figures, systems
+from ..overview import all_comparisons, all_figures, compared_first, systems
 from .figure import (
     INK,
     MARKERS,
@@ -30,7 +30,7 @@ from .figure import (
 
 __all__ = ["draw_differences", "draw_intervals"]
 
-MAX_ROWS = 24
+MAX_ROWS = 16
 ROW_INCHES = 0.36
 TONES = {"better": SERIES[0], "worse": SERIES[1]}
 
@@ -63,6 +63,9 @@ def draw_intervals(report: RunReport) -> list[Plot]:
     ]
     if not dots:
         return []
+    order = compared_first(report, (dot.row for dot in dots))
+    order.sort(key=lambda row: _is_constant([dot for dot in dots if dot.row == row]))
+    dots.sort(key=lambda dot: order.index(dot.row))
     left_out = _left_out(dots)
     dots = _first_rows(dots)
     level = percent(report.experiment.reliability.stats.confidence_level)
@@ -79,6 +82,11 @@ def draw_intervals(report: RunReport) -> list[Plot]:
         f"{dot.row}, {names[dot.series]}: {number(dot.value)} ({interval_text(dot.interval)})" for dot in dots
     )
     return [Plot(svg, caption, f"Dot plot of scores with intervals. {words}.")]
+
+
+def _is_constant(dots: Sequence[Dot]) -> bool:
+    """Whether a row says nothing: every system has the same value on every example."""
+    return all(dot.interval is None for dot in dots) and len({dot.value for dot in dots}) == 1
 
 
 def draw_differences(report: RunReport) -> list[Plot]:
