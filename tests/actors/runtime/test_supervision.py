@@ -594,3 +594,33 @@ def test_the_intensity_counts_a_sliding_window() -> None:
 def test_impossible_policies_are_refused(broken: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"expected|unknown strategy"):
         broken()
+
+
+@pytest.mark.parametrize("redeliver", [True, False])
+async def test_a_sibling_swept_along_mid_message_redelivers_it_or_fails_its_asker(*, redeliver: bool) -> None:
+    class Slow(Asks[str]):
+        pass
+
+    policy = SupervisionPolicy(strategy="one_for_all")
+    runs = 0
+
+    class Sibling(Actor):
+        @handler
+        async def on_slow(self, message: Slow) -> str:
+            nonlocal runs
+            runs += 1
+            if runs == 1:
+                await asyncio.Event().wait()
+            return f"run {runs}"
+
+    async with TestKit() as kit:
+        culprit = kit.spawn(lambda: Child([], "culprit"), policy=policy)
+        sibling = kit.spawn(Sibling, policy=policy, redeliver=redeliver)
+        asking = asyncio.create_task(sibling.ask(Slow(), timeout=None))
+        await kit.quiescent()
+        await culprit.tell(Boom())
+        if redeliver:
+            assert await asking == "run 2"
+        else:
+            with pytest.raises(ActorCrashed, match="ValueError: boom"):
+                await asking
