@@ -30,6 +30,7 @@ SHOWN_ELSEWHERE = frozenset(
     }
 )
 MAX_REASON = 400
+MAX_CHECKPOINTS = 3
 
 
 def losses(report: RunReport) -> list[LossPoint]:
@@ -58,7 +59,8 @@ def training_section(report: RunReport) -> Section | None:
             for ref in checkpoints
         )
         heads = ("checkpoint", "epoch", "step", "held-out loss", "where")
-        tables.append(Table("Checkpoints", heads, rows, frozenset({1, 2, 3})))
+        folded = len(rows) > MAX_CHECKPOINTS
+        tables.append(Table("Checkpoints", heads, rows, frozenset({1, 2, 3}), folded=folded))
     return Section(
         key="training",
         title="Training",

@@ -10,7 +10,7 @@ from ...messages.findings import Comparison, Metric, TestResult
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
-from .overview import all_comparisons, all_figures, systems
+from .overview import all_comparisons, all_figures, compared_first, systems
 from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
@@ -25,7 +25,8 @@ def result_section(report: RunReport) -> Section | None:
     scored = [metric for metric in figures if metric.system]
     tables = []
     if scored:
-        tables.append(_score_table(scored, systems(report), report.experiment.reliability.stats))
+        order = compared_first(report, (metric.name for metric in scored))
+        tables.append(_score_table(scored, order, systems(report), report.experiment.reliability.stats))
     plain = [metric for metric in figures if not metric.system]
     if plain:
         tables.append(_plain_table(plain))
@@ -43,9 +44,10 @@ def result_section(report: RunReport) -> Section | None:
     )
 
 
-def _score_table(figures: Sequence[Metric], names: Sequence[str], stats: StatsConfig) -> Table:
+def _score_table(
+    figures: Sequence[Metric], metrics: Sequence[str], names: Sequence[str], stats: StatsConfig
+) -> Table:
     by_key = {(metric.name, metric.system): metric for metric in figures}
-    metrics = list(dict.fromkeys(metric.name for metric in figures))
     shown = [name for name in names if any((metric, name) in by_key for metric in metrics)]
     rows = []
     for name in metrics:

@@ -15,7 +15,7 @@ from .figure import GRID, MARKERS, MUTED, SERIES, WIDTH, Plot, frame, label, plo
 __all__ = ["draw_persistence"]
 
 MAX_SYSTEMS = 6
-MAX_BARS = 60
+MAX_BARS = 30
 MAX_DOTS = 3000
 SERIES_OF_DIMENSION = (5, 0, 1)
 
@@ -34,7 +34,7 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
     """All systems share the scale that ends at ``top``."""
     bars = sorted(result.bars, key=_length, reverse=True)[:MAX_DOTS]
     dimensions = sorted({bar.dimension for bar in bars})
-    longest = bars[:MAX_BARS]
+    longest = [bar for d in dimensions for bar in [bar for bar in bars if bar.dimension == d][:MAX_BARS]]
     with plot_style():
         figure = Figure(figsize=(WIDTH, 3.1))
         left, right = figure.subplots(1, 2)
@@ -44,11 +44,8 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
         figure.suptitle(label(result.system), x=0.01, y=0.995, va="top", ha="left", fontsize=10)
         figure.legend(*left.get_legend_handles_labels(), loc="upper right", ncols=3)
         svg = to_svg(figure, f"persistence{index}")
-    cut = (
-        f" The barcode shows the {len(longest)} longest of {len(result.bars)} bars."
-        if len(bars) > MAX_BARS
-        else ""
-    )
+    hidden = len(result.bars) - len(longest)
+    cut = f" Only the {MAX_BARS} longest bars of each kind are drawn; {hidden} are not." if hidden else ""
     caption = (
         f"{result.system}: each class of the claims' shape by the distance at which it is born and dies."
         " Left: the further above the diagonal, the longer it lasts; triangles at the top never die."
