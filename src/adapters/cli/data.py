@@ -77,14 +77,18 @@ def check(
         required: Fields that must be there and not empty; may be repeated.
         json: Print one JSON object.
     """
+    import msgspec
+
     from ..expectations import DataCheckOptions, check_dataset
 
     dataset = _open(file, input_key, output_key)
     found = check_dataset(dataset, DataCheckOptions(required_fields=tuple(required)))
+    unusable = dataset.bad_rows
+    passed = found.passed and not unusable
     if json:
-        _print_json(found)
+        _print_json({**msgspec.structs.asdict(found), "passed": passed, "unusable_rows": list(unusable)})
     else:
-        for bad in dataset.bad_rows:
+        for bad in unusable:
             print(
                 ": ".join(str(part) for part in (f"{bad.source}:{bad.line}", bad.field, bad.problem) if part)
             )
@@ -94,7 +98,7 @@ def check(
         bad_rows = dataset.facts.bad_rows + found.rows_with_issues
         print(f"{file}: {dataset.facts.rows} rows, {bad_rows} bad")
     dataset.close()
-    return 1 if found.issues or dataset.facts.bad_rows else 0
+    return 0 if passed else 1
 
 
 def profile(
