@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 -- a handler often needs only the type of its message
+
 
 import pytest
 

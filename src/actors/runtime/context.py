@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import ActorMisuse
-from .lifecycle import create_task
 from .mailbox import TimerFired
 from .signals import Terminated
 from .spawning import spawn
 from .supervision import RestartType, SupervisionPolicy
+from .tasks import create_task
 
 if TYPE_CHECKING:
     from .actor import Actor

@@ -1,46 +1,29 @@
-"""What happens to cells between messages: start, crash, restart, stop. Decisions come from `supervision`.
+"""What becomes of an actor that starts, crashes or is restarted. Decisions come from `supervision`.
 
-The common cases (an idle actor without hooks, children or tasks) are settled at once by plain functions.
-Whatever has to wait (for a handler, children, background tasks, hooks) runs in a task the system owns,
-always bounded in time: grace, then cancellation, repeated, then the work is reported as unkillable and left
-behind.
+The common case, an idle actor without hooks, children or tasks, is settled at once by plain functions; a restart
+that has to wait runs in a task the system owns. Ending is `stopping`'s work.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .cell import Cell, State
-from .errors import ActorCrashed, ActorExited, ActorMisuse, RestartsExhausted, Unkillable
+from .errors import ActorCrashed, ActorExited, ActorMisuse, RestartsExhausted
 from .mailbox import Ask, Marker
-from .signals import ChildFailed, Directive, Failure, Terminated
+from .signals import ChildFailed, Directive, Failure
+from .stopping import DEFAULT_GRACE_S, drop_incarnation, real_time, request_stop, wind_down
 from .supervision import admit_restart, affected, choose
 
 if TYPE_CHECKING:
-    from .actor import Actor
     from .system import ActorSystem
 
-__all__ = [
-    "DEFAULT_GRACE_S",
-    "crash",
-    "create_task",
-    "dispose",
-    "exit_by_itself",
-    "instantiate",
-    "request_stop",
-    "resume",
-    "settle",
-]
-
-DEFAULT_GRACE_S = 0.5
-_CANCELLATIONS = 5
-_CANCEL_EVERY_S = 0.1
+__all__ = ["crash", "dispose", "exit_by_itself", "instantiate", "resume", "settle"]
 
 logger = logging.getLogger(__name__)
 
@@ -185,14 +168,14 @@ def _act(cell: Cell, directive: Directive, error: BaseException) -> None:
     if directive == "restart":
         _replace(cell, _scope(cell), error)
     elif directive == "stop" or parent.closed:
-        request_stop(cell, _now() + DEFAULT_GRACE_S, error)
+        request_stop(cell, real_time() + DEFAULT_GRACE_S, error)
     elif parent.parent is not None:
         crash(parent, error, inside=False)
     else:
         cell.system.report(Failure(cell.ref, error))
         scope = _scope(cell)
         for member in reversed(scope):
-            request_stop(member, _now() + DEFAULT_GRACE_S, error)
+            request_stop(member, real_time() + DEFAULT_GRACE_S, error)
 
 
 def _scope(cell: Cell) -> list[Cell]:
@@ -217,7 +200,7 @@ def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
     """End the incarnations of `members`, last first; start new ones, first first, after the backoff."""
     delay_s = _backoff(failed)
     if members == [failed] and failed.plain and not delay_s:
-        _drop_incarnation(failed)
+        drop_incarnation(failed)
         _begin_again(failed)
         return
     token = object()
@@ -232,7 +215,7 @@ def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
         member.extras.replacement = token
     if all(member.plain for member in members):
         for member in members:
-            _drop_incarnation(member)
+            drop_incarnation(member)
         _later(failed.system, delay_s, lambda: _reincarnate(members, token))
     else:
         failed.system.own(_wind_down_group(failed, members, delay_s, token))
@@ -242,7 +225,7 @@ async def _wind_down_group(failed: Cell, members: list[Cell], delay_s: float, to
     """The waiting part of a restart."""
     for member in reversed(members):
         grace_s = 0.0 if member is failed else DEFAULT_GRACE_S
-        await _wind_down(member, _now() + grace_s)
+        await wind_down(member, real_time() + grace_s)
     _later(failed.system, delay_s, lambda: _reincarnate(members, token))
 
 
@@ -278,7 +261,7 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
             continue
         cell.extras.replacement = None
         if cell.restart == "temporary":
-            request_stop(cell, _now(), cell.extras.restart_reason)
+            request_stop(cell, real_time(), cell.extras.restart_reason)
         else:
             _begin_again(cell)
 
@@ -305,168 +288,10 @@ def _failed_to_start(cell: Cell, error: BaseException) -> None:
         crash(cell, error, inside=False)
 
 
-# Stopping
-
-
 def exit_by_itself(cell: Cell) -> None:
     """The actor asked to stop and its current message is done."""
     if cell.restart == "permanent":
         cell.current = None
         crash(cell, ActorExited(cell.path))
     else:
-        request_stop(cell, _now() + DEFAULT_GRACE_S, None)
-
-
-def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> asyncio.Task[None] | None:
-    """Begin to stop a cell. Return the task that finishes it; None if that is done already.
-
-    After the current message nothing more is handled: what waits is discarded now.
-    """
-    if cell.state is State.STOPPED:
-        return None
-    if cell.state is State.STOPPING:
-        return cell.extras.stopping
-    cell.reason = reason
-    if cell.plain:
-        _finalize(cell)
-        return None
-    cell.state = State.STOPPING
-    cell.limit = 0
-    cell.flush()
-    if cell.worker is not None:
-        cell.interrupt()
-    task = cell.system.own(_stop(cell, deadline))
-    cell.extras.stopping = task
-    return task
-
-
-async def _stop(cell: Cell, deadline: float) -> None:
-    await _wind_down(cell, deadline)
-    _finalize(cell)
-
-
-def _finalize(cell: Cell) -> None:
-    """Close a cell for good and tell those who watch it."""
-    _drop_incarnation(cell)
-    cell.state = State.STOPPED
-    cell.limit = 0
-    cell.flush()
-    cell.mailbox = None
-    parent = cell.parent
-    if parent is not None and parent.children is not None and parent.children.get(cell.name) is cell:
-        del parent.children[cell.name]
-    extras = cell._extras
-    if extras is None:
-        return
-    watchers, extras.watchers = extras.watchers, {}
-    for watcher in watchers:
-        watcher.extras.watching.pop(cell, None)
-        watcher.signal(Terminated(cell.ref, cell.reason))
-    extras.stopping = None
-
-
-def _drop_incarnation(cell: Cell) -> None:
-    """Forget the instance and all that lives and dies with it."""
-    cell.actor = None
-    cell.started = False
-    cell.exiting = False
-    extras = cell._extras
-    if extras is None:
-        return
-    for _, timer in extras.timers.values():
-        timer.cancel()
-    extras.timers.clear()
-    extras.signals.clear()
-    for watched in extras.watching:
-        watched.extras.watchers.pop(cell, None)
-    extras.watching.clear()
-
-
-async def _wind_down(cell: Cell, deadline: float) -> None:
-    """End the present incarnation; those who want it at the same time share the work."""
-    extras = cell.extras
-    if extras.winding is None:
-        extras.winding = cell.system.own(_end_incarnation(cell, deadline))
-    winding = extras.winding
-    try:
-        await asyncio.wait({winding})
-    finally:
-        if winding.done() and extras.winding is winding:
-            extras.winding = None
-
-
-async def _end_incarnation(cell: Cell, deadline: float) -> None:
-    extras = cell.extras
-    if cell.worker is not None:
-        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        extras.released = released
-        await _insist(cell, {released}, deadline, lambda: cell.worker and cell.worker.cancel(), cell.doing())
-        extras.released = None
-    for child in reversed(list((cell.children or {}).values())):
-        stopping = request_stop(child, deadline, None)
-        if stopping is not None:
-            await asyncio.wait({stopping})
-    for task in list(extras.tasks):
-        task.cancel()
-    for task in list(extras.tasks):
-        await _insist(cell, {task}, _now(), task.cancel, f"background task {task.get_name()}")
-    actor = cell.actor
-    if cell.started and cell.behaviour.has_on_stop:
-        cell.started = False
-        hook = cell.system.own(_run_stop_hook(cell, actor))
-        hook_deadline = max(deadline, _now() + DEFAULT_GRACE_S)
-        await _insist(cell, {hook}, hook_deadline, hook.cancel, f"{type(actor).__qualname__}.on_stop")
-    _drop_incarnation(cell)
-
-
-async def _run_stop_hook(cell: Cell, actor: Actor) -> None:
-    """Run on_stop; its failure is reported, as there is nothing left to supervise."""
-    try:
-        await actor.on_stop()
-    except Exception as error:  # noqa: BLE001  # whatever it is, the actor ends
-        logger.warning("actor %s failed in on_stop: %s: %s", cell.path, type(error).__name__, error)
-        cell.system.report(Failure(cell.ref, ActorCrashed(cell.path, "in on_stop", error)))
-
-
-async def _insist(
-    cell: Cell, pending: set[asyncio.Future[Any]], deadline: float, cancel: Callable[[], object], work: str
-) -> None:
-    """Wait until the deadline, then cancel, again and again; report work that does not end."""
-    timeout = max(0.0, deadline - _now())
-    for _ in range(_CANCELLATIONS):
-        if timeout > 0 and (await asyncio.wait(pending, timeout=timeout))[0]:
-            return
-        cancel()
-        timeout = _CANCEL_EVERY_S
-    if not (await asyncio.wait(pending, timeout=timeout))[0]:
-        error = Unkillable(cell.path, work, _CANCELLATIONS)
-        logger.error("%s", error)
-        cell.system.report(Failure(cell.ref, error))
-
-
-def _now() -> float:
-    """Return real time: the grace of stopping does not depend on the system's clock."""
-    return asyncio.get_running_loop().time()
-
-
-# Background tasks
-
-
-def create_task(cell: Cell, work: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
-    """Start a task that belongs to the present incarnation."""
-    if cell.closed or cell.state is State.RESTARTING:
-        work.close()
-        raise ActorMisuse(cell.path, "is stopping or restarting and cannot start a task")
-    task = asyncio.get_running_loop().create_task(
-        work, name=f"{cell.path}:{name or getattr(work, '__qualname__', 'task')}", context=Context()
-    )
-    tasks = cell.extras.tasks
-    tasks.add(task)
-
-    def done(task: asyncio.Task[Any]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            crash(cell, error, inside=False)
-
-    task.add_done_callback(done)
-    return task
+        request_stop(cell, real_time() + DEFAULT_GRACE_S, None)

@@ -10,7 +10,7 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
 
-from . import lifecycle
+from . import stopping
 from .actor import Actor
 from .cell import Cell, State
 from .clock import Clock, SystemClock, TimerHandle
@@ -18,6 +18,7 @@ from .dead_letters import DeadLetters
 from .deadlines import Deadlines
 from .errors import ActorError, ActorMisuse
 from .inline import INLINE_IN_A_ROW
+from .lifecycle import instantiate
 from .ref import ActorRef
 from .runqueue import RunQueue
 from .signals import Failure
@@ -108,7 +109,7 @@ class ActorSystem:
             redeliver=False,
         )
         root.ref = ActorRef(root)
-        lifecycle.instantiate(root)
+        instantiate(root)
         root.actor.children_policy = self._policy
         self._root = root
         self.clock.attach(self.quiescent)
@@ -148,7 +149,7 @@ class ActorSystem:
             redeliver=redeliver,
         )
 
-    async def stop(self, grace: float = lifecycle.DEFAULT_GRACE_S) -> None:
+    async def stop(self, grace: float = stopping.DEFAULT_GRACE_S) -> None:
         """Stop all actors, in reverse order of spawning, and leave no task behind.
 
         Handlers still at work after `grace` seconds in all are cancelled.
@@ -156,9 +157,9 @@ class ActorSystem:
         root = self._root
         if root is None:
             return
-        stopping = self.request_stop(root, grace)
-        if stopping is not None:
-            await asyncio.wait({stopping})
+        task = self.request_stop(root, grace)
+        if task is not None:
+            await asyncio.wait({task})
         for timer in self._delays:
             timer.cancel()
         self._delays.clear()
@@ -170,7 +171,7 @@ class ActorSystem:
         idle = {task for task in self.queue.workers if task is not me}
         if idle:
             # Only work that was reported as unkillable can outlast this.
-            await asyncio.wait(idle, timeout=lifecycle.DEFAULT_GRACE_S)
+            await asyncio.wait(idle, timeout=stopping.DEFAULT_GRACE_S)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -247,8 +248,8 @@ class ActorSystem:
         return next(self._numbers)
 
     def request_stop(self, cell: Cell, grace_s: float) -> asyncio.Task[None] | None:
-        """Begin to stop a cell; see `lifecycle.request_stop`."""
-        return lifecycle.request_stop(cell, self.loop.time() + max(0.0, grace_s), None)
+        """Begin to stop a cell; see `stopping.request_stop`."""
+        return stopping.request_stop(cell, self.loop.time() + max(0.0, grace_s), None)
 
     def report(self, failure: Failure) -> None:
         """Record a failure that no supervisor dealt with."""
