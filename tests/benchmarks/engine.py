@@ -31,9 +31,9 @@ ALL = (
     "bench",
     "report",
 )
-ANSWER = (
-    "CLAIM[c1]: The drug reduces pain.\\nCLAIM[c2] (Document 100001): It reduced pain in 7 patients.\\n"
-    "RELATION: c2 supports c1"
+ANSWER = (  # different for each row, so that nothing can be remembered from one row to the next
+    "CLAIM[c1]: The drug of {example_id} reduces pain.\\n"
+    "CLAIM[c2] (Document 100001): In {example_id} it reduced pain.\\nRELATION: c2 supports c1"
 )
 CRUCIBLE = [sys.executable, "-c", "from crucible.adapters.cli import main; main()"]
 
@@ -66,7 +66,7 @@ def write_experiment(folder: Path, rows: int, *, analysis: bool) -> Path:
     if not data.exists():
         write_rows(data, rows)
     text = f'id = "bench"\n[dataset]\nname = "rows"\nsplit = "all"\n[dataset.options]\npath = "{data}"\n'
-    text += f'[backend]\nid = "mock"\n[backend.options]\ndefault = "{ANSWER}"\n'
+    text += f'[backend]\nid = "mock"\n[[backend.options.replies]]\ntext = "{ANSWER}"\n'
     for name in ALL:
         if analysis or not name.startswith("analysis_"):
             text += f'[[pipeline]]\nname = "{name}"\n'

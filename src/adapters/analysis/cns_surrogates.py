@@ -15,7 +15,7 @@ from ...messages.findings import SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.graph import beta1, claim_graph, cycle_count, polarity_conflict
-from ..cns.parser import MAX_CLAIMS, parse_claims
+from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
 from ..topology.distances import MetricName
 from ..topology.fragility import fragility
@@ -51,7 +51,7 @@ class CnsSurrogates:
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore:
         """Surrogates of one output; without claims β₁ and cycles are 0, and the notes say so."""
-        document = parse_claims(output.text)
+        document = read_answer(output.text)[1]
         graph = claim_graph(document)
         points = self._embedder.embed([claim.text for claim in document.claims[:MAX_CLAIMS]])
         notes = [f"{self._metric}, {self._embedder.method}"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample
 from ...messages.records import Output
-from ..cns.parser import MAX_CLAIMS, parse_claims
+from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
 from ..topology.distances import MetricName
 from ..topology.persistence import persistence
@@ -64,7 +64,7 @@ class CnsTda:
 
     def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:  # noqa: ARG002
         """The claims of one output, at most the first 1,000, as points of shape (claims, dimensions)."""
-        return self._embedder.embed([claim.text for claim in parse_claims(output.text).claims[:MAX_CLAIMS]])
+        return self._embedder.embed([claim.text for claim in read_answer(output.text)[1].claims[:MAX_CLAIMS]])
 
     def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
         """Persistence of one cloud, shape (n, d). Raises InputError for NaN."""

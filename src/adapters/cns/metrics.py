@@ -8,7 +8,6 @@ falls back to another method: a score is defined or None, and ``METHODS`` names 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +17,7 @@ from .chirality import Embed, chirality
 from .citations import CITATION_METHOD, citation_scores, cited_ids
 from .evidence import EVIDENCE_METHOD, evidence_claims, evidence_scores, read_evidence
 from .graph import beta1, claim_graph, cycle_count, polarity_conflict
-from .parser import MAX_CLAIMS, parse_claims
+from .parser import MAX_CLAIMS, read_answer
 from .passage import parse_passage
 from .quality import QUALITY_METHOD, overall_quality
 from .schema import SCHEMA_METHOD, schema_scores
@@ -90,9 +89,8 @@ def score_answer(
         entailment: scores evidence claims against the documents they cite.
         embed: points for chirality.
     """
-    strict = parse_claims(answer, strict=True)
-    output = parse_claims(answer) if strict.diagnostics else strict
-    gold = _reference(reference) if reference is not None else None
+    strict, output = read_answer(answer)
+    gold = read_answer(reference)[1] if reference is not None else None
     passage = parse_passage(prompt)
     details: dict[str, Any] = {}
     scores = schema_scores(strict, output)
@@ -109,11 +107,6 @@ def score_answer(
     if codes:
         details["diagnostics"] = {code: codes.count(code) for code in dict.fromkeys(codes)}
     return scores, details
-
-
-@lru_cache(maxsize=32)  # every system is compared with the same reference
-def _reference(text: str) -> ClaimDocument:
-    return parse_claims(text)
 
 
 def _citations(

@@ -26,10 +26,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from ...messages.claims import Claim, ClaimDocument, Diagnostic, Relation, RelationLabel
 
-__all__ = ["LABELS", "MAX_CLAIMS", "MAX_DIAGNOSTICS", "MAX_HEAD", "format_claims", "parse_claims"]
+__all__ = [
+    "LABELS",
+    "MAX_CLAIMS",
+    "MAX_DIAGNOSTICS",
+    "MAX_HEAD",
+    "format_claims",
+    "parse_claims",
+    "read_answer",
+]
 
 MAX_HEAD = 200
 """Longest head of a claim line (all before its colon) and longest relation line, in characters."""
@@ -222,3 +231,24 @@ def _relation_problems(claims: list[Claim], relations: list[Relation]) -> Iterat
             )
             text = f"{relation.source} relates to {relation.target} {how} (line {first.line})"
             yield Diagnostic(line=relation.line, code="duplicate_relation", message=text)
+
+
+REMEMBERED = 1024
+LONGEST_REMEMBERED = 20_000
+"""Characters; a longer answer is parsed anew each time, so that memory stays bounded."""
+
+
+def read_answer(text: str) -> tuple[ClaimDocument, ClaimDocument]:
+    """The strict and the lenient reading of an answer, the same one when nothing is wrong with it.
+
+    Remembered, because three stages read each answer within a few batches of each other.
+    """
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _read(text)
+
+
+def _read(text: str) -> tuple[ClaimDocument, ClaimDocument]:
+    strict = parse_claims(text, strict=True)
+    return strict, parse_claims(text) if strict.diagnostics else strict
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_read)
