@@ -1,7 +1,7 @@
 """What becomes of an actor that starts, crashes or is restarted. Decisions come from `supervision`.
 
-The common case, an idle actor without hooks, children or tasks, is settled at once by plain functions; a restart
-that has to wait runs in a task the system owns. Ending is `stopping`'s work.
+The common case, an idle actor without hooks, children or tasks, is settled at once by plain functions; a
+restart that has to wait runs in a task the system owns. Ending is `stopping`'s work.
 """
 
 from __future__ import annotations
