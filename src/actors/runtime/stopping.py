@@ -1,8 +1,8 @@
 """Ending an incarnation, and ending an actor for good.
 
-An idle actor without stop hook, children or tasks ends at once. What has to wait (for a handler, children,
-tasks, the hook) runs in a task the system owns, always bounded in time: grace, then cancellation, repeated, then
-the work is reported as unkillable and left behind.
+An idle actor without stop hook, children or tasks ends at once. What has to wait (for a handler,
+children, tasks, the hook) runs in a task the system owns, always bounded in time: grace, then
+cancellation, repeated, then the work is reported as unkillable and left behind.
 """
 
 from __future__ import annotations
