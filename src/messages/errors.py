@@ -13,7 +13,8 @@ A base class stands for a decision that the catcher can take::
     │   ├── RateLimitedError     the other side said "slow down"; may carry retry_after_s
     │   ├── OverloadedError      the other side is short of capacity
     │   ├── ConnectionFailedError   no answer arrived
-    │   └── TimedOutError        no answer in time
+    │   ├── TimedOutError        no answer in time
+    │   └── MalformedReplyError  an answer arrived that is cut off or makes no sense
     ├── BackendError             the backend refused for good; give this request up
     ├── StageError               a stage failed; carries stage name     (exit code 1)
     └── RunCancelledError        somebody asked for the end of the run   (exit code 130)
@@ -33,6 +34,7 @@ __all__ = [
     "DatasetError",
     "ExperimentError",
     "InputError",
+    "MalformedReplyError",
     "OptionError",
     "OutputError",
     "OverloadedError",
@@ -152,6 +154,10 @@ class ConnectionFailedError(TransientError):
 
 class TimedOutError(TransientError):
     """No answer within the time allowed."""
+
+
+class MalformedReplyError(TransientError):
+    """An answer arrived, but it is cut off or not of the form agreed on."""
 
 
 class BackendError(CrucibleError):

@@ -91,6 +91,8 @@ class Output(Message, frozen=True):
     confidence: float | None = None
     attempts: int = 1
     latency_s: float = 0.0
+    first_token_s: float | None = None
+    """Seconds to the first piece of the answer; None when it was not streamed."""
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
     """None when the price is unknown."""

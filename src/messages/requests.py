@@ -16,6 +16,8 @@ class BackendReply(Message, frozen=True):
     completions: tuple[Completion, ...]
     usage: Usage = field(default_factory=Usage)
     latency_s: float = 0.0
+    first_token_s: float | None = None
+    """Seconds to the first piece of the answer; None when it was not streamed."""
     cost_usd: float | None = None
     model: str | None = None
 

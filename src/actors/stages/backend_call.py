@@ -414,6 +414,7 @@ def _output(spec: SystemSpec, example: Example, answer: Answer) -> Output:
         confidence=first.confidence,
         attempts=answer.attempts,
         latency_s=answer.latency_s,
+        first_token_s=answer.reply.first_token_s,
         usage=answer.reply.usage,
         cost_usd=answer.reply.cost_usd,
     )

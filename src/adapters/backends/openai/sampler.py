@@ -1,0 +1,128 @@
+"""Asks the server: one request of ours becomes as many HTTP requests as its ``n`` answers need.
+
+Most servers give ``n`` answers to one request; those that give fewer are asked again for the rest. Nothing
+is retried here: that is the caller's policy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ....messages.errors import CrucibleError
+from ....messages.records import Completion, Usage
+from ....messages.requests import BackendReply, BackendRequest
+from ..answers import estimated_usage
+from ..untrained import UntrainedSession
+from .client import HttpClient, HttpReply
+from .faults import fault, stated_status
+from .options import OpenAIOptions
+from .payload import PATHS, encode
+from .prices import cost_usd
+from .reply import Parsed, parse_reply
+from .secret import Secret
+from .stream import Assembly, EventParser
+
+__all__ = ["OpenAISampler", "OpenAISession"]
+
+
+class Answer(NamedTuple):
+    """One HTTP exchange."""
+
+    parsed: Parsed
+    first_token_s: float | None
+
+
+class OpenAISampler:
+    """Samples one model of one server."""
+
+    def __init__(self, options: OpenAIOptions, client: HttpClient, secrets: Mapping[str, Secret]) -> None:
+        self._options = options
+        self._client = client
+        self._secrets = tuple(secrets.values())
+        self._path = PATHS[options.api]
+
+    async def sample(self, request: BackendRequest) -> BackendReply:
+        """``n`` answers; raises TransientError (by kind) or BackendError.
+
+        Latency counts from the call, so it includes waiting for a connection of a pool that is used up.
+        """
+        start = time.perf_counter()
+        answers = [await self._ask(request, request.params.n, 0, start)]
+        completions = list(answers[0].parsed.completions)
+        while len(completions) < request.params.n:
+            left = request.params.n - len(completions)
+            answers.append(await self._ask(request, left, len(completions), start))
+            completions += answers[-1].parsed.completions
+        return self._reply(request, answers, completions[: request.params.n], start)
+
+    def _reply(
+        self, request: BackendRequest, answers: list[Answer], completions: list[Completion], start: float
+    ) -> BackendReply:
+        usage, cached = _usage(request, answers)
+        return BackendReply(
+            completions=tuple(completions),
+            usage=usage,
+            latency_s=time.perf_counter() - start,
+            first_token_s=answers[0].first_token_s,
+            cost_usd=cost_usd(self._options, usage, cached),
+            model=answers[0].parsed.model,
+        )
+
+    async def _ask(self, request: BackendRequest, n: int, asked: int, start: float) -> Answer:
+        body = encode(self._options, request, n=n, asked=asked)
+        async with self._client.post(self._path, body) as reply:
+            if not 200 <= reply.status < 300:
+                raise self._fault(reply.status, reply, await reply.read())
+            content_type = reply.headers.get("content-type", "")
+            if self._options.stream and "json" not in content_type:
+                return await self._streamed(reply, start)
+            return Answer(parse_reply(await reply.read(), content_type), None)
+
+    async def _streamed(self, reply: HttpReply, start: float) -> Answer:
+        events, assembly, first = EventParser(), Assembly(), None
+        async for piece in reply.pieces():
+            for data in events.feed(piece):
+                if assembly.add(data) and first is None:
+                    first = time.perf_counter() - start
+        for data in events.finish():
+            assembly.add(data)
+        if assembly.error is not None:
+            raise self._fault(stated_status(assembly.error), reply, assembly.error)
+        return Answer(assembly.result(), first)
+
+    def _fault(self, status: int, reply: HttpReply, body: bytes) -> CrucibleError:
+        return fault(status, reply.headers, body, now=time.time(), secrets=self._secrets)
+
+
+def _usage(request: BackendRequest, answers: list[Answer]) -> tuple[Usage, int]:
+    """Tokens of all exchanges and how many of them were cached; estimated where the server did not count."""
+    prompt = completion = cached = 0
+    estimated = False
+    for answer in answers:
+        counted = answer.parsed.usage
+        if counted is None or (not counted.prompt_tokens and not counted.completion_tokens):
+            guess = estimated_usage(request, answer.parsed.completions)
+            prompt, completion, estimated = (
+                prompt + guess.prompt_tokens,
+                completion + guess.completion_tokens,
+                True,
+            )
+            continue
+        prompt += counted.prompt_tokens
+        completion += counted.completion_tokens or 0
+        cached += counted.cached
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=estimated), cached
+
+
+class OpenAISession(UntrainedSession):
+    """A sampler and its connections."""
+
+    def __init__(self, options: OpenAIOptions, client: HttpClient, secrets: Mapping[str, Secret]) -> None:
+        super().__init__("openai", OpenAISampler(options, client, secrets))
+        self._client = client
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
