@@ -44,6 +44,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "extractive": ".adapters.backends.extractive:ExtractiveBackend",
         "lead": ".adapters.backends.lead:LeadBackend",
         "mock": ".adapters.backends.mock:MockBackend",
+        "openai": ".adapters.backends.openai:OpenAIBackend",
     },
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",
