@@ -85,7 +85,16 @@ class HedgingConfig(Message, frozen=True):
     """When a duplicate request is raced against a slow one."""
 
     strategy: Annotated[
-        Literal["off", "fixed", "percentile", "adaptive", "workload_aware", "exponential_backoff"],
+        Literal[
+            "off",
+            "fixed",
+            "percentile",
+            "optimal",
+            "adaptive",
+            "workload_aware",
+            "exponential_backoff",
+            "tiered",
+        ],
         Meta(description="How the wait before a duplicate request is chosen."),
     ] = "off"
     delay_ms: Annotated[

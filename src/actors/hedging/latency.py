@@ -1,0 +1,151 @@
+"""The distribution of latencies when slow requests are cancelled.
+
+Called by the percentile and the optimal policy. A request that lost its race was cancelled: its latency is
+known only to be longer than what was seen, it is right-censored. The estimate is that of Kaplan and Meier
+(1958) over a sliding window, with Efron's (1967) convention beyond the last answer: the largest value ends
+the distribution. Rejected: recording the winner's time instead (drifts low, and hedging runs away), and
+dropping cancelled requests (keeps the fast ones only).
+
+Kaplan-Meier needs censoring that does not depend on what the latency would have been. A duplicate that is
+slow when the first was slow breaks this; then the caller enters a cancelled first as censored at the moment
+of the duplicate's start, and the requests that are never cancelled (``plan.is_control``) carry the tail.
+
+A change of regime is looked for after every ``BLOCK`` values: when the share of the block above the older
+values' median, or above their 90 % quantile, is more than ``CHANGE_Z`` standard deviations from what the
+older values say, the older values are forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Iterable
+
+__all__ = ["BLOCK", "CHANGE_Z", "LatencyWindow", "SurvivalCurve", "kaplan_meier"]
+
+BLOCK = 50
+"""Values that are compared with all older ones; there must be at least twice as many older ones."""
+
+CHANGE_Z = 4.5
+"""Standard deviations that a block must differ by: about one false alarm in 70,000 blocks of each test."""
+
+_REFRESH = 64  # a curve may lag by this many values, or by 1/16 of them when there are fewer
+
+
+class SurvivalCurve:
+    """A step function: ``survival[i]`` is the probability of taking longer than ``times[i]`` seconds."""
+
+    __slots__ = ("survival", "times")
+
+    def __init__(self, times: list[float], survival: list[float]) -> None:
+        self.times = times
+        self.survival = survival
+
+    def longer_than(self, seconds: float) -> float:
+        """P(latency > seconds)."""
+        index = bisect_right(self.times, seconds) - 1
+        return 1.0 if index < 0 else self.survival[index]
+
+    def quantile(self, share: float) -> float:
+        """The shortest time by which at least ``share`` (in [0, 1]) are done. Needs at least one value."""
+        limit = 1.0 - share + 1e-12
+        index = bisect_left(self.survival, -limit, key=lambda value: -value)
+        return self.times[min(index, len(self.times) - 1)]
+
+
+def kaplan_meier(values: Iterable[tuple[float, bool]]) -> SurvivalCurve:
+    """The curve of (latency, censored) pairs; the largest value ends it (Efron 1967)."""
+    return _of_sorted(sorted(values))
+
+
+def _of_sorted(ordered: list[tuple[float, bool]]) -> SurvivalCurve:
+    times: list[float] = []
+    survival: list[float] = []
+    at_risk, alive, start = len(ordered), 1.0, 0
+    while start < len(ordered):
+        moment = ordered[start][0]
+        end, events = start, 0
+        while end < len(ordered) and ordered[end][0] == moment:
+            events += not ordered[end][1]
+            end += 1
+        if events:
+            alive *= 1.0 - events / at_risk
+            times.append(moment)
+            survival.append(alive)
+        at_risk -= end - start
+        start = end
+    if ordered and (not times or times[-1] < ordered[-1][0]):
+        times.append(ordered[-1][0])
+        survival.append(0.0)
+    elif survival:
+        survival[-1] = 0.0
+    return SurvivalCurve(times, survival)
+
+
+class LatencyWindow:
+    """The last ``size`` latencies, censored or not, and their distribution."""
+
+    def __init__(self, size: int = 1_000) -> None:
+        if size < 1:
+            raise ValueError(f"window size: expected at least 1, got {size}")
+        self._values: deque[tuple[float, bool]] = deque(maxlen=size)
+        self._sorted: list[tuple[float, bool]] = []
+        self._curve: SurvivalCurve | None = None
+        self._stale = 0
+        self._since_check = 0
+        self.changes = 0
+        """How often a change of regime was found."""
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def observe(self, latency_s: float, *, censored: bool = False) -> None:
+        """Enter a latency; ``censored`` when the request would have taken longer than this."""
+        if not (latency_s >= 0 and math.isfinite(latency_s)):
+            raise ValueError(f"latency: expected a finite number >= 0, got {latency_s!r}")
+        value = (latency_s, censored)
+        if len(self._values) == self._values.maxlen:
+            del self._sorted[bisect_left(self._sorted, self._values[0])]
+        self._values.append(value)
+        insort(self._sorted, value)
+        self._stale += 1
+        self._since_check += 1
+        if self._since_check >= BLOCK:
+            self._since_check = 0
+            self._forget_old_regime()
+
+    def curve(self) -> SurvivalCurve:
+        """The distribution; it may lag by a sixteenth of the values, at most by 64."""
+        if self._curve is None or self._stale > min(_REFRESH, len(self._values) // 16):
+            self._curve = _of_sorted(self._sorted)
+            self._stale = 0
+        return self._curve
+
+    def quantile(self, share: float) -> float | None:
+        """See ``SurvivalCurve.quantile``; None without a value."""
+        return self.curve().quantile(share) if self._values else None
+
+    def _forget_old_regime(self) -> None:
+        values = list(self._values)
+        old, new = values[:-BLOCK], values[-BLOCK:]
+        if len(old) >= 2 * BLOCK and _differs(old, new):
+            self.changes += 1
+            self._values.clear()
+            self._values.extend(new)
+            self._sorted = sorted(new)
+            self._curve = None
+
+
+def _differs(old: list[tuple[float, bool]], new: list[tuple[float, bool]]) -> bool:
+    curve = kaplan_meier(old)
+    for share in (0.5, 0.9):
+        border = curve.quantile(share)
+        known = [value for value, censored in new if value > border or not censored]
+        count = len(known)
+        expected = min(max(curve.longer_than(border), 1 / len(old)), 1 - 1 / len(old))
+        above = sum(value > border for value in known)
+        variance = expected * (1 - expected) * (count + count * count / len(old))
+        if count and abs(above - count * expected) > CHANGE_Z * math.sqrt(variance):
+            return True
+    return False
