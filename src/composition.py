@@ -8,7 +8,7 @@ and gathers all problems; ``compose`` opens the data set and wires the rest up. 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -399,6 +399,11 @@ def _build_metrics(services: Services, _own: Any, adapter: Any) -> Work:
     return MetricsAnalysis(adapter, _statistics(), experiment.reliability.stats, seed=experiment.seed)
 
 
+def _directions(services: Services) -> Mapping[str, str] | None:
+    metrics = services.prepared.stage_options.get("analysis_metrics")
+    return None if metrics is None else metrics[1][0].directions
+
+
 def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
     from .actors.stages.bench import Bench
 
@@ -410,6 +415,7 @@ def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
         model=services.model,
         baselines=services.baselines,
         seed=experiment.seed,
+        directions=_directions(services),
     )
 
 

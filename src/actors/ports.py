@@ -10,7 +10,7 @@ They must therefore not touch shared state, and they must not keep what they are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -214,6 +214,12 @@ class MetricsAdapter(Protocol):
 
     Options: ClassVar[type[msgspec.Struct]]
 
+    directions: ClassVar[Mapping[str, str]]
+    """Scores that are not "higher is better": "lower", or "none" for those that are neither."""
+
+    unbounded: ClassVar[frozenset[str]]
+    """Scores that may lie outside [0, 1]."""
+
     def score(self, sample: Sample, output: Output) -> OutputScores | None:
         """Scores of one output; None when this adapter is a no-op."""
         ...
@@ -279,8 +285,12 @@ class Statistics(Protocol):
         method: str,
         config: StatsConfig,
         seed: int,
+        bounded: bool = False,
     ) -> Metric:
-        """Mean of the defined values with its interval (clustered where clusters are given)."""
+        """Mean of the defined values with its interval (clustered where clusters are given).
+
+        ``bounded``: the scores cannot lie outside [0, 1], so the interval does not either.
+        """
         ...
 
     def compare(

@@ -174,6 +174,7 @@ class Comparison(Message, frozen=True):
     mean_baseline: float | None
     difference: float | None
     interval: Interval | None = None
+    higher_is_better: bool = True
     effect: EffectSize | None = None
     tests: tuple[TestResult, ...] = ()
     verdict: Literal["better", "worse", "undecided", "no_data"] = "no_data"

@@ -65,7 +65,14 @@ class MetricsAnalysis:
 
     def _summarize(self) -> tuple[list[Metric], dict[str, object]]:
         figures = [
-            summarize_column(self._statistics, columns, name, self._config, self._seed)
+            summarize_column(
+                self._statistics,
+                columns,
+                name,
+                self._config,
+                self._seed,
+                bounded=name not in self._adapter.unbounded,
+            )
             for columns in self._columns.values()
             for name in columns.names()
         ]
@@ -76,7 +83,7 @@ class MetricsAnalysis:
 
 
 def summarize_column(
-    statistics: Statistics, columns: Columns, name: str, config: StatsConfig, seed: int
+    statistics: Statistics, columns: Columns, name: str, config: StatsConfig, seed: int, *, bounded: bool
 ) -> Metric:
     """Mean of one column with its interval, labelled with the system."""
     metric = statistics.summarize(
@@ -86,5 +93,6 @@ def summarize_column(
         method=columns.method(name),
         config=config,
         seed=seed,
+        bounded=bounded,
     )
     return msgspec.structs.replace(metric, system=columns.system)

@@ -8,9 +8,10 @@ Outputs that failed stay in, with the scores that an empty answer gets, so that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from ...messages.base import Message
@@ -31,7 +32,7 @@ class BenchOptions(Message, frozen=True):
 
     metrics: Annotated[
         tuple[str, ...],
-        Meta(description="Metrics compared with the baselines; default: all that both systems have."),
+        Meta(description="Metrics compared with the baselines; default: all that have a better side."),
     ] = ()
 
 
@@ -49,6 +50,7 @@ class Bench:
         model: str,
         baselines: Sequence[str],
         seed: int,
+        directions: Mapping[str, str] | None = None,
     ) -> None:
         self._statistics = statistics
         self._config = config
@@ -56,6 +58,7 @@ class Bench:
         self._model = model
         self._baselines = tuple(baselines)
         self._seed = seed
+        self._directions = directions or {}
         self._clusters = ClusterIndex()
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
 
@@ -105,7 +108,7 @@ class Bench:
 
     def _compute(self) -> tuple[list[Metric], list[Comparison], list[Distribution]]:
         figures = [
-            summarize_column(self._statistics, columns, name, self._config, self._seed)
+            summarize_column(self._statistics, columns, name, self._config, self._seed, bounded=True)
             for columns in self._columns.values()
             for name in ("exact_match", "token_f1")
         ]
@@ -123,11 +126,11 @@ class Bench:
     def _compared(self, baseline: str) -> list[str]:
         both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
         if not self._options.metrics:
-            return both
+            return [name for name in both if self._directions.get(name) != "none"]
         return [name for name in self._options.metrics if name in both]
 
     def _compare(self, metric: str, baseline: str) -> Comparison:
-        return self._statistics.compare(
+        comparison = self._statistics.compare(
             metric,
             self._columns[self._model].values(metric),
             self._columns[baseline].values(metric),
@@ -136,3 +139,5 @@ class Bench:
             config=self._config,
             seed=self._seed,
         )
+        higher = self._directions.get(metric) != "lower"
+        return msgspec.structs.replace(comparison, higher_is_better=higher)

@@ -7,7 +7,7 @@ Found by the registry for the stage ``analysis_metrics``. The scores themselves 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -52,6 +52,15 @@ class CnsMetrics:
     """Implements ``ports.MetricsAdapter``."""
 
     Options: ClassVar[type[msgspec.Struct]] = CnsMetricsOptions
+    directions: ClassVar[Mapping[str, str]] = {
+        "citation_hallucination_rate": "lower",
+        "citation_abstained": "lower",
+        "beta1": "lower",
+        "cycle_count": "lower",
+        "polarity_conflict": "lower",
+        "chirality": "none",  # a property of the text, not of the quality of an answer
+    }
+    unbounded: ClassVar[frozenset[str]] = frozenset({"beta1", "cycle_count"})
 
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._entailment = _entailment(options)

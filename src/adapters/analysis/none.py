@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -33,6 +34,8 @@ class NoMetrics:
     """Implements ``ports.MetricsAdapter`` without a score."""
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    directions: ClassVar[Mapping[str, str]] = {}
+    unbounded: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, options: NoOptions) -> None:
         del options

@@ -17,6 +17,7 @@ __all__ = [
     "compared_first",
     "facts",
     "headline",
+    "metric_label",
     "model_name",
     "systems",
     "verdicts",
@@ -111,10 +112,15 @@ def verdicts(report: RunReport) -> list[str]:
     return [_metric_line(metric) for metric in own[:MAX_VERDICTS]]
 
 
+def metric_label(comparison: Comparison) -> str:
+    """Name of the metric, and its direction where that is not the usual one."""
+    return comparison.metric if comparison.higher_is_better else f"{comparison.metric} (lower is better)"
+
+
 def _comparison_line(comparison: Comparison) -> str:
-    start = f"{comparison.metric}: {comparison.verdict.replace('_', ' ')} than {comparison.baseline}"
-    if comparison.verdict in ("undecided", "no_data"):
-        start = f"{comparison.metric}: {comparison.verdict.replace('_', ' ')} against {comparison.baseline}"
+    joint = "against" if comparison.verdict in ("undecided", "no_data") else "than"
+    verdict = comparison.verdict.replace("_", " ")
+    start = f"{metric_label(comparison)}: {verdict} {joint} {comparison.baseline}"
     if comparison.difference is None:
         return f"{start}."
     return (

@@ -10,7 +10,7 @@ from ...messages.findings import Comparison, Metric, TestResult
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
-from .overview import all_comparisons, all_figures, compared_first, systems
+from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
@@ -139,7 +139,7 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
         adjusted = None if test is None else test.p_value if test.p_adjusted is None else test.p_adjusted
         rows.append(
             (
-                Cell(comparison.metric),
+                Cell(metric_label(comparison)),
                 Cell(comparison.baseline),
                 Cell(figure(comparison.difference), detail=interval_text(comparison.interval)),
                 Cell(
@@ -177,7 +177,7 @@ def _pairs(comparison: Comparison) -> str:
 def _test_table(comparisons: Sequence[Comparison]) -> Table:
     rows = tuple(
         (
-            Cell(comparison.metric),
+            Cell(metric_label(comparison)),
             Cell(comparison.baseline),
             Cell(test.name),
             Cell(figure(test.statistic)),

@@ -105,13 +105,10 @@ def student_interval(estimate: Estimate, level: float) -> Interval | None:
     return Interval(low=estimate.mean - half, high=estimate.mean + half, level=level, method=estimate.method)
 
 
-def cut_to_unit(interval: Interval | None, values: Sequence[float]) -> Interval | None:
-    """The interval without what lies outside [0, 1], where every score lies inside.
-
-    A mean of such scores cannot lie outside, so nothing is lost: the covered share stays the same.
-    """
-    if interval is None or not (min(values) >= 0 and max(values) <= 1):
-        return interval
+def cut_to_unit(interval: Interval | None) -> Interval | None:
+    """The interval of a mean that lies in [0, 1], without what lies outside; its coverage stays the same."""
+    if interval is None:
+        return None
     low, high = max(0.0, interval.low), min(1.0, interval.high)
     if (low, high) == (interval.low, interval.high):
         return interval

@@ -39,6 +39,7 @@ class PairedStatistics:
         method: str,
         config: StatsConfig,
         seed: int,  # noqa: ARG002 - nothing here is random
+        bounded: bool = False,
     ) -> Metric:
         """Mean of the defined values: Wilson for independent 0/1 scores, else t; CR1 with clusters.
 
@@ -50,14 +51,15 @@ class PairedStatistics:
             return Metric(name=name, value=None, n=0, method=method, reason=reason)
         estimate = estimate_mean(kept, kept_clusters)
         if estimate.clusters is None and is_binary(kept):
-            interval = wilson_interval(int(sum(kept)), len(kept), config.confidence_level)
-            return Metric(name=name, value=estimate.mean, n=estimate.n, method=method, interval=interval)
+            wilson = wilson_interval(int(sum(kept)), len(kept), config.confidence_level)
+            return Metric(name=name, value=estimate.mean, n=estimate.n, method=method, interval=wilson)
+        interval = student_interval(estimate, config.confidence_level)
         return Metric(
             name=name,
             value=estimate.mean,
             n=estimate.n,
             method=method,
-            interval=cut_to_unit(student_interval(estimate, config.confidence_level), kept),
+            interval=cut_to_unit(interval) if bounded else interval,
             reason=estimate.reason,
         )
 
@@ -173,6 +175,7 @@ def _decide(comparison: Comparison, adjusted: dict[str, float], config: StatsCon
     decided = msgspec.structs.replace(comparison, tests=tests)
     if comparison.difference is not None and primary is not None and primary.significant:
         direction = _direction(primary, comparison.n, comparison.difference)
+        direction = direction if comparison.higher_is_better else -direction
         verdict = "better" if direction > 0 else "worse" if direction < 0 else "undecided"
         decided = msgspec.structs.replace(decided, verdict=verdict)
     text = f"{decision(decided, primary, config)} {comparison.summary}".strip()

@@ -279,3 +279,35 @@ def test_the_worst_and_the_best_samples_are_shown_ties_by_order() -> None:
 def test_a_sample_that_is_worst_and_best_is_shown_once() -> None:
     picker = ExcerptPicker(ReportOptions(excerpts=3), "model", ("f1",))
     assert picked(picker, [ranked("r1", 0.5)]) == [("worst", "r1", 0.5)]
+
+
+async def test_fewer_hallucinated_citations_are_better() -> None:
+    work = Bench(
+        PairedStatistics(),
+        StatsConfig(iterations=100),
+        BenchOptions(metrics=("citation_hallucination_rate",)),
+        model="model",
+        baselines=("base",),
+        seed=1,
+        directions={"citation_hallucination_rate": "lower"},
+    )
+    rates = [("model", 0.0), ("base", 1.0)]
+    scores = tuple(OutputScores(system=s, scores={"citation_hallucination_rate": v}) for s, v in rates)
+    rows = [answered(f"r{i}", "x", "y") for i in range(12)]
+    await work.process([Sample(example=r.example, outputs=r.outputs, scores=scores) for r in rows])
+    (comparison,) = (await work.finish(())).comparisons
+    assert (comparison.difference, comparison.verdict) == (-1.0, "better")
+
+
+async def test_a_score_without_a_better_side_is_compared_only_when_asked_for() -> None:
+    work = Bench(
+        PairedStatistics(),
+        StatsConfig(iterations=100),
+        BenchOptions(),
+        model="model",
+        baselines=("base",),
+        seed=1,
+        directions={"exact_match": "none"},
+    )
+    await work.process([answered(f"r{i}", "gold", "wrong") for i in range(3)])
+    assert {c.metric for c in (await work.finish(())).comparisons} == {"token_f1"}

@@ -58,7 +58,7 @@ def test_rates_get_wilson_and_scores_get_t() -> None:
 def test_clustered_rates_get_cr1() -> None:
     metric = summarize([1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0, 0, 0, 1, 1, 1])
     assert metric.interval is not None
-    assert metric.interval.method == "CR1 over 2 clusters, t(1), cut to [0, 1]"
+    assert metric.interval.method == "CR1 over 2 clusters, t(1)"
 
 
 def test_an_infinite_score_is_refused() -> None:

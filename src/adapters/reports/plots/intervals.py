@@ -12,7 +12,7 @@ from ....messages.findings import Comparison, Interval
 from ....messages.report import RunReport
 from ..numbers import figure as number
 from ..numbers import interval_text, percent
-from ..overview import all_comparisons, all_figures, compared_first, systems
+from ..overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .figure import (
     INK,
     MARKERS,
@@ -102,7 +102,7 @@ def draw_differences(report: RunReport) -> list[Plot]:
     with plot_style():
         svg = to_svg(_panels(dots, _panel_rows(dots, shared=(-1.0, 1.0)), zero=True), "differences")
     caption = (
-        f"Model minus baseline with its {level} interval; right of the zero line the model is better."
+        f"Model minus baseline with its {level} interval; right of the zero line the model scores higher."
         f" Filled dots are decided after correction, hollow ones are not.{left_out}"
     )
     words = "; ".join(
@@ -113,7 +113,8 @@ def draw_differences(report: RunReport) -> list[Plot]:
 
 
 def _difference_dot(comparison: Comparison, *, named: bool) -> Dot:
-    row = f"{comparison.metric} · {comparison.baseline}" if named else comparison.metric
+    metric = metric_label(comparison)
+    row = f"{metric} · {comparison.baseline}" if named else metric
     decided = comparison.verdict in TONES
     colour = TONES.get(comparison.verdict, MUTED)
     return Dot(row, 0, comparison.difference or 0.0, comparison.interval, colour, filled=decided)
