@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from anyio import to_process
 
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample, StageResult
+from ..offload import in_process
 from ..ports import Summary, TdaAdapter
 
 __all__ = ["Reservoir", "TdaValidation"]
@@ -151,4 +151,4 @@ async def _in_thread(adapter: TdaAdapter, points: list[Any], system: str) -> Per
 
 
 async def _in_process(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:
-    return await to_process.run_sync(_persistence, adapter, points, system, cancellable=True)
+    return await in_process(_persistence, adapter, points, system)
