@@ -26,6 +26,7 @@ from .messages.checks import check_experiment
 from .messages.decoding import collect, unknown_key
 from .messages.errors import CrucibleError, ExperimentError, Problem
 from .messages.experiment import BackendRef, Experiment, StageDef
+from .messages.findings import Issue
 from .messages.flow import StageResult
 from .messages.paths import child, item
 from .messages.report import Excerpt, RunReport
@@ -60,6 +61,7 @@ class Services:
     workdir: Path
     sink: ReportSink
     compose_report: Callable[[Sequence[StageResult], tuple[Excerpt, ...]], RunReport]
+    quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
 
     @property
     def experiment(self) -> Experiment:
@@ -301,11 +303,16 @@ def _build_data_load(services: Services, own: Any, _adapter: Any) -> Any:
     return DataLoad(services.dataset, own)
 
 
-def _build_data_checks(_services: Services, own: Any, _adapter: Any) -> Work:
+def _build_data_checks(services: Services, own: Any, _adapter: Any) -> Work:
     from .actors.stages.data_checks import DataChecks
     from .adapters.expectations import ExpectationSuite
 
-    return DataChecks(ExpectationSuite(own), max_violations=own.max_violations, fail_fast=own.fail_fast)
+    return DataChecks(
+        ExpectationSuite(own),
+        max_violations=own.max_violations,
+        fail_fast=own.fail_fast,
+        quarantine=services.quarantine,
+    )
 
 
 def _guard_options() -> type[msgspec.Struct]:

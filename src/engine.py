@@ -260,6 +260,7 @@ def open_dataset(prepared: Prepared) -> Any:
 
 def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitStack) -> RunPlan:
     from .adapters.reports import FileReportSink
+    from .adapters.reports.quarantine import QuarantineFile
     from .adapters.tracing import TraceFiles
 
     experiment = prepared.experiment
@@ -289,8 +290,15 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
         dataset.close()
         sink.abandon()
 
+    quarantine = QuarantineFile(handle.folder)
+    quarantine.add_bad_rows(dataset.bad_rows)
     services = Services(
-        prepared=prepared, dataset=dataset, workdir=handle.folder, sink=sink, compose_report=compose
+        prepared=prepared,
+        dataset=dataset,
+        workdir=handle.folder,
+        sink=sink,
+        compose_report=compose,
+        quarantine=quarantine.add,
     )
     return RunPlan(
         run_id=handle.run_id,

@@ -7,7 +7,7 @@ A row that fails is quarantined: it goes no further and is listed with file and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...messages.errors import DatasetError
 from ...messages.findings import Issue
@@ -24,8 +24,17 @@ class DataChecks:
 
     restartable = False  # a suite remembers the rows it saw; seeing them twice would make duplicates
 
-    def __init__(self, suite: Expectations, *, max_violations: int = 0, fail_fast: bool = False) -> None:
+    def __init__(
+        self,
+        suite: Expectations,
+        *,
+        max_violations: int = 0,
+        fail_fast: bool = False,
+        quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None,
+    ) -> None:
+        """``quarantine`` stores the issues of rows that are set aside; blocking."""
         self._suite = suite
+        self._store = quarantine
         self._max_violations = max_violations
         self._fail_fast = fail_fast
         self._issues: list[Issue] = []
@@ -36,6 +45,8 @@ class DataChecks:
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples without issues."""
         issues = await asyncio.to_thread(self._suite.check, [sample.example for sample in samples])
+        if any(issues):
+            await asyncio.to_thread(self._store, [issue for found in issues for issue in found])
         passed = []
         for sample, found in zip(samples, issues, strict=True):
             self._total += 1

@@ -23,7 +23,7 @@ from crucible.adapters.guardrails import GuardOptions, RuleGuard
 from crucible.adapters.statistics import PairedStatistics
 from crucible.messages.errors import DatasetError
 from crucible.messages.experiment import StatsConfig
-from crucible.messages.findings import OutputScores, SurrogateScore
+from crucible.messages.findings import Issue, OutputScores, SurrogateScore
 from crucible.messages.flow import Sample
 from crucible.messages.records import Example, Output
 
@@ -47,10 +47,13 @@ def claims(*texts: str) -> str:
 # data_checks
 
 
-def checks(**options: Any) -> DataChecks:
+def checks(stored: list[Issue] | None = None, **options: Any) -> DataChecks:
     decoded = DataCheckOptions(required_fields=("input", "reference"), **options)
     return DataChecks(
-        ExpectationSuite(decoded), max_violations=decoded.max_violations, fail_fast=decoded.fail_fast
+        ExpectationSuite(decoded),
+        max_violations=decoded.max_violations,
+        fail_fast=decoded.fail_fast,
+        quarantine=(list[Issue]() if stored is None else stored).extend,
     )
 
 
@@ -61,6 +64,12 @@ async def test_a_row_that_fails_is_set_aside_and_listed_with_file_and_line() -> 
     result = await work.finish(())
     assert (result.metrics["total"], result.metrics["quarantined"]) == (3, 1)
     assert [(i.source, i.line, i.field) for i in result.issues] == [("f.jsonl", 2, "reference")]
+
+
+async def test_every_issue_is_stored_at_once() -> None:
+    stored: list[Issue] = []
+    await checks(stored, max_violations=9).process([sample("r1"), sample("r2", reference=None)])
+    assert [(issue.example_id, issue.line) for issue in stored] == [("r2", 2)]
 
 
 async def test_more_bad_rows_than_tolerated_are_an_input_error_with_the_first_place() -> None:
