@@ -7,6 +7,7 @@ decodes it. Lines end with LF or CR LF, as every server known writes them; a lon
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -23,18 +24,22 @@ class EventParser:
     """Cuts a stream of bytes into the data of events (WHATWG, server-sent events)."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The data of the events that this piece completes."""
-        *lines, self._rest = (self._rest + piece).split(b"\n") if b"\n" in piece else (self._rest + piece,)
+        self._rest += piece
+        if b"\n" not in piece:
+            return
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
         for line in lines:
             yield from self._line(line.removesuffix(b"\r"))
 
     def finish(self) -> Iterator[bytes]:
         """The data of an event whose empty line never came."""
-        yield from self._line(self._rest.removesuffix(b"\r"))
+        yield from self._line(bytes(self._rest).removesuffix(b"\r"))
         yield from self._line(b"")
 
     def _line(self, line: bytes) -> Iterator[bytes]:
@@ -66,7 +71,7 @@ class Chunk(msgspec.Struct):
     choices: list[ChunkChoice] = []
     usage: TokenCounts | None = None
     model: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 class Partial:
@@ -103,7 +108,7 @@ class Assembly:
             chunk = self._decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedReplyError(f"a piece of the streamed reply makes no sense: {error}") from error
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if chunk.error is not None:
             self.error = data
             return False
         self._usage = chunk.usage or self._usage
