@@ -379,5 +379,8 @@ def write_result(folder: Path, result: RunResult) -> None:
     """Leave ``run.json``: status, failure, stage results and artefacts, whatever the outcome."""
     target = folder / "run.json"
     waiting = folder / ".run.json"
-    waiting.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
-    waiting.replace(target)
+    try:
+        waiting.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        waiting.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror}") from None

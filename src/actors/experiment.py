@@ -33,7 +33,16 @@ from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.trace import Span
 from .ports import SpanExporter
-from .runtime import Actor, ActorRef, ChildFailed, Directive, RestartIntensity, SupervisionPolicy, handler
+from .runtime import (
+    Actor,
+    ActorCrashed,
+    ActorRef,
+    ChildFailed,
+    Directive,
+    RestartIntensity,
+    SupervisionPolicy,
+    handler,
+)
 from .stage import Tally, Wiring
 from .trace import CloseTrace, TraceActor
 
@@ -161,13 +170,11 @@ class ExperimentSupervisor(Actor):
     async def on_failed(self, message: ChildFailed) -> None:
         """End the run when a stage is beyond help."""
         name = message.child.name
-        self.errors.append(message.reason)
         if message.directive == "restart" or self._ending:
+            self.errors.append(message.reason)
             return
-        reason = reason_of(message.reason, name)
-        self._outcome.failed_stage, self._outcome.reason = name, reason
-        self._outcome.failure_kind = kind_of(message.reason)
-        self._plan.publish(StageFailed(stage=name, reason=reason))
+        self._fail(name, message.reason)
+        self._plan.publish(StageFailed(stage=name, reason=self._outcome.reason or ""))
         await self._end()
 
     @handler
@@ -207,10 +214,26 @@ class ExperimentSupervisor(Actor):
         self.context.stop_self()
 
     async def _finish(self) -> None:
-        result = self._result(await asyncio.to_thread(self._plan.artifacts))
-        await asyncio.to_thread(self._plan.save, result)
-        self._finished = True
-        self._plan.publish(RunCompleted(result=result))
+        result = self._result(())
+        try:
+            result = self._result(await asyncio.to_thread(self._plan.artifacts))
+            await asyncio.to_thread(self._plan.save, result)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for the run must hear of it
+            self._fail("results", error)
+            result = self._result(result.artifacts)
+        finally:
+            self._finished = True
+            self._plan.publish(RunCompleted(result=result))
+
+    def _fail(self, where: str, error: BaseException) -> None:
+        """Note why the run failed, unless it has ended otherwise already."""
+        if isinstance(error, ActorCrashed) and error.__cause__ is not None:
+            error = error.__cause__
+        self.errors.append(error)
+        outcome = self._outcome
+        if outcome.failed_stage is None and not outcome.cancelled:
+            outcome.failed_stage, outcome.reason = where, reason_of(error, where)
+            outcome.failure_kind = kind_of(error)
 
     async def on_stop(self) -> None:
         """Whatever ends this actor, the run has a result."""
@@ -218,11 +241,20 @@ class ExperimentSupervisor(Actor):
             self._ending = True
             self._outcome.cancelled = True
             self._outcome.reason = "the supervisor of the run was stopped"
-            await asyncio.to_thread(self._plan.close)
+            await self._close()
             await self._finish()
 
     async def _close(self) -> None:
+        for close in (self._close_files, self._close_trace):
+            try:
+                await close()
+            except Exception as error:  # noqa: BLE001 - the run has a result even if its files cannot be closed
+                self._fail("results", error)
+
+    async def _close_files(self) -> None:
         await asyncio.to_thread(self._plan.close)
+
+    async def _close_trace(self) -> None:
         if self._trace is not None:
             for span in self._stage_spans():
                 await self._trace.tell(span)

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -215,6 +216,40 @@ def test_a_bug_of_the_engine_gets_one_line_and_leaves_no_folder(
     assert (ran.code, ran.out, len(ran.lines)) == (1, "", 1)
     assert ran.err.startswith("crucible: internal error: KeyError: 'planted' (test_run_command.py:")
     assert bench.runs() == []
+
+
+def disk_is_full(*_arguments: object) -> None:
+    raise crucible.InputError("the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("crucible.engine.write_result", "results: the disk is full"),
+        ("crucible.adapters.tracing.TraceFiles.export", "results: the disk is full"),
+        ("crucible.adapters.tracing.TraceFiles.close", "results: the disk is full"),
+        ("crucible.adapters.reports.FileReportSink.abandon", "results: the disk is full"),
+        ("crucible.adapters.reports.FileReportSink.finish", "report: the disk is full"),
+        ("crucible.adapters.reports.FileReportSink.write_samples", "report: the disk is full"),
+    ],
+)
+def test_a_run_whose_files_cannot_be_written_fails_and_ends(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, broken: str, said: str
+) -> None:
+    monkeypatch.setattr(broken, disk_is_full)
+    ran = bench.run(bench.experiment(), "--quiet")
+    (folder,) = bench.runs()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"crucible: run failed: {said} (what it wrote is in {folder})\n"
+
+
+async def test_a_run_whose_folder_disappears_fails_and_ends(bench: Workbench) -> None:
+    async with crucible.Supervisor(out=bench.out) as supervisor:
+        run = await supervisor.submit(load_experiment(bench.experiment()), base=bench.folder)
+        shutil.rmtree(run.folder)
+        result = await run.result()
+    assert result.status == "failed"
+    assert "No such file or directory" in (result.failure or "")
 
 
 # terminals and pipes
