@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -26,8 +28,9 @@ from ....messages.errors import (
 )
 from .address import Origin, is_loopback, parse_base_url
 from .http1 import Connection
+from .http2 import OpenStream
 from .options import OpenAIOptions
-from .pool import Pool
+from .pool import LONGEST_IDLE_S, Pool
 from .secret import Secret
 
 __all__ = ["HttpClient", "HttpReply"]
@@ -171,6 +174,47 @@ class PooledStream(httpx.AsyncByteStream):
             self._pool.release(connection)
 
 
+class ResettingTransport(httpx.AsyncBaseTransport):
+    """httpx's own transport, which tells an HTTP/2 server when a request is given up."""
+
+    def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; a request that fails or is cancelled is reset."""
+        opened = OpenStream(self._inner._pool)
+        request.extensions = {**request.extensions, "trace": opened.trace}
+        try:
+            response = await self._inner.handle_async_request(request)
+        except BaseException:
+            await opened.reset()
+            raise
+        response.stream = ResettingStream(response.stream, opened)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._inner.aclose()
+
+
+class ResettingStream(httpx.AsyncByteStream):
+    """A reply's body; what was not read when it is closed is not wanted."""
+
+    def __init__(self, inner: Any, opened: OpenStream) -> None:
+        self._inner = inner
+        self._opened = opened
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._inner:
+            yield piece
+        self._opened.finished = True
+
+    async def aclose(self) -> None:
+        """Reset the stream unless it has ended."""
+        await self._opened.reset()
+        await self._inner.aclose()
+
+
 def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTransport:
     has_h2 = importlib.util.find_spec("h2") is not None
     if options.http2 is True and not has_h2:
@@ -183,7 +227,8 @@ def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTranspo
         return PooledTransport(
             Pool(origin, tls=tls, most=options.max_connections, connect_timeout_s=options.connect_timeout_s)
         )
-    return httpx.AsyncHTTPTransport(
+    logging.getLogger("hpack").setLevel(logging.WARNING)  # its debug lines would show the key
+    inner = httpx.AsyncHTTPTransport(
         verify=tls if tls is not None else False,
         http1=not http2 or secure,
         http2=http2,
@@ -191,9 +236,10 @@ def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTranspo
         limits=httpx.Limits(
             max_connections=options.max_connections,
             max_keepalive_connections=options.max_connections,
-            keepalive_expiry=4.0,
+            keepalive_expiry=LONGEST_IDLE_S,
         ),
     )
+    return ResettingTransport(inner)
 
 
 def ssl_context() -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from ....messages.errors import BackendError, ConnectionFailedError
 from .address import Origin, is_refused_address
 from .http1 import Connection
 
-__all__ = ["Pool"]
+__all__ = ["LONGEST_IDLE_S", "Pool"]
 
 LONGEST_IDLE_S = 4.0
 """Common servers close an idle connection after 5 s; a request sent into that would be lost."""
