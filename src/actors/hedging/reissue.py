@@ -29,8 +29,8 @@ _GRID = 256
 delay and latency can fall where no latency was observed."""
 
 _SLACK = 0.02
-"""How much later than the best t may be for a later delay: a later, surer duplicate helps the far tail, which
-one that is sent with a small probability does not."""
+"""How much later than the best t may be for a surer duplicate (a later delay with a larger q): one that is
+sent with a small probability does nothing for the tail beyond the target."""
 
 
 class Reissue(NamedTuple):
@@ -82,16 +82,16 @@ def best_reissue(first: SurvivalCurve, copy: SurvivalCurve, budget: float, share
                 break
             best = Reissue(delay, probability, goals[goal], probability * slower)
             goal += 1
-    return best and _latest(first, copy, budget, share, best)
+    return best and _surest(first, copy, budget, share, best)
 
 
-def _latest(first: SurvivalCurve, copy: SurvivalCurve, budget: float, share: float, best: Reissue) -> Reissue:
-    """The latest delay that still reaches the share within the slack."""
+def _surest(first: SurvivalCurve, copy: SurvivalCurve, budget: float, share: float, best: Reissue) -> Reissue:
+    """The surest duplicate that still reaches the share within the slack."""
     goal = best.reached_s * (1 + _SLACK)
     at_copy = _Falling(copy, goal)
     open_ = first.longer_than(goal)
     for delay, slower in zip(first.times, first.survival, strict=True):
-        if delay >= goal or slower <= 0.0:
+        if delay >= goal or slower <= 0.0 or best.probability >= 1.0:
             break
         if delay > best.delay_s:
             probability = min(1.0, budget / slower)
