@@ -255,10 +255,15 @@ class ExperimentSupervisor(Actor):
         await asyncio.to_thread(self._plan.close)
 
     async def _close_trace(self) -> None:
-        if self._trace is not None:
+        if self._trace is None:
+            return
+        try:
             for span in self._stage_spans():
                 await self._trace.tell(span)
             await self._trace.ask(CloseTrace(), timeout=60.0)
+        finally:  # the trace actor may have crashed
+            for exporter in self._plan.exporters:
+                await asyncio.to_thread(exporter.close)
 
     def _stage_spans(self) -> list[Span]:
         status: Any = "ok" if self._outcome.reason is None else "error"

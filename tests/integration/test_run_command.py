@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 import crucible
+import crucible.adapters.reports
+import crucible.adapters.tracing
+import crucible.engine
 from crucible.actors.stages.bench import Bench
 from crucible.messages.experiment_file import load_experiment
 from crucible.messages.flow import Sample
@@ -218,25 +221,36 @@ def test_a_bug_of_the_engine_gets_one_line_and_leaves_no_folder(
     assert bench.runs() == []
 
 
-def disk_is_full(*_arguments: object) -> None:
-    raise crucible.InputError("the disk is full")
+def fill_disk(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Let a function do its work, so that files are closed, and then fail."""
+    target: Any = crucible
+    *owners, name = where.split(".")
+    for owner in owners:
+        target = getattr(target, owner)
+    works = getattr(target, name)
+
+    def fails(*arguments: Any) -> None:
+        works(*arguments)
+        raise crucible.InputError("the disk is full")
+
+    monkeypatch.setattr(target, name, fails)
 
 
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("crucible.engine.write_result", "results: the disk is full"),
-        ("crucible.adapters.tracing.TraceFiles.export", "results: the disk is full"),
-        ("crucible.adapters.tracing.TraceFiles.close", "results: the disk is full"),
-        ("crucible.adapters.reports.FileReportSink.abandon", "results: the disk is full"),
-        ("crucible.adapters.reports.FileReportSink.finish", "report: the disk is full"),
-        ("crucible.adapters.reports.FileReportSink.write_samples", "report: the disk is full"),
+        ("engine.write_result", "results: the disk is full"),
+        ("adapters.tracing.TraceFiles.export", "results: the disk is full"),
+        ("adapters.tracing.TraceFiles.close", "results: the disk is full"),
+        ("adapters.reports.FileReportSink.abandon", "results: the disk is full"),
+        ("adapters.reports.FileReportSink.finish", "report: the disk is full"),
+        ("adapters.reports.FileReportSink.write_samples", "report: the disk is full"),
     ],
 )
 def test_a_run_whose_files_cannot_be_written_fails_and_ends(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, broken: str, said: str
 ) -> None:
-    monkeypatch.setattr(broken, disk_is_full)
+    fill_disk(monkeypatch, broken)
     ran = bench.run(bench.experiment(), "--quiet")
     (folder,) = bench.runs()
     assert (ran.code, ran.out) == (2, "")

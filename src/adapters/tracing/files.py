@@ -25,5 +25,10 @@ class TraceFiles:
             exporter.export(spans)
 
     def close(self) -> list[Artifact]:
-        """Complete both files. Idempotent."""
-        return [artifact for exporter in self._exporters for artifact in exporter.close()]
+        """Complete both files, the second even if the first cannot be completed. Idempotent."""
+        first, second = self._exporters
+        try:
+            done = first.close()
+        finally:
+            more = second.close()
+        return [*done, *more]
