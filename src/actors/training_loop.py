@@ -103,6 +103,7 @@ async def train(
                         epoch=outcome.steps / per_epoch,
                         loss=step.loss_sum / step.weight_sum,
                         split="train",
+                        weight=step.weight_sum,
                         learning_rate=rate,
                     )
                 )
@@ -152,5 +153,8 @@ async def _note_held_out(
     if weight_sum == 0:
         return None
     loss = loss_sum / weight_sum
-    outcome.losses.append(LossPoint(step=outcome.steps, epoch=float(epoch), loss=loss, split="validation"))
+    point = LossPoint(
+        step=outcome.steps, epoch=float(epoch), loss=loss, split="validation", weight=weight_sum
+    )
+    outcome.losses.append(point)
     return loss

@@ -52,6 +52,8 @@ class LossPoint(Message, frozen=True):
     epoch: float
     loss: float
     split: Literal["train", "validation"]
+    weight: float = 1.0
+    """Units (tokens, labels, ...) that the mean is over: means of several points are weighted by it."""
     learning_rate: float | None = None
 
 

@@ -40,7 +40,8 @@ def print_summary(result: RunResult, folder: Path) -> None:
             print(comparison_line(comparison))
     print(f"{result.status} in {result.seconds:.1f} s: {folder}")
     for artifact in result.artifacts:
-        print(f"  {artifact.path}")
+        if "/" not in artifact.name:
+            print(f"  {artifact.path}")
 
 
 def _print_figures(figures: list[Metric], systems: list[str]) -> None:

@@ -90,18 +90,22 @@ def _loss_table(points: Sequence[LossPoint]) -> Table:
     rows = []
     for epoch in sorted({_epoch(point) for point in points}):
         here = [point for point in points if _epoch(point) == epoch]
-        train = [point.loss for point in here if point.split == "train"]
+        train = [point for point in here if point.split == "train"]
         held_out = [point.loss for point in here if point.split == "validation"]
         rows.append(
             (
                 Cell(count(epoch)),
                 Cell(count(max(point.step for point in here))),
-                Cell(figure(math.fsum(train) / len(train)) if train else NONE),
+                Cell(figure(_mean_loss(train)) if train else NONE),
                 Cell(figure(held_out[-1]) if held_out else NONE),
             )
         )
     heads = ("epoch", "last step", "training loss, mean", "held-out loss")
     return Table("Loss by epoch", heads, tuple(rows), frozenset({0, 1, 2, 3}))
+
+
+def _mean_loss(points: Sequence[LossPoint]) -> float:
+    return math.fsum(p.loss * p.weight for p in points) / math.fsum(p.weight for p in points)
 
 
 def topology_section(report: RunReport) -> Section | None:
