@@ -19,7 +19,7 @@ REPLY = {"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason":
 
 
 class Http2Server(asyncio.Protocol):
-    """Answers every request but the first to /hang, which it leaves open."""
+    """Answers at once, but leaves the first request to /hang open."""
 
     def __init__(self, seen: list[Http2Server], hanging: asyncio.Event) -> None:
         self.h2 = connection.H2Connection(config=config.H2Configuration(client_side=False))
