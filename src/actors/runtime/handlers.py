@@ -31,6 +31,7 @@ class Behaviour:
         "has_on_restart",
         "has_on_start",
         "has_on_stop",
+        "row_of",
         "synchronous",
         "table",
     )
@@ -45,6 +46,7 @@ class Behaviour:
         has_on_child_failure: bool,
     ) -> None:
         self.table = table
+        self.row_of = table.get  # for exact types; looked up once
         self.synchronous = not any(is_async for _, is_async in table.values())
         self.has_on_start = has_on_start
         self.has_on_stop = has_on_stop

@@ -76,7 +76,7 @@ class ActorRef:
         cancelled while it waits for room sends nothing. An actor that tells itself into its own full
         mailbox gets `MailboxFull`, as it would wait for ever.
         """
-        # `Cell.put` written out: this is the hot path.
+        # `Cell.put` and `RunQueue.schedule` written out: this is the hot path.
         cell = self._cell
         mailbox = cell.mailbox
         if mailbox is not None:
@@ -89,7 +89,11 @@ class ActorRef:
         elif cell.limit:
             cell.mailbox = mailbox = deque()
             mailbox.append(message)
-            cell.queue.schedule(cell)
+            cell.scheduled = True
+            queue = cell.queue
+            queue.cells.append(cell)
+            if not queue.attended:
+                queue.attend()
             return _ACCEPTED
         return cell.put_waiting(message)
 
@@ -99,7 +103,7 @@ class ActorRef:
         Raises:
             MailboxFull: there is no room, or other senders are already waiting for it.
         """
-        # `Cell.put` written out, as in `tell`.
+        # Written out as in `tell`.
         cell = self._cell
         mailbox = cell.mailbox
         if mailbox is not None:
@@ -112,7 +116,11 @@ class ActorRef:
         elif cell.limit:
             cell.mailbox = mailbox = deque()
             mailbox.append(message)
-            cell.queue.schedule(cell)
+            cell.scheduled = True
+            queue = cell.queue
+            queue.cells.append(cell)
+            if not queue.attended:
+                queue.attend()
             return
         if not cell.closed:
             raise MailboxFull(cell.path, cell.capacity)

@@ -17,7 +17,7 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Callable, Generator
-from contextvars import Context, copy_context
+from contextvars import Context
 from time import monotonic
 from typing import Any
 
@@ -47,36 +47,38 @@ class RunQueue:
         self._loop = loop
         self._name = name
         self._report = report
-        self._queue: deque[Cell] = deque()
+        self.cells: deque[Cell] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self.workers: set[asyncio.Task[None]] = set()
         self._drainer: asyncio.Task[Any] | None = None  # the worker in charge, perhaps suspended in a handler
-        self._coming = False  # some worker is certain to look at the queue soon
+        self.attended = False  # some worker is certain to look at the queue soon
         self._yielded = False  # the drainer is only letting the loop have a pass
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.cells)
 
     def schedule(self, cell: Cell) -> None:
         """Queue a cell for an activation. The caller knows that it is not queued yet."""
         cell.scheduled = True
-        self._queue.append(cell)
-        if not self._coming:
-            self._coming = True
-            drainer = self._drainer
-            if drainer is not None and asyncio.current_task() is drainer:
-                # It will go on by itself, unless the handler it is in suspends.
-                self._loop.call_soon(self._take_over)
-            elif self._idle and not self._idle[-1].done():
-                self._idle.pop().set_result(None)
-            else:
-                self._wake()
+        self.cells.append(cell)
+        if not self.attended:
+            self.attend()
+
+    def attend(self) -> None:
+        """Make sure that a worker looks at the queue soon."""
+        self.attended = True
+        drainer = self._drainer
+        if drainer is not None and asyncio.current_task() is drainer:
+            # It will go on by itself, unless the handler it is in suspends.
+            self._loop.call_soon(self._take_over)
+        else:
+            self._wake()
 
     def close(self) -> None:
         """Let idle workers end. Queued cells are not activated any more."""
         self._closed = True
-        self._queue.clear()
+        self.cells.clear()
         for idle in self._idle:
             if not idle.done():
                 idle.set_result(None)
@@ -84,8 +86,8 @@ class RunQueue:
     def _take_over(self) -> None:
         if self._yielded:
             return
-        self._coming = bool(self._queue) and not self._closed
-        if self._coming:
+        self.attended = bool(self.cells) and not self._closed
+        if self.attended:
             self._wake()
 
     def _wake(self) -> None:
@@ -94,7 +96,8 @@ class RunQueue:
             if not idle.done():
                 idle.set_result(None)
                 return
-        worker = self._loop.create_task(self._work(), name=f"{self._name}:worker", context=Context())
+        context = Context()
+        worker = self._loop.create_task(self._work(context), name=f"{self._name}:worker", context=context)
         self.workers.add(worker)
         worker.add_done_callback(self._ended)
 
@@ -104,45 +107,47 @@ class RunQueue:
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._report(error)
 
-    async def _work(self) -> None:  # noqa: C901  # the hot path is written out
+    async def _work(self, context: Context) -> None:  # noqa: C901  # the hot path is written out
         """Drain the queue, wait to be woken, and so on, until retired."""
         me = asyncio.current_task()
         assert me is not None
-        queue = self._queue
+        cells = self.cells
         try:
             while not self._closed:
-                self._coming = False
+                self.attended = False
                 self._drainer = me
                 activations = ACTIVATIONS_PER_PASS
                 started = monotonic()
                 deadline = started + PASS_SECONDS
-                while queue:
-                    cell = queue.popleft()
+                while cells:
+                    cell = cells.popleft()
                     cell.scheduled = False
                     state = cell.state
                     if state is _RUNNING and cell.behaviour.synchronous:
-                        run_synchronous(cell, me, deadline)
+                        activations, now = run_synchronous(
+                            cell, cells, me, context, activations, started, deadline
+                        )
                         used = False
                     elif state is _RUNNING or state is _STARTING:
-                        if queue and not self._coming:
-                            self._coming = True
+                        if cells and not self.attended:
+                            self.attended = True
                             self._loop.call_soon(self._take_over)
                         await run(cell, me, deadline)
                         used = me.cancelling() > 0
+                        now = monotonic()
+                        cell.busy_s += now - started
+                        activations -= 1
                     else:
                         continue
-                    now = monotonic()
-                    cell.busy_s += now - started
                     started = now
-                    if used or copy_context():
+                    if used or context:
                         return
                     if self._drainer is not me:
                         break
-                    activations -= 1
                     if not activations or now >= deadline:
-                        self._yielded = self._coming = True
+                        self._yielded = self.attended = True
                         await _one_loop_pass()
-                        self._yielded = self._coming = False
+                        self._yielded = self.attended = False
                         activations = ACTIVATIONS_PER_PASS
                         started = monotonic()
                         deadline = started + PASS_SECONDS
@@ -157,6 +162,6 @@ class RunQueue:
             if self._drainer is me:
                 self._drainer = None
                 self._yielded = False
-                self._coming = bool(queue) and not self._closed
-                if self._coming:
+                self.attended = bool(cells) and not self._closed
+                if self.attended:
                     self._wake()
