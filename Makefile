@@ -26,6 +26,7 @@ check: setup  ## Lint, format check, types, layers, dependencies.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 fix: setup  ## Mend what can be mended by itself.
 	$(BIN)/ruff check --fix .

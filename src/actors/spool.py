@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..messages.errors import OutputError
 from ..messages.flow import Sample
 
 __all__ = ["Spool"]
@@ -25,7 +26,10 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         """Create the file in ``folder``, which must exist."""
-        self._file = tempfile.TemporaryFile(dir=folder, prefix=".spool-")  # noqa: SIM115 - closed by close()
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder, prefix=".spool-")  # noqa: SIM115 - see close
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot hold waiting rows: {error.strerror}") from error
         self._offsets = array("Q", [0])
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Sample)
@@ -35,11 +39,15 @@ class Spool:
 
     def append(self, samples: Iterable[Sample]) -> None:
         """Add samples at the end."""
-        self._file.seek(self._offsets[-1])
-        for sample in samples:
-            data = self._encoder.encode(sample)
-            self._file.write(data)
-            self._offsets.append(self._offsets[-1] + len(data))
+        offset, encoded = self._offsets[-1], [self._encoder.encode(sample) for sample in samples]
+        try:
+            self._file.seek(offset)
+            self._file.write(b"".join(encoded))
+        except OSError as error:
+            raise OutputError(f"waiting rows cannot be written: {error.strerror}") from error
+        for data in encoded:
+            offset += len(data)
+            self._offsets.append(offset)
 
     def read(self, numbers: Sequence[int]) -> list[Sample]:
         """The samples with these numbers, in this order."""

@@ -10,6 +10,7 @@ from crucible.actors.reference import reference_scores
 from crucible.actors.scores import ClusterIndex, Columns
 from crucible.actors.spool import Spool
 from crucible.actors.system_tally import SystemTally
+from crucible.messages.errors import OutputError
 from crucible.messages.flow import Sample
 from crucible.messages.records import Example, Output, Usage
 
@@ -111,3 +112,8 @@ def test_failures_and_retries_are_counted_apart() -> None:
     assert (metrics["asked"], metrics["failed"], metrics["retries"]) == (2, 1, 5)
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (5, 7)
     assert metrics["first_error"] == "OverloadedError: busy"
+
+
+def test_a_folder_that_cannot_hold_waiting_rows_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nowhere: cannot hold waiting rows: No such file or directory"):
+        Spool(tmp_path / "nowhere")

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Literal, Protocol, Self, TextIO
 
-from ...messages.control import Progress, RunEvent, RunStarted, StageCompleted, StageFailed, StageStarted
+import msgspec
+
+from ...messages.control import (
+    Progress,
+    RunCompleted,
+    RunEvent,
+    RunStarted,
+    StageCompleted,
+    StageFailed,
+    StageStarted,
+)
 from .pipes import quiet_pipe
 
-__all__ = ["ProgressView", "make_progress"]
+__all__ = ["ProgressView", "View", "make_progress"]
 
 LINE_EVERY_S = 5.0
+View = Literal["auto", "log", "none"]
 
 
 class ProgressView(Protocol):
@@ -32,10 +43,12 @@ class ProgressView(Protocol):
         ...
 
 
-def make_progress(stream: TextIO, *, quiet: bool) -> ProgressView:
-    """The view that suits the stream."""
-    if quiet:
+def make_progress(stream: TextIO, view: View) -> ProgressView:
+    """The view that was asked for; ``auto`` takes the one that suits the stream."""
+    if view == "none":
         return Silent()
+    if view == "log":
+        return JsonLog(stream)
     return Bars(stream) if stream.isatty() else Lines(stream)
 
 
@@ -53,6 +66,46 @@ class Silent:
 
     def show(self, event: RunEvent) -> None:
         """Nothing."""
+
+
+class JsonLog(Silent):
+    """One JSON object for each event, with time and level, by structlog."""
+
+    def __init__(self, stream: TextIO) -> None:
+        import structlog
+
+        self._stream = stream
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(stream),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(serializer=_to_json),
+            ],
+        )
+
+    def show(self, event: RunEvent) -> None:
+        """Write the event; results without their long parts, which are in the report."""
+        with quiet_pipe(self._stream):
+            match event:
+                case StageCompleted(result=result):
+                    counts = {"received": result.received, "emitted": result.emitted}
+                    seconds = {"seconds": result.seconds, "busy_seconds": result.busy_seconds}
+                    self._log.info(
+                        "StageCompleted", stage=result.stage, status=result.status, **counts, **seconds
+                    )
+                case RunCompleted(result=result):
+                    self._log.info(
+                        "RunCompleted", run_id=result.run_id, status=result.status, failure=result.failure
+                    )
+                case StageFailed():
+                    self._log.error("StageFailed", stage=event.stage, reason=event.reason)
+                case _:
+                    self._log.info(type(event).__name__, **msgspec.structs.asdict(event))
+
+
+def _to_json(content: object, **_options: object) -> str:
+    return msgspec.json.encode(content).decode()
 
 
 class Lines(Silent):

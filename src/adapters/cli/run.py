@@ -12,6 +12,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from ...messages.control import RunResult
     from ...messages.experiment import Experiment
+    from .progress import View
 
 __all__ = ["run"]
 
@@ -24,6 +25,7 @@ def run(
     out: Path = Path("runs"),
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    log: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run an experiment file and write its report.
 
@@ -33,14 +35,17 @@ def run(
         out: Folder that gets a folder for this run.
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress.
+        log: One JSON object a line on stderr for each event, for programs that watch.
     """
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:
-        return asyncio.run(_run(experiment, file, out, as_json=json, quiet=quiet))
+        return asyncio.run(
+            _run(experiment, file, out, as_json=json, view="none" if quiet else "log" if log else "auto")
+        )
 
 
-async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, quiet: bool) -> int:
+async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, view: View) -> int:
     from ...engine import Supervisor
     from .interrupts import Interrupts
     from .pipes import quiet_pipe
@@ -51,7 +56,7 @@ async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, 
         async with Supervisor(out=out) as supervisor:
             handle = await interrupts.guard(supervisor.submit(experiment, base=file.parent))
             interrupts.ends_with(handle.cancel)
-            with make_progress(sys.stderr, quiet=quiet) as progress:
+            with make_progress(sys.stderr, view) as progress:
                 async for event in handle.events():
                     progress.show(event)
             result = await handle.result()

@@ -39,15 +39,20 @@ def validate(
 
     with open_experiment(file, set_ or []) as experiment:
         prepared = prepare(experiment, base=file.parent)
-    line = f"{file}: ok, {len(prepared.enabled())} stages"
+    line = f"{file}: ok, {counted(len(prepared.enabled()), 'stage')}"
     if data:
         dataset = open_dataset(prepared)
         facts = dataset.facts
         splits = ", ".join(f"{name} {count}" for name, count in facts.splits.items())
-        line += f", {facts.rows} rows ({splits})"
+        line += f", {counted(facts.rows, 'row')} ({splits})"
         dataset.close()
     print(line)
     return 0
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _print_schema() -> int:

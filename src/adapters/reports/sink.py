@@ -6,6 +6,7 @@ in a report: that is the ``RunReport`` it is given.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,15 +38,20 @@ class FileReportSink:
         self._folder = run_dir
         self._targets = _targets(outputs)
         self._samples = SampleWriter(run_dir)
+        self._abandoned = threading.Event()
 
     def write_samples(self, samples: Sequence[Sample]) -> None:
         """Append to ``samples.jsonl.partial``."""
         self._samples.write(samples)
 
     def finish(self, report: RunReport) -> list[Artifact]:
-        """Write every format of every output, JSON first, and give ``samples.jsonl`` its name."""
-        artifacts = [self._samples.finish()]
+        """Write every format of every output, and give ``samples.jsonl`` its name.
+
+        Nothing is written before everything is rendered, and nothing at all once the run was abandoned: a run
+        that was cancelled meanwhile must not leave a report that says it completed.
+        """
         document: Document | None = None
+        contents: list[tuple[str, bytes]] = []
         for name, format_name in self._targets:
             if format_name == "json":
                 content = msgspec.json.format(encode_json(report), indent=2) + b"\n"
@@ -54,11 +60,15 @@ class FileReportSink:
 
                 document = document or build_document(report)
                 content = _render(document, report, format_name)
-            artifacts.append(write_whole(self._folder / name, content))
-        return artifacts
+            contents.append((name, content))
+        if self._abandoned.is_set():
+            return []
+        written = [write_whole(self._folder / name, content) for name, content in contents]
+        return [self._samples.finish(), *written]
 
     def abandon(self) -> None:
         """Close; the samples so far stay in ``samples.jsonl.partial``, every line of it whole. Idempotent."""
+        self._abandoned.set()
         self._samples.close()
 
 
@@ -78,7 +88,9 @@ def _targets(outputs: Sequence[OutputSpec]) -> list[tuple[str, str]]:
     for output in outputs:
         for format_name in dict.fromkeys(output.formats):
             name = f"{output.name}.{ENDINGS[format_name]}"
-            if name in RESERVED or name in found:
+            if name in RESERVED:
+                raise OutputError(f"outputs: {name} is a file of every run; choose another output name")
+            if name in found:
                 raise OutputError(f"outputs: two files would be called {name}; choose another output name")
             found[name] = format_name
     return sorted(found.items(), key=lambda item: tuple(ENDINGS).index(item[1]))

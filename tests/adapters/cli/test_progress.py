@@ -1,6 +1,7 @@
 """What a person sees while a run goes on, where stderr is no terminal."""
 
 import io
+import json
 
 import pytest
 
@@ -19,7 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_line_is_printed_for_the_run_and_for_each_finished_stage() -> None:
     stream = io.StringIO()
     result = StageResult(stage="bench", status="completed", received=3, emitted=2, seconds=1.25)
-    with progress.make_progress(stream, quiet=False) as view:
+    with progress.make_progress(stream, "auto") as view:
         view.show(RunStarted(run_id="r1", experiment_id="x", stages=("bench",)))
         view.show(StageStarted(stage="bench"))
         view.show(StageCompleted(result=result))
@@ -29,7 +30,7 @@ def test_a_line_is_printed_for_the_run_and_for_each_finished_stage() -> None:
 
 def test_a_stage_at_work_is_heard_of_every_five_seconds(clock: list[float]) -> None:
     stream = io.StringIO()
-    with progress.make_progress(stream, quiet=False) as view:
+    with progress.make_progress(stream, "auto") as view:
         for second in range(12):
             clock[0] = float(second)
             view.show(Progress(stage="backend_call", done=second, total=12, phase="sample", note="loss 0.4"))
@@ -41,6 +42,17 @@ def test_a_stage_at_work_is_heard_of_every_five_seconds(clock: list[float]) -> N
 
 def test_quiet_prints_nothing() -> None:
     stream = io.StringIO()
-    with progress.make_progress(stream, quiet=True) as view:
+    with progress.make_progress(stream, "none") as view:
         view.show(RunStarted(run_id="r1", experiment_id="x", stages=()))
     assert stream.getvalue() == ""
+
+
+def test_the_log_has_one_json_object_for_each_event() -> None:
+    stream = io.StringIO()
+    with progress.make_progress(stream, "log") as view:
+        view.show(RunStarted(run_id="r", experiment_id="x", stages=("data_load",)))
+        view.show(StageFailed(stage="data_load", reason="no"))
+    started, failed = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (started["event"], started["level"], started["stages"]) == ("RunStarted", "info", ["data_load"])
+    assert (failed["event"], failed["level"], failed["reason"]) == ("StageFailed", "error", "no")
+    assert failed["timestamp"].endswith("Z")

@@ -36,13 +36,13 @@ def test_a_good_experiment_is_told_in_one_line_with_its_rows(
 ) -> None:
     assert invoke(["validate", str(file)]) == 0
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == (f"{file}: ok, 1 stages, 2 rows (all 2)\n", "")
+    assert (captured.out, captured.err) == (f"{file}: ok, 1 stage, 2 rows (all 2)\n", "")
 
 
 def test_without_data_only_the_experiment_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file.parent / "data.jsonl").unlink()
     assert invoke(["validate", str(file), "--no-data"]) == 0
-    assert capsys.readouterr().out == f"{file}: ok, 1 stages\n"
+    assert capsys.readouterr().out == f"{file}: ok, 1 stage\n"
     assert invoke(["validate", str(file)]) == 2
 
 

@@ -70,7 +70,9 @@ def test_equal_reports_give_equal_bytes(tmp_path: Path, report: RunReport) -> No
 def test_two_files_of_one_name_are_refused_before_anything_is_written(
     tmp_path: Path, outputs: tuple[OutputSpec, ...]
 ) -> None:
-    with pytest.raises(OutputError, match="two files would be called"):
+    with pytest.raises(
+        OutputError, match=r"two files would be called report\.json|trace\.json is a file of every run"
+    ):
         FileReportSink(tmp_path / "run", outputs)
     assert not (tmp_path / "run").exists()
 
@@ -79,3 +81,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         FileReportSink(tmp_path / "file", JSON_AND_MARKDOWN)
+
+
+def test_nothing_is_written_once_the_run_was_abandoned(
+    tmp_path: Path, report: RunReport, sample: Sample
+) -> None:
+    sink = FileReportSink(tmp_path, (OutputSpec(),))
+    sink.write_samples([sample])
+    sink.abandon()
+    assert sink.finish(report) == []
+    assert files(tmp_path) == ["samples.jsonl.partial"]
