@@ -114,8 +114,9 @@ class RunQueue:
         cells = self.cells
         try:
             while not self._closed:
-                self.attended = False
+                self.attended = self._yielded = False
                 self._drainer = me
+                busy = bool(cells)
                 activations = ACTIVATIONS_PER_PASS
                 started = monotonic()
                 deadline = started + PASS_SECONDS
@@ -142,19 +143,18 @@ class RunQueue:
                     started = now
                     if used or context:
                         return
-                    if self._drainer is not me:
+                    if self._drainer is not me or not activations or now >= deadline:
                         break
-                    if not activations or now >= deadline:
+                if self._drainer is me:
+                    if busy and not self._closed:
+                        # Even with nothing left to do: who gets an answer in this pass often asks again. To
+                        # park and be woken costs more than a pass, a sixth of a queued ask.
                         self._yielded = self.attended = True
                         await _one_loop_pass()
-                        self._yielded = self.attended = False
-                        activations = ACTIVATIONS_PER_PASS
-                        started = monotonic()
-                        deadline = started + PASS_SECONDS
+                        continue
+                    self._drainer = None
                 if self._closed or len(self._idle) >= _MAX_IDLE_WORKERS:
                     return
-                if self._drainer is me:
-                    self._drainer = None
                 woken: asyncio.Future[None] = asyncio.Future(loop=self._loop)
                 self._idle.append(woken)
                 await woken
