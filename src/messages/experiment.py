@@ -72,12 +72,42 @@ class EnsembleConfig(Message, frozen=True):
     """How several members answer together."""
 
     strategy: Annotated[
-        Literal["none", "majority", "weighted", "best_confidence", "unanimous"],
+        Literal["none", "majority", "weighted", "best_confidence", "unanimous", "dawid_skene", "custom"],
         Meta(description="How the members' answers become one; none: the backend answers alone."),
     ] = "none"
+    execution: Annotated[
+        Literal["parallel", "sequential", "cascade", "hedged"],
+        Meta(description="Who is asked when; cascade: the next member only below min_confidence."),
+    ] = "parallel"
     members: Annotated[
         tuple[BackendRef, ...], Meta(description="The backends that answer; at least 2 with a strategy.")
     ] = ()
+    normalizer: Annotated[
+        Name,
+        Meta(description="When two answers are the same: text, numeric, json, boolean, claims or a plug-in."),
+    ] = "text"
+    weights: Annotated[
+        tuple[Annotated[float, Meta(ge=0)], ...] | None,
+        Meta(description="One for each member, in their order; weighted without any learns them."),
+    ] = None
+    quorum: Annotated[
+        Positive | None, Meta(description="Votes that must be cast; none: half of the members, rounded up.")
+    ] = None
+    min_agreement: Annotated[
+        float, Meta(ge=0, le=1, description="Share of the score that the winner needs; 0: the most wins.")
+    ] = 0.0
+    min_confidence: Annotated[float, Meta(ge=0, le=1, description="Confidence that ends a cascade.")] = 0.9
+    early_stop: Annotated[
+        Literal["off", "exact", "statistical"],
+        Meta(description="exact: when the outcome is settled; statistical: when it is certain to epsilon."),
+    ] = "exact"
+    epsilon: Annotated[float, Meta(gt=0, lt=1, description="Error bound of the statistical early stop.")] = (
+        0.05
+    )
+    timeout_ms: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="A member that has not answered after so long has failed; none: no limit."),
+    ] = None
     options: Annotated[Options, Meta(description="Options of the strategy.")] = field(default_factory=dict)
 
 
@@ -109,6 +139,16 @@ class HedgingConfig(Message, frozen=True):
         Annotated[float, Meta(ge=0, le=100)] | None,
         Meta(description="Most duplicates, in percent of all requests."),
     ] = None
+    budget_unit: Annotated[
+        Literal["requests", "tokens", "cost"], Meta(description="What the budget counts.")
+    ] = "requests"
+    burst: Annotated[
+        float, Meta(ge=1, description="Most duplicates that are saved up, in units of a mean request.")
+    ] = 10.0
+    control_percent: Annotated[
+        float,
+        Meta(ge=0, le=100, description="Races whose loser is not cancelled, so that estimates stay honest."),
+    ] = 2.0
     options: Annotated[Options, Meta(description="Options of the strategy.")] = field(default_factory=dict)
 
 

@@ -20,7 +20,7 @@ Rejected: a dense array over members, truths and votes (most of it is empty when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .ballots import Poll, Rules, VoteResult
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["MIN_PER_CELL", "TOLERANCE", "DawidSkene", "dawid_skene", "fit_dawid_skene"]
 
 MIN_PER_CELL = 5.0
-TOLERANCE = 1e-5
+TOLERANCE = 1e-4
 _SMOOTHING = 0.01
 _ROUNDS = 200
 
@@ -44,7 +44,7 @@ Model = Literal["auto", "confusion", "one_coin"]
 
 
 class DawidSkene(NamedTuple):
-    """A fit. ``posteriors[i]`` are the probabilities of the answers given to item i."""
+    """A fit. ``posteriors[i]`` are the probabilities of item i's answers; items with equal votes share one."""
 
     model: Literal["confusion", "one_coin"]
     posteriors: list[dict[str, float]]
@@ -60,8 +60,14 @@ def dawid_skene(
     polls: Sequence[Poll], rules: Rules | None = None, model: Model = "auto"
 ) -> tuple[list[VoteResult], DawidSkene]:
     """Decide every poll by the posterior of its answers."""
-    votes = [(i, vote.member, vote.key) for i, poll in enumerate(polls) for vote in poll.votes]
-    fit = fit_dawid_skene(votes, len(polls), model)
+    votes = [vote for poll in polls for vote in poll.votes]
+    fit = fit_dawid_skene(
+        [i for i, poll in enumerate(polls) for _ in poll.votes],
+        [vote.member for vote in votes],
+        [vote.key for vote in votes],
+        len(polls),
+        model,
+    )
     results = []
     for poll, posterior in zip(polls, fit.posteriors, strict=True):
         given = {vote.key for vote in poll.votes}
@@ -71,90 +77,132 @@ def dawid_skene(
 
 
 def fit_dawid_skene(
-    votes: Iterable[tuple[int, str, str]], items: int, model: Model = "auto", smoothing: float = _SMOOTHING
+    items: Sequence[int],
+    members: Sequence[str],
+    labels: Sequence[str],
+    count: int,
+    model: Model = "auto",
+    smoothing: float = _SMOOTHING,
 ) -> DawidSkene:
-    """Fit (item, member, answer) votes; items are numbered from 0 to ``items - 1``.
+    """Fit votes in parallel columns: vote i is that of ``members[i]`` on ``items[i]`` for ``labels[i]``.
 
-    ``smoothing`` is what is added to each cell of a table (one_coin: to right and to wrong).
+    Items are numbered from 0 to ``count - 1``. ``smoothing`` is what is added to each cell of a table
+    (one_coin: to right and to wrong).
+
+    Raises:
+        ValueError: a member voted twice on one item, or the columns differ in length.
+    """
+    votes_ = _arrays(items, members, labels, count)
+    if votes_ is None:
+        return DawidSkene("one_coin", [{} for _ in range(count)], {}, {}, 0, converged=True)
+    if model == "auto":
+        per_cell = len(votes_.item) / (len(votes_.members) * len(votes_.labels) ** 2)
+        model = "confusion" if per_cell >= MIN_PER_CELL else "one_coin"
+    smoothing = max(smoothing, 1e-10)  # a logarithm of 0 would decide everything
+    return _confusion(votes_, smoothing) if model == "confusion" else _one_coin(votes_, smoothing)
+
+
+class _Votes(NamedTuple):
+    """Votes as parallel arrays of item, member and label numbers."""
+
+    item: Integers
+    member: Integers
+    label: Integers
+    items: int
+    members: list[str]
+    labels: list[str]
+
+
+def _arrays(items: Sequence[int], who: Sequence[str], what: Sequence[str], count: int) -> _Votes | None:
+    import numpy as np
+
+    if not len(items) == len(who) == len(what):
+        raise ValueError("Dawid-Skene: expected as many items, members and labels")
+    if not items:
+        return None
+    members, labels = list(dict.fromkeys(who)), list(dict.fromkeys(what))
+    member_of = {member: i for i, member in enumerate(members)}
+    label_of = {label: i for i, label in enumerate(labels)}
+    item = np.fromiter(items, np.int64, len(items))
+    member = np.fromiter(map(member_of.__getitem__, who), np.int64, len(items))
+    label = np.fromiter(map(label_of.__getitem__, what), np.int64, len(items))
+    if np.bincount(item * len(members) + member).max() > 1:
+        raise ValueError("Dawid-Skene: a member voted twice on one item")
+    return _Votes(item, member, label, count, members, labels)
+
+
+def _patterns(votes: _Votes) -> tuple[_Votes, Integers, Integers]:
+    """Items with the same votes are one: they have the same posterior.
+
+    Returns the votes of one item for each pattern, how often each pattern occurs, and each item's pattern.
+    Where a pattern does not fit into the whole numbers of a float, every item is its own.
     """
     import numpy as np
 
-    rows = list(votes)
-    members = list(dict.fromkeys(member for _, member, _ in rows))
-    labels = list(dict.fromkeys(label for _, _, label in rows))
-    if not rows:
-        return DawidSkene("one_coin", [{} for _ in range(items)], {}, {}, 0, converged=True)
-    member_of = {member: i for i, member in enumerate(members)}
-    label_of = {label: i for i, label in enumerate(labels)}
-    item = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    member = np.fromiter((member_of[row[1]] for row in rows), np.int64, len(rows))
-    label = np.fromiter((label_of[row[2]] for row in rows), np.int64, len(rows))
-    if model == "auto":
-        per_cell = len(rows) / (len(members) * len(labels) ** 2)
-        model = "confusion" if per_cell >= MIN_PER_CELL else "one_coin"
-    if model == "confusion":
-        return _confusion(item, member, label, items, members, labels, smoothing)
-    return _one_coin(item, member, label, items, members, labels, smoothing)
+    base = len(votes.labels) + 1
+    if base ** len(votes.members) > 2**53:
+        every = np.arange(votes.items)
+        return votes, np.ones(votes.items, np.int64), every
+    digits = (votes.label + 1) * float(base) ** votes.member
+    codes = np.bincount(votes.item, digits, minlength=votes.items)
+    _, example, pattern, count = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+    chosen = np.zeros(votes.items, bool)
+    chosen[example] = True
+    kept = chosen[votes.item]
+    few = votes._replace(
+        item=pattern[votes.item[kept]], member=votes.member[kept], label=votes.label[kept], items=len(example)
+    )
+    return few, count, pattern
 
 
-def _confusion(
-    item: Integers,
-    member: Integers,
-    label: Integers,
-    items: int,
-    members: list[str],
-    labels: list[str],
-    smoothing: float,
-) -> DawidSkene:
+def _confusion(all_votes: _Votes, smoothing: float) -> DawidSkene:
     import numpy as np
 
-    said, classes = member * len(labels) + label, len(labels)
-    cells = len(members) * classes
+    votes, count, pattern = _patterns(all_votes)
+    item, member, label, items, members, labels = votes
+    classes, cells = len(labels), len(members) * len(labels)
+    said = member * classes + label
+    weight = count[item].astype(np.float64)[:, None]
     given = np.bincount(item * classes + label, minlength=items * classes).reshape(items, classes)
     posterior: Floats = _normal(given.astype(np.float64))
     rounds, converged = 0, False
-    table = np.zeros((classes, len(members), classes))
+    table: Floats = np.zeros((classes, len(members), classes))
     while rounds < _ROUNDS and not converged:
         rounds += 1
-        votes_for = posterior[item]
+        believed = posterior[item] * weight
         counts: Floats = np.stack(
-            [np.bincount(said, votes_for[:, k], minlength=cells) for k in range(classes)]
+            [np.bincount(said, believed[:, k], minlength=cells) for k in range(classes)]
         )
-        table = _normal(counts.reshape(classes, len(members), classes) + max(smoothing, 1e-10))
+        table = _normal(counts.reshape(classes, len(members), classes) + smoothing)
         logs = np.log(table).reshape(classes, cells)
-        prior = _normal(posterior.sum(axis=0) + max(smoothing, 1e-10))
+        prior = _normal(count @ posterior + smoothing)
         scores = np.stack([np.bincount(item, logs[k][said], minlength=items) for k in range(classes)], axis=1)
         scores += np.log(prior)
         scores -= scores.max(axis=1, keepdims=True)
         new = _normal(np.exp(scores))
-        converged = float(np.abs(new - posterior).sum()) <= TOLERANCE * items
+        converged = float(count @ np.abs(new - posterior).sum(axis=1)) <= TOLERANCE * all_votes.items
         posterior = new
-    right = np.bincount(member, posterior[item, label], minlength=len(members)) / np.bincount(member)
+    right = np.bincount(member, posterior[item, label] * weight[:, 0], minlength=len(members))
+    asked = np.bincount(member, weight[:, 0], minlength=len(members))
+    named = [dict(zip(labels, row, strict=True)) for row in posterior.tolist()]
     confusion = {
         name: {truth: dict(zip(labels, table[k, m].tolist(), strict=True)) for k, truth in enumerate(labels)}
         for m, name in enumerate(members)
     }
     return DawidSkene(
         "confusion",
-        [dict(zip(labels, row, strict=True)) for row in posterior.tolist()],
-        dict(zip(members, right.tolist(), strict=True)),
+        [named[number] for number in pattern.tolist()],
+        dict(zip(members, (right / asked).tolist(), strict=True)),
         confusion,
         rounds,
         converged,
     )
 
 
-def _one_coin(
-    item: Integers,
-    member: Integers,
-    label: Integers,
-    items: int,
-    members: list[str],
-    labels: list[str],
-    smoothing: float,
-) -> DawidSkene:
+def _one_coin(votes: _Votes, smoothing: float) -> DawidSkene:
     import numpy as np
 
+    item, member, label, items, members, labels = votes
     cell_names, cell = np.unique(item * len(labels) + label, return_inverse=True)
     cell_item = cell_names // len(labels)
     asked = np.bincount(member)
@@ -169,13 +217,13 @@ def _one_coin(
         # Pairs of wrong votes that agree, and all pairs of wrong votes; one agreeing pair is presumed.
         same = float((1 - posterior) @ (votes_in * (votes_in - 1))) + 1
         pairs = float(posterior @ (others * (others - 1))) + 1
-        chance = (right + max(smoothing, 1e-10)) / (asked + 2 * max(smoothing, 1e-10))
+        chance = (right + smoothing) / (asked + 2 * smoothing)
         odds = np.log(chance) - np.log1p(-chance)
         scores = np.bincount(cell, odds[member] + max(0.0, float(np.log(pairs / same))))
         highest = np.full(items, -np.inf)
         np.maximum.at(highest, cell_item, scores)
-        weights = np.exp(scores - highest[cell_item])
-        new = weights / np.bincount(cell_item, weights, minlength=items)[cell_item]
+        shares = np.exp(scores - highest[cell_item])
+        new = shares / np.bincount(cell_item, shares, minlength=items)[cell_item]
         converged = float(np.abs(new - posterior).sum()) <= TOLERANCE * items
         posterior = new
     posteriors: list[dict[str, float]] = [{} for _ in range(items)]

@@ -20,8 +20,7 @@ def test_the_first_round_is_the_one_worked_by_hand() -> None:
     both truths. y says a, b: under truth a 2/3 and 1/3 (weights 1 and 1/2), under truth b always b.
     E: item 0: a for 3/4 x 1 x 2/3, b for 0, so a. Item 1: a for 3/4 x 1/3 = 1/4, b for 1/4 x 1 x 1: 1/2 each.
     """
-    data = [(0, "x", "a"), (0, "y", "a"), (1, "x", "a"), (1, "y", "b")]
-    fit = fit_dawid_skene(data, 2, "confusion", smoothing=0.0)
+    fit = fit_dawid_skene([0, 0, 1, 1], ["x", "y", "x", "y"], list("aaab"), 2, "confusion", smoothing=0.0)
     assert (fit.rounds, fit.converged) == (1, True)  # the start is a fixed point
     assert fit.posteriors[0] == pytest.approx({"a": 1.0, "b": 0.0}, abs=1e-8)
     assert fit.posteriors[1] == pytest.approx({"a": 0.5, "b": 0.5})
@@ -88,3 +87,20 @@ def test_the_order_of_members_does_not_matter() -> None:
     one, two = dawid_skene(polls)[1], dawid_skene(turned)[1]
     for left, right in zip(one.posteriors, two.posteriors, strict=True):
         assert left == pytest.approx(right, abs=1e-6)
+
+
+def test_items_with_equal_votes_are_counted_as_often_as_they_occur() -> None:
+    """Members beyond what a pattern's number can hold are fitted item by item, and to the same end."""
+    _, polls = simulated(random.Random(6), [0.9, 0.6, 0.5], 200, 3)
+    plain = dawid_skene(polls, model="confusion")[1]
+    silent = Poll(votes(*("0" for _ in range(40))).votes[3:], (), ())
+    crowded = dawid_skene([*polls, silent], model="confusion")[1]
+    for name in ("m0", "m1", "m2"):
+        assert crowded.reliability[name] == pytest.approx(plain.reliability[name], abs=0.01)
+
+
+def test_two_votes_of_one_member_on_one_item_are_refused() -> None:
+    with pytest.raises(ValueError, match="voted twice on one item"):
+        fit_dawid_skene([0, 0], ["x", "x"], ["a", "b"], 1)
+    with pytest.raises(ValueError, match="as many items, members and labels"):
+        fit_dawid_skene([0], ["x", "y"], ["a"], 1)
