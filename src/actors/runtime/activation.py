@@ -72,7 +72,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
                 if is_async:
                     await outcome
                 cell.handled += 1
-            elif cell.state is not _RUNNING:
+            elif cell.state is not _RUNNING or cell.actor is not actor:
                 return
             budget -= 1
             if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
@@ -85,7 +85,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
             raise
     finally:
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
-            settle(cell)
+            settle(cell, worker)
         else:
             cell.worker = cell.current = cell.mailbox = None
 
@@ -136,7 +136,7 @@ def run_synchronous(  # noqa: C901  # see above
                 elif (row := special(cell, item)) is not None:
                     row[0](actor, cell.current)
                     cell.handled += 1
-                elif cell.state is not _RUNNING:
+                elif cell.state is not _RUNNING or cell.actor is not actor:
                     break
                 budget -= 1
                 if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
@@ -146,10 +146,10 @@ def run_synchronous(  # noqa: C901  # see above
         except BaseException as error:  # the supervisor decides about any of them
             crash(cell, error)
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                settle(cell)
+                settle(cell, worker)
                 raise
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
-            settle(cell)
+            settle(cell, worker)
         else:
             cell.worker = cell.current = cell.mailbox = None
         now = monotonic()

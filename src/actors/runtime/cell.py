@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from .errors import ActorStopped, MailboxFull
 from .handlers import Behaviour
 from .mailbox import MARKER, Ask, Marker, TimerFired, Waiter
-from .signals import DeadLetter
 from .statistics import ActorStatistics
 from .supervision import RestartType, SupervisionPolicy
 
@@ -277,7 +276,7 @@ class Cell:
         if isinstance(item, Ask):
             item.fail(error or ActorStopped(self.path, item.message))
         else:
-            self.system.dead_letters.add(DeadLetter(self.ref, item, reason))
+            self.system.dead_letters.add(self.ref, item, reason)
 
     def flush(self) -> None:
         """Discard everything queued, and the messages of waiting senders, who are let go."""

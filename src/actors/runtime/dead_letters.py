@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from .signals import DeadLetter
+from .signals import DeadLetter, Reason
+
+if TYPE_CHECKING:
+    from .ref import ActorRef
 
 __all__ = ["DeadLetters"]
 
@@ -17,7 +21,8 @@ class DeadLetters:
     """A bounded record of undeliverable messages: iterate over the latest, `count` counts all."""
 
     def __init__(self, keep: int) -> None:
-        self._latest: deque[DeadLetter] = deque(maxlen=keep)
+        # Bare, and made into records when somebody looks: a frozen dataclass costs as much as 20 appends.
+        self._latest: deque[tuple[ActorRef, object, Reason]] = deque(maxlen=keep)
         self._subscribers: list[Callable[[DeadLetter], object]] = []
         self._count = 0
 
@@ -26,7 +31,7 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """Iterate over the latest dead letters, oldest first."""
-        return iter(tuple(self._latest))
+        return iter([DeadLetter(*letter) for letter in self._latest])
 
     @property
     def count(self) -> int:
@@ -38,10 +43,13 @@ class DeadLetters:
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, recipient: ActorRef, message: object, reason: Reason) -> None:
         """Record a dead letter."""
         self._count += 1
-        self._latest.append(letter)
+        self._latest.append((recipient, message, reason))
+        if not self._subscribers:
+            return
+        letter = DeadLetter(recipient, message, reason)
         for callback in tuple(self._subscribers):
             try:
                 callback(letter)

@@ -12,6 +12,8 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
+from .signals import ChildFailed
+
 __all__ = ["Behaviour", "Handler", "handler"]
 
 _MARK = "__crucible_handles__"
@@ -27,6 +29,7 @@ class Behaviour:
     """What an actor class can do: its handlers by message type, and which hooks it has."""
 
     __slots__ = (
+        "handles_child_failed",
         "has_on_child_failure",
         "has_on_restart",
         "has_on_start",
@@ -48,6 +51,7 @@ class Behaviour:
         self.table = table
         self.row_of = table.get  # for exact types; looked up once
         self.synchronous = not any(is_async for _, is_async in table.values())
+        self.handles_child_failed = self.find(ChildFailed) is not None
         self.has_on_start = has_on_start
         self.has_on_stop = has_on_stop
         self.has_on_restart = has_on_restart

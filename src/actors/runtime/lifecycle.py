@@ -6,12 +6,13 @@ restart that has to wait runs in a task the system owns. Ending is `stopping`'s 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, State
 from .errors import ActorCrashed, ActorExited, ActorMisuse, RestartsExhausted
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["crash", "dispose", "exit_by_itself", "instantiate", "resume", "settle"]
 
+_STARTING, _RUNNING, _RESTARTING = State.STARTING, State.RUNNING, State.RESTARTING
+
 logger = logging.getLogger(__name__)
 
 
@@ -37,33 +40,37 @@ def instantiate(cell: Cell) -> None:
     cell.actor = actor
     behaviour = cell.behaviour = actor._behaviour
     actor._cell = cell
-    restarted = cell._extras is not None and cell._extras.restart_reason is not None
-    if behaviour.has_on_start or (restarted and behaviour.has_on_restart):
-        cell.state = State.STARTING
+    if behaviour.has_on_start or (
+        behaviour.has_on_restart and cell._extras is not None and cell._extras.restart_reason is not None
+    ):
+        cell.state = _STARTING
         cell.started = False
     else:
-        cell.state = State.RUNNING
+        cell.state = _RUNNING
         cell.started = True
 
 
-def resume(cell: Cell) -> None:
-    """Put a live cell on the run-queue if it has something to do, else let it be idle."""
+def resume(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
+    """Put a live cell on the run-queue if it has something to do, else let it be idle.
+
+    `by`: the worker whose activation of the cell ends here.
+    """
     if cell.worker is not None or cell.scheduled:
         return
-    if cell.mailbox or cell.state is State.STARTING:
+    if cell.mailbox or cell.state is _STARTING:
         if cell.mailbox is None:
             cell.mailbox = deque()
-        cell.queue.schedule(cell)
+        cell.queue.schedule(cell, by)
     else:
         cell.mailbox = None
 
 
-def settle(cell: Cell) -> None:
-    """An activation has ended."""
+def settle(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
+    """An activation, by a worker of the run-queue or inline, has ended."""
     cell.worker = None
     cell.current = None
-    if cell.state is State.RUNNING or cell.state is State.STARTING:
-        resume(cell)
+    if cell.state is _RUNNING or cell.state is _STARTING:
+        resume(cell, by)
         return
     released = cell.extras.released
     if released is not None and not released.done():
@@ -78,7 +85,7 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
 
     `inside`: its activation ends by this exception; else a handler of it may be suspended somewhere.
     """
-    if cell.state is not State.RUNNING and cell.state is not State.STARTING:
+    if cell.state is not _RUNNING and cell.state is not _STARTING:
         if inside:
             dispose(cell)
         return
@@ -89,7 +96,7 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
         doing = cell.doing() if inside else "beside its handlers"
         logger.warning("actor %s crashed %s: %s: %s", cell.path, doing, type(error).__name__, error)
     cell.failed += 1
-    cell.state = State.RESTARTING
+    cell.state = _RESTARTING
     cell.extras.restart_reason = error
     if inside:
         cell.worker = None
@@ -100,14 +107,14 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
         _dispose(cell, item, doing, error, restarting=directive == "restart")
         cell.current = None
     _tell_parent(cell, error, message, directive)
-    _act(cell, directive, verdict)
+    _act(cell, directive, verdict, inside=inside)
 
 
 def dispose(cell: Cell) -> None:
     """The current message's handler ended while its actor was stopped or restarted from outside."""
     item, cell.current = cell.current, None
     reason = cell._extras.restart_reason if cell._extras is not None else None
-    if cell.state is State.RESTARTING and reason is not None:
+    if cell.state is _RESTARTING and reason is not None:
         _dispose(cell, item, "meanwhile", reason, restarting=True)
     else:
         cell.discard(item, "cancelled")
@@ -157,16 +164,22 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
 def _tell_parent(cell: Cell, error: BaseException, message: object, directive: Directive) -> None:
     """Send ChildFailed to a parent that handles it."""
     parent = cell.parent
-    if parent is not None and parent.actor is not None and parent.behaviour.find(ChildFailed) is not None:
+    if parent is not None and parent.actor is not None and parent.behaviour.handles_child_failed:
         parent.signal(ChildFailed(cell.ref, error, message, directive))
 
 
-def _act(cell: Cell, directive: Directive, error: BaseException) -> None:
+def _act(cell: Cell, directive: Directive, error: BaseException, *, inside: bool) -> None:
     """Carry out a directive."""
     parent = cell.parent
     assert parent is not None
     if directive == "restart":
-        _replace(cell, _scope(cell), error)
+        members = _scope(cell)
+        if len(members) == 1 and cell.policy.backoff is None and cell.plain:
+            # The common case. Inside an activation, its end sees to the messages that wait.
+            drop_incarnation(cell)
+            _begin_again(cell, resuming=not inside)
+        else:
+            _replace(cell, members, error)
     elif directive == "stop" or parent.closed:
         request_stop(cell, real_time() + DEFAULT_GRACE_S, error)
     elif parent.parent is not None:
@@ -199,14 +212,10 @@ def _scope(cell: Cell) -> list[Cell]:
 def _replace(failed: Cell, members: list[Cell], error: BaseException) -> None:
     """End the incarnations of `members`, last first; start new ones, first first, after the backoff."""
     delay_s = _backoff(failed)
-    if members == [failed] and failed.plain and not delay_s:
-        drop_incarnation(failed)
-        _begin_again(failed)
-        return
     token = object()
     for member in members:
-        if member.state is not State.RESTARTING:
-            member.state = State.RESTARTING
+        if member.state is not _RESTARTING:
+            member.state = _RESTARTING
             if member.mailbox is None:
                 member.mailbox = deque()
             elif member.worker is not None:
@@ -257,7 +266,7 @@ def _backoff(cell: Cell) -> float:
 def _reincarnate(members: Iterable[Cell], token: object) -> None:
     """Start new incarnations of those not stopped or replaced meanwhile; temporary ones end."""
     for cell in members:
-        if cell.state is not State.RESTARTING or cell.extras.replacement is not token:
+        if cell.state is not _RESTARTING or cell.extras.replacement is not token:
             continue
         cell.extras.replacement = None
         if cell.restart == "temporary":
@@ -266,11 +275,13 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
             _begin_again(cell)
 
 
-def _begin_again(cell: Cell) -> None:
+def _begin_again(cell: Cell, *, resuming: bool = True) -> None:
     """Start a new incarnation."""
     cell.restarts += 1
     if cell.mailbox:
-        cell.mailbox = deque(item for item in cell.mailbox if not isinstance(item, Marker))
+        items = [item for item in cell.mailbox if type(item) is not Marker]
+        if len(items) < len(cell.mailbox):
+            cell.mailbox = deque(items)
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
@@ -278,13 +289,14 @@ def _begin_again(cell: Cell) -> None:
         failure = error
         cell.system.call_soon(lambda: _failed_to_start(cell, failure))
     else:
-        resume(cell)
+        if resuming:
+            resume(cell)
 
 
 def _failed_to_start(cell: Cell, error: BaseException) -> None:
     """The factory raised on a restart: one more failure of the same child."""
-    if cell.state is State.RESTARTING:
-        cell.state = State.STARTING
+    if cell.state is _RESTARTING:
+        cell.state = _STARTING
         crash(cell, error, inside=False)
 
 

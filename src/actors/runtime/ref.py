@@ -147,8 +147,8 @@ class ActorRef:
         system = cell.system
         queued = False
         if cell.mailbox is None and cell.limit and system.inline_left and not cell.redeliver:
-            row = cell.behaviour.find(type(request))
-            if row is not None and system.depth < INLINE_DEPTH and (_EAGER or not row[1]):
+            row = cell.behaviour.find(type(request)) if system.depth < INLINE_DEPTH else None
+            if row is not None and (_EAGER or not row[1]):
                 system.inline_left -= 1
                 if not row[1]:
                     return cast("R", ask_inline(cell, row, request))

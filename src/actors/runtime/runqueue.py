@@ -58,11 +58,14 @@ class RunQueue:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def schedule(self, cell: Cell) -> None:
-        """Queue a cell for an activation. The caller knows that it is not queued yet."""
+    def schedule(self, cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
+        """Queue a cell for an activation. The caller knows that it is not queued yet.
+
+        `by`: the worker whose activation of the cell has just ended; if it is in charge, it will look again.
+        """
         cell.scheduled = True
         self.cells.append(cell)
-        if not self.attended:
+        if not self.attended and (by is None or by is not self._drainer):
             self.attend()
 
     def attend(self) -> None:

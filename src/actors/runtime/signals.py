@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from .ref import ActorRef
 
-__all__ = ["ChildFailed", "DeadLetter", "Directive", "Failure", "Terminated"]
+__all__ = ["ChildFailed", "DeadLetter", "Directive", "Failure", "Reason", "Terminated"]
 
 Directive = Literal["restart", "stop", "escalate"]
+Reason = Literal["stopped", "unhandled", "crashed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class DeadLetter:
 
     recipient: ActorRef
     message: object
-    reason: Literal["stopped", "unhandled", "crashed", "cancelled"]
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

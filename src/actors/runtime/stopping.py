@@ -84,13 +84,16 @@ def drop_incarnation(cell: Cell) -> None:
     extras = cell._extras
     if extras is None:
         return
-    for _, timer in extras.timers.values():
-        timer.cancel()
-    extras.timers.clear()
-    extras.signals.clear()
-    for watched in extras.watching:
-        watched.extras.watchers.pop(cell, None)
-    extras.watching.clear()
+    if extras.timers:
+        for _, timer in extras.timers.values():
+            timer.cancel()
+        extras.timers.clear()
+    if extras.signals:
+        extras.signals.clear()
+    if extras.watching:
+        for watched in extras.watching:
+            watched.extras.watchers.pop(cell, None)
+        extras.watching.clear()
 
 
 async def wind_down(cell: Cell, deadline: float) -> None:

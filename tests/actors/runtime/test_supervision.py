@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable
@@ -174,6 +175,53 @@ async def test_the_restart_type_says_what_ends_an_actor(
         await kit.quiescent()
         assert ref.is_alive is survives
         assert ref.statistics().restarts == (1 if survives else 0)
+
+
+class Worker(Actor):
+    """Notes which instance handles what, by async handlers and no hooks."""
+
+    def __init__(self, log: list[str], number: int) -> None:
+        self.log = log
+        self.number = number
+
+    @handler
+    async def on_note(self, message: Note) -> None:
+        self.log.append(f"{self.number}:{message.text}")
+
+    @handler
+    async def on_quit(self, message: Quit) -> None:
+        self.context.stop_self()
+
+
+class SyncWorker(Actor):
+    """The same by sync handlers."""
+
+    def __init__(self, log: list[str], number: int) -> None:
+        self.log = log
+        self.number = number
+
+    @handler
+    def on_note(self, message: Note) -> None:
+        self.log.append(f"{self.number}:{message.text}")
+
+    @handler
+    def on_quit(self, message: Quit) -> None:
+        self.context.stop_self()
+
+
+@pytest.mark.parametrize("kind", [Worker, SyncWorker])
+async def test_what_waits_when_a_permanent_actor_ends_is_handled_once_by_the_next_incarnation(
+    kind: type[Worker | SyncWorker],
+) -> None:
+    log: list[str] = []
+    numbers = itertools.count(1)
+    async with TestKit() as kit:
+        ref = kit.spawn(lambda: kind(log, next(numbers)), restart="permanent")
+        for message in (Note("a"), Quit(), Note("b"), Note("c")):
+            ref.tell_nowait(message)
+        await kit.quiescent()
+        assert log == ["1:a", "2:b", "2:c"]
+        assert ref.statistics().received == 5  # the four messages, and the failure of ending by itself
 
 
 async def test_an_actor_stopped_from_outside_is_not_restarted_even_if_permanent() -> None:
