@@ -7,6 +7,7 @@ functions, without a coroutine per activation. What an exception means is decide
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from collections import deque
 from contextvars import Context
 from time import monotonic
@@ -77,7 +78,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
             budget -= 1
             if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
                 return
-    except asyncio.CancelledError:
+    except CancelledError:
         cancelled(cell)
     except BaseException as error:  # the supervisor decides about any of them
         crash(cell, error)
@@ -141,7 +142,7 @@ def run_synchronous(  # noqa: C901  # see above
                 budget -= 1
                 if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
                     break
-        except asyncio.CancelledError:
+        except CancelledError:
             cancelled(cell)
         except BaseException as error:  # the supervisor decides about any of them
             crash(cell, error)
@@ -175,7 +176,7 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         if not ask.future.done():
             ask.future.set_result(outcome)
         cell.handled += 1
-    except asyncio.CancelledError:
+    except CancelledError:
         cancelled(cell)
     except BaseException as error:  # the supervisor decides about any of them
         crash(cell, error)

@@ -129,11 +129,10 @@ class Cell:
         parent: Cell | None,
         name: str,
         factory: Callable[[], Actor],
-        *,
         capacity: int,
         policy: SupervisionPolicy,
         restart: RestartType,
-        redeliver: bool,
+        redeliver: bool,  # noqa: FBT001  # by position: see `spawn`
     ) -> None:
         self.system = system
         self.queue = system.queue

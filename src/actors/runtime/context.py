@@ -84,10 +84,10 @@ class ActorContext:
             self._cell.system,
             self._cell,
             factory,
-            name=name,
-            mailbox_capacity=mailbox_capacity,
-            policy=policy,
-            restart=restart,
+            name,
+            mailbox_capacity,
+            policy,
+            restart,
             redeliver=redeliver,
         )
 

@@ -85,7 +85,8 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
 
     `inside`: its activation ends by this exception; else a handler of it may be suspended somewhere.
     """
-    if cell.state is not _RUNNING and cell.state is not _STARTING:
+    state = cell.state
+    if state is not _RUNNING and state is not _STARTING:
         if inside:
             dispose(cell)
         return
@@ -124,8 +125,8 @@ def _dispose(cell: Cell, item: object, doing: str, error: BaseException, *, rest
     """Redeliver the message that was being handled, as often as restarts are allowed, or give it up."""
     if item is None:
         return
-    extras = cell.extras
     if restarting and cell.redeliver and not (isinstance(item, Ask) and item.future.done()):
+        extras = cell.extras
         before = extras.redelivered
         times = before[1] + 1 if before is not None and before[0] is item else 1
         if times <= cell.policy.intensity.max_restarts:
@@ -133,7 +134,8 @@ def _dispose(cell: Cell, item: object, doing: str, error: BaseException, *, rest
             assert cell.mailbox is not None
             cell.mailbox.appendleft(item)
             return
-    extras.redelivered = None
+    if cell.redeliver:
+        cell.extras.redelivered = None
     cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if isinstance(item, Ask) else None)
 
 
@@ -151,9 +153,10 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
         return "escalate", mistake
     if directive == "restart":
         intensity = cell.policy.intensity
-        history = cell.extras.history
+        extras = cell.extras
+        history = extras.history
         if history is None:
-            history = cell.extras.history = parent.extras.histories.setdefault(cell.policy, deque())
+            history = extras.history = parent.extras.histories.setdefault(cell.policy, deque())
         if not admit_restart(intensity, history, cell.system.clock.now()):
             exhausted = RestartsExhausted(cell.path, intensity.max_restarts, intensity.period_s, error)
             history.clear()

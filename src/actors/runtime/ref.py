@@ -14,6 +14,7 @@ from .inline import INLINE_DEPTH, INLINE_IN_A_ROW, ask_inline, start_inline
 from .mailbox import Ask
 from .requests import Request
 from .statistics import ActorStatistics
+from .stopping import stop_at_once
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -198,6 +199,8 @@ class ActorRef:
         the mailbox is discarded. Called from the actor itself, this only begins to stop it.
         """
         cell = self._cell
+        if stop_at_once(cell, None):
+            return
         stopping = cell.system.request_stop(cell, grace)
         if stopping is None:
             return

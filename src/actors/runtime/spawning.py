@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["spawn"]
 
+_STARTING, _RUNNING = State.STARTING, State.RUNNING
+
 
 def spawn(
     system: ActorSystem,
     parent: Cell,
     factory: Callable[[], Actor],
-    *,
     name: str | None,
     mailbox_capacity: int,
     policy: SupervisionPolicy | None,
     restart: RestartType,
+    *,
     redeliver: bool,
 ) -> ActorRef:
     """Create an actor under `parent`. An exception of its factory goes to the caller."""
-    if parent.closed or parent.state is State.RESTARTING:
+    if parent.state is not _RUNNING and parent.state is not _STARTING:
         raise ActorMisuse(parent.path, "is stopping or restarting and cannot spawn")
     if mailbox_capacity < 1:
         raise ActorMisuse(parent.path, f"mailbox_capacity must be at least 1, not {mailbox_capacity}")
@@ -40,19 +42,25 @@ def spawn(
     if name is not None and (name in children or not name or "/" in name):
         problem = "already has a child named" if name in children else "cannot name a child"
         raise ActorMisuse(parent.path, f"{problem} {name!r}")
+    # All by position: arguments by name to a class are passed in a dict, which is a tenth of a spawn.
     cell = Cell(
         system,
         parent,
         "",
         factory,
-        capacity=mailbox_capacity,
-        policy=policy or parent.actor.children_policy,
-        restart=restart,
-        redeliver=redeliver,
+        mailbox_capacity,
+        policy or parent.actor.children_policy,
+        restart,
+        redeliver,
     )
-    cell.ref = ActorRef(cell)
+    ref = cell.ref = ActorRef(cell)
     instantiate(cell)
-    cell.name = name or f"{type(cell.actor).__name__}-{system.next_number()}"
-    children[cell.name] = cell
-    resume(cell)
-    return cell.ref
+    if name is None:
+        name = kind = cell.actor.__class__.__name__
+        while name == kind or name in children:
+            name = f"{kind}-{next(system.numbers)}"
+    cell.name = name
+    children[name] = cell
+    if cell.state is _STARTING:
+        resume(cell)
+    return ref

@@ -19,13 +19,27 @@ from .signals import Failure, Terminated
 if TYPE_CHECKING:
     from .actor import Actor
 
-__all__ = ["DEFAULT_GRACE_S", "drop_incarnation", "real_time", "request_stop", "wind_down"]
+__all__ = ["DEFAULT_GRACE_S", "drop_incarnation", "real_time", "request_stop", "stop_at_once", "wind_down"]
 
 DEFAULT_GRACE_S = 0.5
 _CANCELLATIONS = 5
 _CANCEL_EVERY_S = 0.1
 
+_STOPPING, _STOPPED = State.STOPPING, State.STOPPED
+
 logger = logging.getLogger(__name__)
+
+
+def stop_at_once(cell: Cell, reason: BaseException | None) -> bool:
+    """Stop a cell if nothing has to be waited for; return whether it has stopped, now or before."""
+    state = cell.state
+    if state is _STOPPED:
+        return True
+    if state is _STOPPING or not cell.plain:
+        return False
+    cell.reason = reason
+    _finalize(cell)
+    return True
 
 
 def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> asyncio.Task[None] | None:
@@ -33,15 +47,12 @@ def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> a
 
     After the current message nothing more is handled: what waits is discarded now.
     """
-    if cell.state is State.STOPPED:
+    if stop_at_once(cell, reason):
         return None
-    if cell.state is State.STOPPING:
+    if cell.state is _STOPPING:
         return cell.extras.stopping
     cell.reason = reason
-    if cell.plain:
-        _finalize(cell)
-        return None
-    cell.state = State.STOPPING
+    cell.state = _STOPPING
     cell.limit = 0
     cell.flush()
     if cell.worker is not None:
@@ -59,13 +70,14 @@ async def _stop(cell: Cell, deadline: float) -> None:
 def _finalize(cell: Cell) -> None:
     """Close a cell for good and tell those who watch it."""
     drop_incarnation(cell)
-    cell.state = State.STOPPED
+    cell.state = _STOPPED
     cell.limit = 0
-    cell.flush()
+    if cell.mailbox or cell.senders:
+        cell.flush()
     cell.mailbox = None
-    parent = cell.parent
-    if parent is not None and parent.children is not None and parent.children.get(cell.name) is cell:
-        del parent.children[cell.name]
+    siblings = cell.parent.children if cell.parent is not None else None
+    if siblings is not None and siblings.get(cell.name) is cell:
+        del siblings[cell.name]
     extras = cell._extras
     if extras is None:
         return

@@ -74,7 +74,7 @@ class ActorSystem:
         self._delays: set[TimerHandle] = set()
         self._failures: list[Failure] = []
         self._observed = 0
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)  # for names nobody chose
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -103,9 +103,9 @@ class ActorSystem:
             None,
             self.name,
             _Guardian,
-            capacity=1,
-            policy=self._policy,
-            restart="temporary",
+            1,
+            self._policy,
+            "temporary",
             redeliver=False,
         )
         root.ref = ActorRef(root)
@@ -142,10 +142,10 @@ class ActorSystem:
             self,
             self._root,
             factory,
-            name=name,
-            mailbox_capacity=mailbox_capacity,
-            policy=policy,
-            restart=restart,
+            name,
+            mailbox_capacity,
+            policy,
+            restart,
             redeliver=redeliver,
         )
 
@@ -242,10 +242,6 @@ class ActorSystem:
     def call_soon(self, action: Callable[[], None]) -> None:
         """Run an action in the next loop pass."""
         self.loop.call_soon(action, context=Context())
-
-    def next_number(self) -> int:
-        """Return a number for a name nobody chose."""
-        return next(self._numbers)
 
     def request_stop(self, cell: Cell, grace_s: float) -> asyncio.Task[None] | None:
         """Begin to stop a cell; see `stopping.request_stop`."""

@@ -224,6 +224,13 @@ async def test_what_waits_when_a_permanent_actor_ends_is_handled_once_by_the_nex
         assert ref.statistics().received == 5  # the four messages, and the failure of ending by itself
 
 
+async def test_a_made_up_name_avoids_one_that_was_chosen() -> None:
+    async with TestKit() as kit:
+        chosen = kit.spawn(lambda: Child([], "x"), name="Child-1")
+        others = [kit.spawn(lambda: Child([], "x")) for _ in range(2)]
+        assert len({chosen.name, *(ref.name for ref in others)}) == 3
+
+
 async def test_an_actor_stopped_from_outside_is_not_restarted_even_if_permanent() -> None:
     async with TestKit() as kit:
         ref = kit.spawn(lambda: Child([], "x"), restart="permanent")
