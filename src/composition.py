@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -32,7 +32,15 @@ from .messages.paths import child, item
 from .messages.report import Excerpt, RunReport
 from .messages.training import TrainingConfig
 
-__all__ = ["Prepared", "Services", "StageType", "prepare", "system_name"]
+if TYPE_CHECKING:
+    from .actors.asking import SystemSpec
+    from .actors.hedging.racing_options import HedgeSettings
+
+__all__ = ["Prepared", "PreparedBackend", "Services", "StageType", "prepare", "system_name"]
+
+
+PreparedBackend = tuple[BackendRef, Any, TrainingConfig]
+"""A backend with its decoded options: its own and those of its training."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,8 +51,11 @@ class Prepared:
     stage_options: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """Decoded option Structs of each enabled stage: its own, then its adapter's."""
     dataset_options: Any = None
-    backend_options: list[tuple[BackendRef, Any, TrainingConfig]] = field(default_factory=list)
+    backend_options: list[PreparedBackend] = field(default_factory=list)
     """The model first, then the baselines."""
+    members: list[PreparedBackend] = field(default_factory=list)
+    """Of the ensemble; known when hedging or the ensemble is on."""
+    hedging: HedgeSettings | None = None
     base: Path = field(default_factory=Path.cwd)
 
     def enabled(self) -> list[StageDef]:
@@ -132,10 +143,22 @@ def prepare(experiment: Experiment, *, base: Path | None = None, source: str | N
     refs = [("backend", experiment.backend)]
     refs += [(f"baselines[{i}]", ref) for i, ref in enumerate(experiment.baselines)]
     for path, ref in refs:
-        problems += _prepare_backend(prepared, ref, path)
+        found, more = prepare_backend(prepared, ref, path)
+        problems += more
+        if found is not None:
+            prepared.backend_options.append(found)
+    if not problems and _is_reliable(experiment):
+        from .reliability import prepare_reliability
+
+        problems += prepare_reliability(prepared)
     if problems:
         raise ExperimentError(problems, source)
     return prepared
+
+
+def _is_reliable(experiment: Experiment) -> bool:
+    reliability = experiment.reliability
+    return reliability.hedging.strategy != "off" or reliability.ensemble.strategy != "none"
 
 
 def _unavailable(experiment: Experiment) -> list[Problem]:
@@ -144,10 +167,6 @@ def _unavailable(experiment: Experiment) -> list[Problem]:
     if reliability.ensemble.strategy != "none":
         problems.append(
             Problem("reliability.ensemble.strategy", "this version has no ensembles yet: expected 'none'")
-        )
-    if reliability.hedging.strategy != "off":
-        problems.append(
-            Problem("reliability.hedging.strategy", "this version has no hedging yet: expected 'off'")
         )
     if reliability.fairness.enabled:
         problems.append(
@@ -202,21 +221,23 @@ def _prepare_dataset(prepared: Prepared) -> list[Problem]:
     return problems
 
 
-def _prepare_backend(prepared: Prepared, ref: BackendRef, path: str) -> list[Problem]:
+def prepare_backend(
+    prepared: Prepared, ref: BackendRef, path: str
+) -> tuple[PreparedBackend | None, list[Problem]]:
+    """Decode the options of a model, baseline or member."""
     try:
         backend = registry.load("backend", ref.id)
     except CrucibleError as error:
-        return [Problem(f"{path}.id", str(error))]
+        return None, [Problem(f"{path}.id", str(error))]
     training, options, problems = collect_both(
         ref.options, TrainingConfig, backend.Options, f"{path}.options"
     )
-    prepared.backend_options.append((ref, options, training))
     call = next((s for s in prepared.enabled() if s.name == "backend_call"), None)
     trains = call is not None and call.options.get("mode", "sample") != "sample"
     wants_training = trains and (path == "backend" or ref.train)
     if wants_training and not backend().capabilities.trainable:
         problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
-    return problems
+    return (ref, options, training), problems
 
 
 # Stages
@@ -341,21 +362,32 @@ def _output_guard(services: Services) -> Any:
     return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation)
 
 
-def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
-    from .actors.stages.backend_call import BackendSettings, SystemSpec
+def system_spec(found: PreparedBackend) -> SystemSpec:
+    """A model, baseline or member as backend_call takes it."""
+    from .actors.asking import SystemSpec
 
-    specs = [
-        SystemSpec(
-            name=system_name(ref),
-            backend_id=ref.id,
-            backend=registry.load("backend", ref.id)(),
-            options=options,
-            training=training,
-            train=ref.train,
-        )
-        for ref, options, training in services.prepared.backend_options
-    ]
+    ref, options, training = found
+    return SystemSpec(
+        name=system_name(ref),
+        backend_id=ref.id,
+        backend=registry.load("backend", ref.id)(),
+        options=options,
+        training=training,
+        train=ref.train,
+    )
+
+
+def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
+    from .actors.stages.backend_call import BackendSettings
+
+    prepared = services.prepared
+    specs = [system_spec(found) for found in prepared.backend_options]
     dataset = services.experiment.dataset
+    tiers: tuple[SystemSpec, ...] = ()
+    if prepared.hedging is not None:
+        from .reliability import further_tiers
+
+        tiers = further_tiers(prepared)
     return BackendSettings(
         model=specs[0],
         baselines=tuple(specs[1:]),
@@ -365,6 +397,8 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         seed=services.experiment.seed,
         workdir=services.workdir,
         guard=_output_guard(services),
+        hedging=prepared.hedging,
+        tiers=tiers,
     )
 
 

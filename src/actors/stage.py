@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -19,7 +19,7 @@ import msgspec
 
 from ..messages.control import Progress, StageCompleted, StageStarted, Start
 from ..messages.flow import Batch, EndOfStream, Sample, StageResult
-from ..messages.trace import Span
+from ..messages.trace import Span, SpanKind
 from .runtime import Actor, ActorRef, handler
 
 __all__ = ["SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
@@ -127,25 +127,29 @@ class StageBase(Actor):
     async def span(
         self,
         name: str,
-        kind: Literal["batch", "request", "train", "checkpoint"],
+        kind: SpanKind,
         start_s: float,
         *,
+        number: int | None = None,
+        parent: int | None = None,
         lane: str | None = None,
         status: Literal["ok", "error", "cancelled"] = "ok",
-        **attributes: Any,
+        attributes: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> None:
-        """Record work that began at ``start_s`` and ends now."""
+        """Record work that began at ``start_s`` and ends now; ``number`` if its parts already name it."""
         if self._wiring.trace is not None:
             await self._wiring.trace.tell(
                 Span(
-                    id=next(self._wiring.ids),
+                    id=next(self._wiring.ids) if number is None else number,
+                    parent_id=parent,
                     name=name,
                     kind=kind,
                     start_s=start_s,
                     end_s=self._wiring.elapsed(),
                     lane=lane or self._wiring.stage,
                     status=status,
-                    attributes=attributes,
+                    attributes={**attributes, **more} if attributes else more,
                 )
             )
 

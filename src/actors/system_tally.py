@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from ..messages.records import Output
+from ..messages.records import Output, Race
 
 __all__ = ["SystemTally"]
 
@@ -24,11 +24,15 @@ class SystemTally:
         self._estimated = False
         self._cost: float = 0.0
         self._cost_known = True
+        self._duplicates = 0
+        self._raced = False
 
     def add(self, output: Output) -> None:
         """Count one output."""
         self.asked += 1
         self._attempts += output.attempts
+        if output.race is not None:
+            self._add_race(output.race)
         if output.error is not None:
             self.failed += 1
             self.first_error = self.first_error or output.error
@@ -42,6 +46,18 @@ class SystemTally:
         else:
             self._cost += output.cost_usd
 
+    def _add_race(self, race: Race) -> None:
+        """All that was sent beside the winner is paid for too, whether it won or lost."""
+        self._raced = True
+        self._duplicates += race.duplicates
+        self._prompt_tokens += race.extra_usage.prompt_tokens
+        self._completion_tokens += race.extra_usage.completion_tokens
+        self._estimated |= race.extra_usage.estimated
+        if race.extra_cost_usd is None:
+            self._cost_known = False
+        else:
+            self._cost += race.extra_cost_usd
+
     def metrics(self) -> dict[str, Any]:
         """JSON-ready figures. Latencies are those of answered requests, in seconds, by nearest rank."""
         ordered = sorted(self._latencies)
@@ -50,7 +66,8 @@ class SystemTally:
             "asked": self.asked,
             "failed": self.failed,
             "first_error": self.first_error,
-            "retries": self._attempts - self.asked,
+            "retries": self._attempts - self.asked - self._duplicates,
+            **({"duplicates": self._duplicates} if self._raced else {}),
             "latency_s": {
                 "mean": sum(ordered) / len(ordered) if ordered else None,
                 "p50": _rank(ordered, 50),

@@ -8,11 +8,13 @@ from .base import Message
 
 __all__ = [
     "BadRow",
+    "Ballots",
     "CheckpointRef",
     "Completion",
     "Example",
     "Output",
     "Prompt",
+    "Race",
     "SamplingParams",
     "TrainStep",
     "Usage",
@@ -80,6 +82,35 @@ class Completion(Message, frozen=True):
     """Probability in [0, 1] that the backend gives to its own answer, if it knows one."""
 
 
+class Race(Message, frozen=True):
+    """How a request and its duplicates raced.
+
+    What a cancelled loser cost is not known: it counts as much as the winner.
+    """
+
+    hedged: bool = False
+    """Whether a duplicate was sent while an earlier request was still open."""
+    winner: Literal["first", "retry", "backup", "hedge", "clone", "tier"] | None = None
+    """What the answered request was; None when no answer was to be had."""
+    backend: str | None = None
+    """Name of the backend that answered."""
+    delay_s: float | None = None
+    """The planned wait before a duplicate; None: no duplicate was planned."""
+    quantile: float | None = None
+    """The share of requests that the policy expected to be done by then."""
+    reason: str = ""
+    """Why the policy chose this, and why a planned duplicate was not sent."""
+    duplicates: int = 0
+    cancelled: int = 0
+    """Requests that were still open when the answer came, and were given up."""
+    extra_usage: Usage = field(default_factory=Usage)
+    """Tokens of all requests but the winner."""
+    extra_cost_usd: float | None = 0.0
+    """None when the price is unknown."""
+    race_biased: bool = False
+    """The answer was chosen because it was whole first, at a temperature above 0: short answers win."""
+
+
 class Output(Message, frozen=True):
     """What one system (the model or a baseline) answered to one example; joined to it by id."""
 
@@ -98,6 +129,41 @@ class Output(Message, frozen=True):
     """None when the price is unknown."""
     error: str | None = None
     """One line; set when no answer was to be had. Then ``text`` is empty."""
+    race: Race | None = None
+    """None when hedging is off."""
+    ballots: "Ballots | None" = None
+    """None when the system is not an ensemble."""
+
+
+class Ballots(Message, frozen=True):
+    """How an ensemble came to its answer."""
+
+    status: Literal["decided", "no_consensus", "no_answers"]
+    strategy: str
+    reason: str
+    """One line: why this outcome."""
+    members: tuple[Output, ...] = ()
+    """What each member answered, in the members' order; a member that failed has its error."""
+    winner_member: str | None = None
+    key: str | None = None
+    """The winning answer as it was compared."""
+    support: int = 0
+    """Members who gave the winning answer."""
+    votes: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+    consensus: float = 0.0
+    tie_rule: str | None = None
+    """What broke a tie; None when there was none."""
+    abstained: dict[str, str] = field(default_factory=dict)
+    """Member -> why its answer is not a vote."""
+    failed: dict[str, str] = field(default_factory=dict)
+    cancelled: tuple[str, ...] = ()
+    """Members that were asked and given up when their answer was no longer needed."""
+    not_asked: tuple[str, ...] = ()
+    stopped: str | None = None
+    """Why not all members were waited for."""
+    error_bound: float = 0.0
+    """Probability that waiting would have changed the outcome; 0 with the exact rule."""
 
 
 class TrainStep(Message, frozen=True):

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from .base import Message
-from .records import Completion, Prompt, SamplingParams, Usage
+from .records import Completion, Prompt, Race, SamplingParams, Usage
 
-__all__ = ["BackendReply", "BackendRequest"]
+__all__ = ["BackendReply", "BackendRequest", "RaceOutcome", "RaceRequest"]
 
 
 class BackendReply(Message, frozen=True):
@@ -34,3 +34,28 @@ class BackendRequest(Message, frozen=True):
     if TYPE_CHECKING:
 
         def __reply__(self) -> BackendReply: ...
+
+
+class RaceOutcome(Message, frozen=True):
+    """What came of a request that was raced: a reply, or one line that names each attempt."""
+
+    attempts: int
+    """Requests that were sent, duplicates and retries included."""
+    latency_s: float
+    """From the first request of the last round to the answer."""
+    race: Race
+    reply: BackendReply | None = None
+    error: str | None = None
+
+
+class RaceRequest(Message, frozen=True):
+    """Ask, and race a duplicate if the answer is slow."""
+
+    request: BackendRequest
+    span: int | None = None
+    """The span of the request in the trace."""
+    lane: str = ""
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> RaceOutcome: ...

@@ -6,7 +6,9 @@ from msgspec import field
 
 from .base import Message
 
-__all__ = ["Span"]
+__all__ = ["Span", "SpanKind"]
+
+SpanKind = Literal["run", "stage", "batch", "request", "attempt", "hedge", "vote", "train", "checkpoint"]
 
 
 class Span(Message, frozen=True, tag=True):
@@ -14,7 +16,7 @@ class Span(Message, frozen=True, tag=True):
 
     id: int
     name: str
-    kind: Literal["run", "stage", "batch", "request", "train", "checkpoint"]
+    kind: SpanKind
     start_s: float
     end_s: float
     parent_id: int | None = None

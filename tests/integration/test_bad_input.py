@@ -149,8 +149,8 @@ def test_a_byte_order_mark_is_no_problem(bench: Workbench) -> None:
             "reliability.ensemble.strategy: this version has no ensembles yet: expected 'none'",
         ),
         (
-            {"reliability": {"hedging": {"strategy": "fixed", "delay_ms": 5}}},
-            "reliability.hedging.strategy: this version has no hedging yet: expected 'off'",
+            {"reliability": {"hedging": {"strategy": "fixed"}}},
+            "reliability.hedging.delay_ms: missing; strategy 'fixed' needs it",
         ),
         (
             {"outputs": [{"name": "a"}, {"name": "a"}]},

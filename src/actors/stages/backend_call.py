@@ -9,10 +9,9 @@ scores as an empty answer; too many of them fail the run.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from array import array
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,11 +21,11 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.errors import InputError, StageError
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
-from ...messages.records import CheckpointRef, Example, Output, Prompt, SamplingParams
-from ...messages.requests import BackendRequest
-from ...messages.training import TrainingConfig
-from ..limits import Answer, RetryPolicy, ask_with_retries
-from ..ports import Backend, Sampler, Session
+from ...messages.records import CheckpointRef, Example, SamplingParams
+from ..asking import Asker, Asking, SystemSpec
+from ..hedging.racing_options import HedgeSettings
+from ..limits import RetryPolicy
+from ..ports import Sampler, Session
 from ..runtime import handler
 from ..spool import Spool
 from ..stage import StageBase, Tally, Wiring
@@ -78,19 +77,6 @@ class BackendCallOptions(Message, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SystemSpec:
-    """A model or baseline: its name in the results, its backend and that backend's decoded options."""
-
-    name: str
-    backend_id: str
-    backend: Backend
-    options: Any
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    train: bool = False
-    """Whether a baseline is trained too, in the modes that train."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BackendSettings:
     """All that backend_call works by."""
 
@@ -103,6 +89,10 @@ class BackendSettings:
     seed: int
     workdir: Path
     guard: OutputGuard | None = None
+    hedging: HedgeSettings | None = None
+    """None: no request is raced."""
+    tiers: tuple[SystemSpec, ...] = ()
+    """The systems of tiered hedging after the model; those that are no baselines are asked as tiers only."""
 
 
 class BackendCall(StageBase):
@@ -122,6 +112,8 @@ class BackendCall(StageBase):
         self._trained: dict[str, TrainingOutcome] = {}
         self._rows_trained = self._rows_without_reference = 0
         self._skipped = 0
+        self._asker: Asker | None = None
+        self._hedging: dict[str, Any] | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
@@ -172,7 +164,9 @@ class BackendCall(StageBase):
             samplers = [(model, await session.sampler(checkpoint))]
             for spec in self._settings.baselines:
                 samplers.append((spec, await self._baseline_sampler(spec)))  # noqa: PERF401 - one at a time
+            self._asker = Asker(self, self._wiring, await self._asking(samplers))
             await self._sample(samplers)
+            self._hedging = await self._asker.close()
             self._check_failures()
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
@@ -187,6 +181,34 @@ class BackendCall(StageBase):
         session = await self._open(spec)
         checkpoint = await self._train(session, spec) if self._options.trains and spec.train else None
         return await session.sampler(checkpoint)
+
+    async def _asking(self, samplers: Sequence[tuple[SystemSpec, Sampler]]) -> Asking:
+        options, settings = self._options, self._settings
+        known = {spec.name: (spec, sampler) for spec, sampler in samplers}
+        tiers = [samplers[0]] if settings.tiers else []
+        for spec in settings.tiers:
+            if spec.name not in known:
+                known[spec.name] = (spec, await self._baseline_sampler(spec))
+            tiers.append(known[spec.name])
+        return Asking(
+            params=SamplingParams(
+                max_tokens=options.max_tokens,
+                temperature=options.temperature,
+                top_p=options.top_p,
+                stop=options.stop,
+            ),
+            policy=RetryPolicy(
+                max_attempts=options.max_attempts,
+                timeout_s=options.timeout_s,
+                base_s=options.backoff_s,
+                cap_s=options.max_backoff_s,
+            ),
+            experiment_id=settings.experiment_id,
+            seed=settings.seed,
+            concurrency=options.concurrency,
+            hedging=settings.hedging,
+            tiers=tiers,
+        )
 
     # training
 
@@ -247,14 +269,27 @@ class BackendCall(StageBase):
         waiting: asyncio.Queue[asyncio.Task[Sample] | None] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._emit_in_order(waiting, window, total))
+                emitting = group.create_task(self._emit_in_order(waiting, window, total))
                 async for sample in self._rows():
                     await window.acquire()
                     slot = await slots.get()
                     waiting.put_nowait(group.create_task(self._answer(sample, samplers, slot, slots)))
                 waiting.put_nowait(None)
+                if self._settings.hedging is not None and self._settings.hedging.racing.clone_at_end:
+                    cloning = group.create_task(self._clone_into(slots))
+                    await emitting
+                    cloning.cancel()
         except BaseExceptionGroup as group_of_errors:
             raise first_leaf(group_of_errors) from None
+
+    async def _clone_into(self, slots: asyncio.Queue[int]) -> None:
+        """No rows wait: each slot that becomes free clones the longest-running request."""
+        while self._asker is not None:
+            await slots.get()
+            wait = await self._asker.clone_oldest()
+            while wait:  # none has run long enough
+                await self.context.sleep(wait)
+                wait = await self._asker.clone_oldest()
 
     def _asked_count(self) -> int | None:
         if self._spool is None:
@@ -301,10 +336,12 @@ class BackendCall(StageBase):
         slot: int,
         slots: asyncio.Queue[int],
     ) -> Sample:
-        outputs, verdicts = list(sample.outputs), list(sample.verdicts)
+        outputs, verdicts, asker = list(sample.outputs), list(sample.verdicts), self._asker
+        assert asker is not None
         try:
             for spec, sampler in samplers:
-                output = await self._ask(spec, sampler, sample.example, slot)
+                output = await asker.ask(spec, sampler, sample.example, slot)
+                self._systems[spec.name].add(output)
                 if self._settings.guard is not None and output.error is None:
                     verdict, output = self._settings.guard.scan(output)
                     verdicts.append(verdict)
@@ -312,47 +349,6 @@ class BackendCall(StageBase):
         finally:
             slots.put_nowait(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
-
-    async def _ask(self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int) -> Output:
-        started = self._wiring.elapsed()
-        request = self._request(spec, example)
-        policy = RetryPolicy(
-            max_attempts=self._options.max_attempts,
-            timeout_s=self._options.timeout_s,
-            base_s=self._options.backoff_s,
-            cap_s=self._options.max_backoff_s,
-        )
-        answer = await ask_with_retries(sampler, request, policy, now=self._wiring.now)
-        output = _output(spec, example, answer)
-        self._systems[spec.name].add(output)
-        await self.span(
-            spec.name,
-            "request",
-            started,
-            lane=f"{self._wiring.stage}/{slot}",
-            status="error" if output.error else "ok",
-            example=example.id,
-            attempts=output.attempts,
-            **({"error": output.error} if output.error else {}),
-        )
-        return output
-
-    def _request(self, spec: SystemSpec, example: Example) -> BackendRequest:
-        options = self._options
-        identity = (self._settings.experiment_id, spec.name, example.id, example.input, self._settings.seed)
-        digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=16)
-        return BackendRequest(
-            key=digest.hexdigest(),
-            example_id=example.id,
-            prompt=Prompt(text=example.input),
-            params=SamplingParams(
-                max_tokens=options.max_tokens,
-                temperature=options.temperature,
-                top_p=options.top_p,
-                stop=options.stop,
-                seed=int.from_bytes(digest.digest()[:4], "big"),
-            ),
-        )
 
     def _check_failures(self) -> None:
         model = self._systems[self._settings.model.name]
@@ -382,6 +378,8 @@ class BackendCall(StageBase):
                 for spec in self._settings.baselines
                 if spec.name in self._trained
             }
+        if self._hedging is not None:
+            metrics["hedging"] = self._hedging
         if self._settings.guard is not None:
             metrics["guardrails"] = self._settings.guard.metrics()
         return StageResult(
@@ -391,33 +389,6 @@ class BackendCall(StageBase):
             losses=tuple(outcome.losses) if outcome else (),
             checkpoints=tuple(outcome.checkpoints) if outcome else (),
         )
-
-
-def _output(spec: SystemSpec, example: Example, answer: Answer) -> Output:
-    if answer.reply is None or not answer.reply.completions:
-        return Output(
-            example_id=example.id,
-            system=spec.name,
-            backend=spec.backend_id,
-            finish_reason="error",
-            attempts=answer.attempts,
-            latency_s=answer.latency_s,
-            error=answer.error or "BackendError: the reply holds no completion",
-        )
-    first = answer.reply.completions[0]
-    return Output(
-        example_id=example.id,
-        system=spec.name,
-        backend=spec.backend_id,
-        text=first.text,
-        finish_reason=first.finish_reason,
-        confidence=first.confidence,
-        attempts=answer.attempts,
-        latency_s=answer.latency_s,
-        first_token_s=answer.reply.first_token_s,
-        usage=answer.reply.usage,
-        cost_usd=answer.reply.cost_usd,
-    )
 
 
 def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,12 +3,13 @@
 It always has data: every output with a reference is scored by exact match and token F1 here, and all scores
 of ``analysis_metrics`` are taken over. Examples pair the systems; groups of the data cluster the statistics.
 Outputs that failed stay in, with the scores that an empty answer gets, so that failing never pays.
+Answers that won a race at a temperature above 0 are left out unless asked for: a race favours short ones.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,7 @@ from ...messages.base import Message
 from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Distribution, Metric
 from ...messages.flow import Sample, StageResult
+from ...messages.records import Output
 from ..distributions import histograms
 from ..ports import Statistics
 from ..reference import METHOD, reference_scores
@@ -27,6 +29,9 @@ from .analysis_metrics import summarize_column
 __all__ = ["Bench", "BenchOptions"]
 
 
+OWN = ("exact_match", "token_f1")
+
+
 class BenchOptions(Message, frozen=True):
     """Options of bench; tests, alpha and correction are in ``[reliability.stats]``."""
 
@@ -34,6 +39,9 @@ class BenchOptions(Message, frozen=True):
         tuple[str, ...],
         Meta(description="Metrics compared with the baselines; default: all that have a better side."),
     ] = ()
+    include_raced: Annotated[
+        bool, Meta(description="Compare answers that won a race in which short answers are favoured, too.")
+    ] = False
 
 
 class Bench:
@@ -60,6 +68,7 @@ class Bench:
         self._seed = seed
         self._directions = directions or {}
         self._clusters = ClusterIndex()
+        self._raced = 0
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -71,22 +80,37 @@ class Bench:
     def _note(self, sample: Sample) -> None:
         if not sample.outputs:
             return
+        if any(is_race_biased(output) for output in sample.outputs):
+            self._raced += 1
+            if not self._options.include_raced:
+                return
         self._clusters.add(sample.example.group)
         analysed = {scores.system: scores for scores in sample.scores}
         texts = {output.system: output.text for output in sample.outputs}
         for system, columns in self._columns.items():
             scores = dict(reference_scores(texts.get(system, ""), sample.example.reference))
             methods = dict.fromkeys(scores, METHOD)
-            if system in analysed:
-                scores |= analysed[system].scores
-                methods |= analysed[system].methods
+            if system in analysed and self._baselines:
+                wanted = self._wanted(analysed[system].scores)
+                scores |= {name: analysed[system].scores[name] for name in wanted}
+                methods |= {name: analysed[system].methods.get(name, "") for name in wanted}
             columns.add(scores, methods)
+
+    def _wanted(self, names: Iterable[str]) -> list[str]:
+        """Those that will be compared: no other column is worth its memory."""
+        if self._options.metrics:
+            return [name for name in names if name in self._options.metrics]
+        return [name for name in names if self._directions.get(name) != "none"]
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """Figures of the metrics that only bench computes, comparisons, histograms."""
         model = self._columns[self._model]
         if model.n == 0:
-            reason = "no output reached bench"
+            reason = (
+                f"all {self._raced} examples were biased by races"
+                if self._raced
+                else "no output reached bench"
+            )
             return StageResult(stage="bench", status="skipped", reason=reason)
         figures, comparisons, shapes = await asyncio.to_thread(self._compute)
         unknown = [name for name in self._options.metrics if name not in model.names()]
@@ -96,6 +120,7 @@ class Bench:
             reason=f"no such metric: {', '.join(unknown)}" if unknown else None,
             metrics={
                 "examples": model.n,
+                **self._raced_figures(),
                 "tests": list(self._config.tests),
                 "alpha": self._config.alpha,
                 "correction": self._config.correction,
@@ -106,11 +131,17 @@ class Bench:
             distributions=tuple(shapes),
         )
 
+    def _raced_figures(self) -> dict[str, int]:
+        """Examples whose answers were biased by races, if any; a pair is left out as a whole."""
+        if not self._raced:
+            return {}
+        return {"race_biased": self._raced, "left_out": 0 if self._options.include_raced else self._raced}
+
     def _compute(self) -> tuple[list[Metric], list[Comparison], list[Distribution]]:
         figures = [
             summarize_column(self._statistics, columns, name, self._config, self._seed, bounded=True)
             for columns in self._columns.values()
-            for name in ("exact_match", "token_f1")
+            for name in OWN
         ]
         raw = [
             self._compare(name, baseline) for baseline in self._baselines for name in self._compared(baseline)
@@ -118,16 +149,14 @@ class Bench:
         comparisons = self._statistics.correct(raw, self._config)
         shapes = [
             shape
-            for name in self._columns[self._model].names()
+            for name in OWN
             for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
         ]
         return figures, comparisons, shapes
 
     def _compared(self, baseline: str) -> list[str]:
         both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
-        if not self._options.metrics:
-            return [name for name in both if self._directions.get(name) != "none"]
-        return [name for name in self._options.metrics if name in both]
+        return [name for name in self._options.metrics or self._wanted(both) if name in both]
 
     def _compare(self, metric: str, baseline: str) -> Comparison:
         comparison = self._statistics.compare(
@@ -141,3 +170,10 @@ class Bench:
         )
         higher = self._directions.get(metric) != "lower"
         return msgspec.structs.replace(comparison, higher_is_better=higher)
+
+
+def is_race_biased(output: Output) -> bool:
+    """Whether the answer, or that of a member behind it, was chosen because it was whole first."""
+    if output.race is not None and output.race.race_biased:
+        return True
+    return output.ballots is not None and any(is_race_biased(member) for member in output.ballots.members)

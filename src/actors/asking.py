@@ -1,0 +1,255 @@
+"""Asks one system for one example: with retries, or racing duplicates against slow answers.
+
+Called by ``backend_call`` and the ensemble. Holds the racing actors of each system when hedging is on;
+without it a request goes straight to the sampler. Only sampling comes here: it may be repeated, training
+may not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..messages.records import Example, Output, Prompt, Race, SamplingParams
+from ..messages.requests import BackendRequest, RaceRequest
+from ..messages.training import TrainingConfig
+from .hedging.racing_options import HedgeSettings
+from .limits import Answer, RetryPolicy, ask_with_retries
+from .ports import Backend, Sampler
+from .runtime import ActorCrashed, ActorRef
+from .stage import StageBase, Wiring
+
+__all__ = ["Asker", "Asking", "SystemSpec"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSpec:
+    """A model or baseline: its name in the results, its backend and that backend's decoded options."""
+
+    name: str
+    backend_id: str
+    backend: Backend
+    options: Any
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    train: bool = False
+    """Whether a baseline is trained too, in the modes that train."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How requests are asked."""
+
+    params: SamplingParams
+    """Without the seed, which each request has for itself."""
+    policy: RetryPolicy
+    experiment_id: str
+    seed: int
+    concurrency: int = 1
+    hedging: HedgeSettings | None = None
+    tiers: Sequence[tuple[SystemSpec, Sampler]] = ()
+    """The backends of tiered hedging, the model first; only requests to the model are tiered."""
+
+
+class Asker:
+    """Asks for a stage."""
+
+    def __init__(self, stage: StageBase, wiring: Wiring, asking: Asking) -> None:
+        self._stage = stage
+        self._wiring = wiring
+        self._asking = asking
+        self._races = _Races(stage, wiring, asking) if asking.hedging is not None else None
+
+    async def ask(
+        self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, parent: int | None = None
+    ) -> Output:
+        """What the system answers; ``slot`` is nobody else's until then."""
+        started = self._wiring.elapsed()
+        request = self._request(spec, example)
+        lane = f"{self._wiring.stage}/{slot}"
+        number = None
+        extra: dict[str, Any] = {}
+        if self._races is None or not self._races.for_system(spec):
+            answer = await ask_with_retries(sampler, request, self._asking.policy, now=self._wiring.now)
+            output = _output(spec, example, answer)
+        else:
+            number = next(self._wiring.ids)
+            message = RaceRequest(request=request, span=number, lane=lane)
+            output = await self._races.race(spec, sampler, example, slot, message)
+            extra["hedging"] = msgspec.to_builtins(output.race)
+        if output.error:
+            extra["error"] = output.error
+        await self._stage.span(
+            spec.name,
+            "request",
+            started,
+            number=number,
+            parent=parent,
+            lane=lane,
+            status="error" if output.error else "ok",
+            attributes={"example": example.id, "attempts": output.attempts, **extra},
+        )
+        return output
+
+    async def clone_oldest(self) -> float | None:
+        """A slot is free: see ``CloneOldest``."""
+        return None if self._races is None else await self._races.clone_oldest()
+
+    async def close(self) -> dict[str, Any] | None:
+        """End what still runs; the figures of hedging, None when it is off."""
+        return None if self._races is None else await self._races.close()
+
+    def _request(self, spec: SystemSpec, example: Example) -> BackendRequest:
+        asking = self._asking
+        identity = (asking.experiment_id, spec.name, example.id, example.input, asking.seed)
+        digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=16)
+        params = asking.params
+        return BackendRequest(
+            key=digest.hexdigest(),
+            example_id=example.id,
+            prompt=Prompt(text=example.input),
+            params=SamplingParams(
+                max_tokens=params.max_tokens,
+                temperature=params.temperature,
+                top_p=params.top_p,
+                stop=params.stop,
+                seed=int.from_bytes(digest.digest()[:4], "big"),
+            ),
+        )
+
+
+class _Races:
+    """The racing actors of all systems. Imported when hedging is on."""
+
+    def __init__(self, stage: StageBase, wiring: Wiring, asking: Asking) -> None:
+        from .hedging.pool import HedgePool
+        from .hedging.tally import HedgeTally
+
+        self._stage = stage
+        self._wiring = wiring
+        self._asking = asking
+        self._make_pool: Callable[..., HedgePool] = HedgePool
+        self._make_tally = HedgeTally
+        self._tallies: dict[str, HedgeTally] = {}
+        self._pools: dict[str, ActorRef] = {}
+        self._racers: dict[tuple[str, int], ActorRef] = {}
+
+    @property
+    def _settings(self) -> HedgeSettings:
+        settings = self._asking.hedging
+        assert settings is not None
+        return settings
+
+    def for_system(self, spec: SystemSpec) -> bool:
+        """Whether the requests of this system are raced."""
+        if self._settings.config.strategy != "tiered":
+            return True
+        return bool(self._asking.tiers) and self._asking.tiers[0][0].name == spec.name
+
+    async def race(
+        self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, message: RaceRequest
+    ) -> Output:
+        """The output of one race."""
+        try:
+            outcome = await self._racer(spec, sampler, slot).ask(message, timeout=None)
+        except ActorCrashed as crash:
+            raise crash.__cause__ or crash from None
+        answer = Answer(
+            attempts=outcome.attempts, latency_s=outcome.latency_s, reply=outcome.reply, error=outcome.error
+        )
+        return _output(self._answered(spec, outcome.race), example, answer, outcome.race)
+
+    def _answered(self, spec: SystemSpec, race: Race) -> SystemSpec:
+        """The system, with the backend of the tier that answered."""
+        for tier, _ in self._asking.tiers:
+            if tier.name == race.backend and tier.backend_id != spec.backend_id:
+                return SystemSpec(
+                    name=spec.name, backend_id=tier.backend_id, backend=tier.backend, options=tier.options
+                )
+        return spec
+
+    def _racer(self, spec: SystemSpec, sampler: Sampler, slot: int) -> ActorRef:
+        key = (spec.name, slot)
+        if key not in self._racers:
+            from .hedging.actor import Racer
+            from .hedging.sent import Lane
+
+            further = self._asking.tiers[1:]
+            lanes = [Lane(spec.name, sampler), *(Lane(tier.name, each) for tier, each in further)]
+            pool = self._pool(spec.name)
+            self._racers[key] = self._stage.context.spawn(
+                lambda: Racer(lanes, pool, self._settings, self._asking.policy, self._wiring),
+                name=f"racer-{len(self._racers)}",
+            )
+        return self._racers[key]
+
+    def _pool(self, name: str) -> ActorRef:
+        if name not in self._pools:
+            tally = self._tallies[name] = self._make_tally()
+            asking = self._asking
+            self._pools[name] = self._stage.context.spawn(
+                lambda: self._make_pool(
+                    self._settings, tally, seed=asking.seed, concurrency=asking.concurrency
+                ),
+                name=f"hedging-{len(self._pools)}",
+                mailbox_capacity=64 * asking.concurrency + 1024,  # a few messages for each request in flight
+            )
+        return self._pools[name]
+
+    async def clone_oldest(self) -> float | None:
+        from .hedging.pool import CloneOldest
+
+        waits = []
+        for pool in self._pools.values():
+            wait = await pool.ask(CloneOldest())
+            if wait == 0:
+                return 0.0
+            if wait is not None:
+                waits.append(wait)
+        return min(waits, default=None)
+
+    async def close(self) -> dict[str, Any]:
+        from .hedging.pool import Drain
+        from .hedging.tally import figures
+
+        await asyncio.gather(*(racer.stop() for racer in self._racers.values()))
+        for pool in self._pools.values():
+            await pool.ask(Drain())
+        config = self._settings.config
+        told: dict[str, Any] = {"strategy": config.strategy, **figures(list(self._tallies.values()))}
+        if len(self._tallies) > 1:
+            told["systems"] = {name: figures([tally]) for name, tally in self._tallies.items()}
+        return told
+
+
+def _output(spec: SystemSpec, example: Example, answer: Answer, race: Race | None = None) -> Output:
+    if answer.reply is None or not answer.reply.completions:
+        return Output(
+            example_id=example.id,
+            system=spec.name,
+            backend=spec.backend_id,
+            finish_reason="error",
+            attempts=answer.attempts,
+            latency_s=answer.latency_s,
+            error=answer.error or "BackendError: the reply holds no completion",
+            race=race,
+        )
+    first = answer.reply.completions[0]
+    return Output(
+        example_id=example.id,
+        system=spec.name,
+        backend=spec.backend_id,
+        text=first.text,
+        finish_reason=first.finish_reason,
+        confidence=first.confidence,
+        attempts=answer.attempts,
+        latency_s=answer.latency_s,
+        first_token_s=answer.reply.first_token_s,
+        usage=answer.reply.usage,
+        cost_usd=answer.reply.cost_usd,
+        race=race,
+    )

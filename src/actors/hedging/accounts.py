@@ -1,0 +1,93 @@
+"""What a race is told to have been: its record, its cost, its error, what the policies learn. Pure functions.
+
+Called by ``race``. What a cancelled loser will be billed is not known: it counts as much as the winner,
+an upper bound where the server notices that it was given up. A failed request has no tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...messages.records import Race, Usage
+from ...messages.requests import BackendReply
+from .plan import Attempt
+from .plan import Race as Observed
+from .pool import Entry
+from .sent import Sent
+
+__all__ = ["error_text", "extra", "observed", "record"]
+
+
+def record(
+    sent: Sequence[Sent],
+    entry: Entry,
+    refused: str,
+    *,
+    winner: Sent | None = None,
+    left_open: Sequence[Sent] = (),
+    temperature: float = 0.0,
+) -> Race:
+    """The record that goes with the output; ``left_open`` were under way when the winner answered."""
+    plan = entry.plan
+    usage, cost = extra(sent, winner)
+    overtaken = any(each is not winner and each.outcome == "answered" for each in sent)
+    return Race(
+        hedged=any(each.duplicate for each in sent),
+        winner=None if winner is None else winner.kind,
+        backend=None if winner is None else winner.lane.name,
+        delay_s=plan.delay_s,
+        quantile=plan.quantile,
+        reason=plan.reason + (f"; not sent: {refused}" if refused else ""),
+        duplicates=sum(each.duplicate for each in sent),
+        cancelled=0 if entry.control else len(left_open),
+        extra_usage=usage,
+        extra_cost_usd=cost,
+        race_biased=temperature > 0 and winner is not None and (bool(left_open) or overtaken),
+    )
+
+
+def extra(sent: Sequence[Sent], winner: Sent | None) -> tuple[Usage, float | None]:
+    """Tokens and cost of all requests but the winner."""
+    prompt = completion = 0
+    cost: float | None = 0.0
+    estimated = False
+    for each in sent:
+        paid: BackendReply | None = each.reply or (winner.reply if winner else None)
+        if each is winner or paid is None or each.outcome in ("failed", "timed_out"):
+            continue
+        prompt += paid.usage.prompt_tokens
+        completion += paid.usage.completion_tokens
+        estimated |= each.reply is None or paid.usage.estimated
+        cost = None if cost is None or paid.cost_usd is None else cost + paid.cost_usd
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=estimated), cost
+
+
+def error_text(sent: Sequence[Sent]) -> str:
+    """One line that names each attempt."""
+    failed = [each for each in sent if each.error is not None]
+    if len(failed) == 1:
+        return failed[0].told_error()
+    return "; ".join(f"attempt {each.number} ({each.kind}): {each.told_error()}" for each in failed)
+
+
+def observed(round_: Sequence[Sent], entry: Entry, winner: Sent | None) -> Observed | None:
+    """What the policy learns from a round; None when nothing was sent."""
+    sent = [each for each in round_ if each.number]
+    if not sent:
+        return None
+    first = sent[0].started
+    return Observed(
+        attempts=tuple(
+            Attempt(
+                started_s=each.started - first,
+                latency_s=max(0.0, each.ended - each.started),
+                outcome="failed"
+                if each.outcome == "answered" and each.error
+                else each.outcome or "cancelled",
+            )
+            for each in sent
+        ),
+        winner=None if winner is None else sent.index(winner),
+        delay_s=entry.plan.delay_s,
+        control=entry.control,
+    )

@@ -1,0 +1,307 @@
+"""The hedging state of one system: policies, budget, circuit breakers and counts.
+
+An actor, so that all races of a system see one state; its handlers decide and never wait. Asked by the races
+(``race``) before each request they send, and told how each one ended. Retries and duplicates draw on the same
+bucket: a duplicate that it cannot pay is not sent, a retry is (an experiment should not lose the row) and
+leaves less for duplicates. Any sign of overload (429, 503, ``Retry-After``, a rising queue) shuts the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from ...messages.base import Message
+from ...messages.records import Race
+from ...messages.requests import BackendRequest
+from ..runtime import Actor, handler
+from .breaker import CircuitBreaker
+from .budget import HedgeBudget, QueueTrend
+from .latency import LatencyWindow
+from .plan import HedgePlan, RequestFeatures, coin, is_control
+from .plan import Race as Observed
+from .racing_options import HedgeSettings
+from .registry import DEFAULT_BUDGET_PERCENT, PolicyRegistry, make_policy
+from .size_class import size_class
+from .tally import HedgeTally
+from .unit_prices import UnitPrices
+
+__all__ = [
+    "Admit",
+    "CloneOldest",
+    "Drain",
+    "Duplicate",
+    "Ended",
+    "Enter",
+    "Entry",
+    "HedgePool",
+    "Left",
+    "Permit",
+    "Settled",
+]
+
+CLONE_WINDOW = 512
+CLONE_PAUSE_S = 0.05
+SETTLING_ROUNDS = 40
+
+
+class Entry(Message, frozen=True):
+    """What a race may plan with."""
+
+    plan: HedgePlan
+    fires: bool
+    """Whether a slow request is duplicated."""
+    control: bool
+    """Whether losers run to their end."""
+
+
+class Permit(Message, frozen=True):
+    """Whether a request may be sent."""
+
+    ticket: int | None
+    """For ``Ended``; None: not now."""
+    reason: str = ""
+    retry_at: float | None = None
+    budget_left: float = 0.0
+
+
+class Enter(Message, frozen=True):
+    """A round of a race begins; ``retry`` when an earlier one failed."""
+
+    request: BackendRequest
+    backend: str
+    retry: bool
+    clone: Callable[[], None]
+    """Makes the race send a duplicate: a race at work reads no messages."""
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> Entry: ...
+
+
+class Admit(Message, frozen=True):
+    """May a request that is no duplicate go to this backend now? A retry is charged to the bucket."""
+
+    backend: str
+    retry: BackendRequest | None = None
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> Permit: ...
+
+
+class Duplicate(Message, frozen=True):
+    """May a duplicate go to this backend now? If so it is paid."""
+
+    request: BackendRequest
+    backend: str
+    kind: Literal["hedge", "clone", "tier"]
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> Permit: ...
+
+
+class Ended(Message, frozen=True):
+    """A request that was admitted is over."""
+
+    backend: str
+    ticket: int
+    outcome: Literal["answered", "blamed", "neither"]
+    """``blamed``: it failed by the backend's fault."""
+    overload: bool = False
+    retry_after_s: float | None = None
+
+
+class Settled(Message, frozen=True):
+    """A round is over with all its requests."""
+
+    request: BackendRequest
+    backend: str
+    observed: Observed
+    tokens: int = 0
+    """Of the winner."""
+    cost_usd: float | None = None
+
+
+class Left(Message, frozen=True):
+    """A request is over for the one who asked; ``race`` is None when that one gave it up."""
+
+    key: str
+    race: Race | None = None
+    attempts: int = 0
+
+
+class CloneOldest(Message, frozen=True):
+    """A slot is free: clone the longest-running request.
+
+    Answered with 0 when one was told to, None when there is none, else with seconds until the next try.
+    """
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> float | None: ...
+
+
+class Drain(Message, frozen=True):
+    """Answered when all that was told before has been counted."""
+
+    if TYPE_CHECKING:
+
+        def __reply__(self) -> None: ...
+
+
+class _Open:
+    __slots__ = ("clone", "started")
+
+    def __init__(self, started: float, clone: Callable[[], None]) -> None:
+        self.started = started
+        self.clone: Callable[[], None] | None = clone
+
+
+class HedgePool(Actor):
+    """Decides for all races of one system; ``tally`` outlives it."""
+
+    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int, concurrency: int) -> None:
+        config, racing = settings.config, settings.racing
+        percent = config.budget_percent
+        if percent is None:
+            percent = 100.0 if config.strategy == "tiered" else DEFAULT_BUDGET_PERCENT
+        self._seed = seed
+        self._racing = racing
+        self._tally = tally
+        self._budget = HedgeBudget(percent, burst=config.burst, hold_s=racing.hold_s)
+        self._prices = UnitPrices(config.budget_unit)
+        self._control = config.control_percent / 100
+        self._policies = PolicyRegistry(lambda own: make_policy(config, settings.policy, own), seed)
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._trend = QueueTrend()
+        self._settling = concurrency + SETTLING_ROUNDS
+        self._races: dict[str, _Open] = {}
+        self._requests = 0
+        self._answers = LatencyWindow(CLONE_WINDOW)
+
+    @handler
+    def on_enter(self, message: Enter) -> Entry:
+        """Plan; pay in for a first request, pay for a retry."""
+        now = self.context.clock.now()
+        request = message.request
+        if not message.retry:
+            self._budget.on_first(now, self._price(request))
+            if self._settling > 0:  # the queue rises while the run starts
+                self._settling -= 1
+            elif self._trend.rising(self._requests):
+                self._budget.on_overload(now)
+        self._races[request.key] = _Open(now, message.clone)
+        features = self._features(request)
+        plan = self._policies.policy_for(message.backend, features).plan(now, features)
+        control = is_control(self._seed, request.key, self._control)
+        return Entry(plan=plan, fires=plan.fires(coin(self._seed, request.key, "hedge")), control=control)
+
+    @handler
+    def on_admit(self, message: Admit) -> Permit:
+        """By the circuit breaker alone."""
+        now = self.context.clock.now()
+        breaker = self._breaker(message.backend)
+        ticket = breaker.admit(now)
+        if ticket is None:
+            return Permit(ticket=None, reason="the circuit breaker is open", retry_at=breaker.retry_at())
+        if message.retry is not None:
+            self._budget.take(now, self._price(message.retry))
+        self._requests += 1
+        return Permit(ticket=ticket)
+
+    @handler
+    def on_duplicate(self, message: Duplicate) -> Permit:
+        """By breaker and budget."""
+        now = self.context.clock.now()
+        breaker, left = self._breaker(message.backend), self._budget.left
+        ticket = breaker.admit(now)
+        reason = "the circuit breaker is open" if ticket is None else ""
+        if ticket is not None and not self._budget.take(now, self._price(message.request)):
+            breaker.abandoned(ticket)
+            ticket = None
+            reason = (
+                "paused by overload" if self._budget.paused(now) else f"budget of {left:.2f} is too small"
+            )
+        if ticket is None:
+            self._tally.refused += 1
+            return Permit(ticket=None, reason=reason, budget_left=left)
+        self._requests += 1
+        self._tally.clones += message.kind == "clone"
+        return Permit(ticket=ticket, budget_left=self._budget.left)
+
+    @handler
+    def on_ended(self, message: Ended) -> None:
+        """Note it for breaker, queue and overload."""
+        now = self.context.clock.now()
+        self._requests -= 1
+        breaker = self._breaker(message.backend)
+        if message.outcome == "answered":
+            breaker.succeeded(now, message.ticket)
+        elif message.outcome == "blamed":
+            breaker.failed(now, message.ticket)
+        else:
+            breaker.abandoned(message.ticket)
+        if message.overload or message.retry_after_s is not None:
+            self._budget.on_overload(now, message.retry_after_s)
+
+    @handler
+    def on_settled(self, message: Settled) -> None:
+        """Learn."""
+        features = self._features(message.request)
+        self._policies.policy_for(message.backend, features).observe(message.observed)
+        self._tally.observed(message.observed)
+        if message.observed.winner is not None:
+            self._prices.add(size_class(features), message.tokens, message.cost_usd)
+            self._answers.observe(message.observed.total_s)
+
+    @handler
+    def on_left(self, message: Left) -> None:
+        """Count."""
+        self._races.pop(message.key, None)
+        if message.race is None:
+            self._tally.abandoned += 1
+        else:
+            self._tally.settled(message.race, message.attempts)
+
+    @handler
+    def on_clone(self, _message: CloneOldest) -> float | None:
+        """The oldest race that has no clone yet, once it has run longer than half of the answers took."""
+        now = self.context.clock.now()
+        waiting = [each for each in self._races.values() if each.clone is not None]
+        if not waiting:
+            return None
+        oldest = min(waiting, key=lambda each: each.started)
+        usual = self._answers.quantile(0.5) or 0.0
+        if now - oldest.started < usual:
+            return max(usual - (now - oldest.started), CLONE_PAUSE_S)
+        clone, oldest.clone = oldest.clone, None
+        if clone is not None:
+            clone()
+        return 0.0
+
+    @handler
+    def on_drain(self, _message: Drain) -> None:
+        """Everything before it is done."""
+
+    def _breaker(self, backend: str) -> CircuitBreaker:
+        breaker = self._breakers.get(backend)
+        if breaker is None:
+            racing = self._racing
+            breaker = CircuitBreaker(racing.breaker_failures, racing.breaker_open_s)
+            self._breakers[backend] = breaker
+        return breaker
+
+    def _price(self, request: BackendRequest) -> float:
+        return self._prices.of(size_class(self._features(request)))
+
+    def _features(self, request: BackendRequest) -> RequestFeatures:
+        racing = self._racing
+        return RequestFeatures(
+            prompt_chars=len(request.prompt.text),
+            max_tokens=request.params.max_tokens,
+            complexity=racing.complexity,
+            period=racing.period,
+            priority=racing.priority,
+        )

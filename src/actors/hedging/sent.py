@@ -1,0 +1,147 @@
+"""A request of a race that was sent, and the task that waits for its answer.
+
+Called by ``race``. An answer that says of itself that it is none counts as a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from ...messages.errors import (
+    BackendError,
+    MalformedReplyError,
+    OverloadedError,
+    RateLimitedError,
+    TimedOutError,
+    TransientError,
+)
+from ...messages.requests import BackendReply, BackendRequest
+from ..ports import Sampler
+from ..runtime.clock import Clock
+from .plan import AttemptOutcome
+
+__all__ = ["Kind", "Lane", "Sent", "start"]
+
+Kind = Literal["first", "retry", "backup", "hedge", "clone", "tier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A backend that requests can be sent to."""
+
+    name: str
+    sampler: Sampler
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Sent:
+    """One request to one backend."""
+
+    kind: Kind
+    lane: Lane
+    number: int
+    """From 1; 0 when the circuit breaker kept it back."""
+    started: float
+    ticket: int = 0
+    duplicate: bool = False
+    """Another one was open when it was sent."""
+    why: str = ""
+    task: asyncio.Task[None] | None = None
+    outcome: AttemptOutcome | None = None
+    ended: float = 0.0
+    reply: BackendReply | None = None
+    error: TransientError | BackendError | None = None
+    bug: BaseException | None = None
+    expired: bool = False
+    told: bool = False
+    """Whether the pool knows that it is over."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is under way."""
+        return self.outcome is None and self.bug is None
+
+    @property
+    def overload(self) -> bool:
+        """Whether it failed because the backend has too much to do."""
+        return isinstance(self.error, RateLimitedError | OverloadedError)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that the backend asked for."""
+        return self.error.retry_after_s if isinstance(self.error, TransientError) else None
+
+    @property
+    def blamed(self) -> bool:
+        """Whether the backend is at fault."""
+        return isinstance(self.error, TransientError) and not isinstance(self.error, RateLimitedError)
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether it has an answer that is one."""
+        return self.reply is not None and self.error is None
+
+    def told_error(self) -> str:
+        """One line."""
+        return (
+            f"{type(self.error).__name__}: {self.error}" if self.error is not None else self.outcome or "open"
+        )
+
+    def give_up(self, now: float) -> None:
+        """Cancel it while it runs."""
+        if self.task is not None:
+            self.task.cancel()
+        if self.open:
+            self.outcome, self.ended = "cancelled", now
+
+
+def start(
+    sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
+) -> None:
+    """Send it; ``done`` is called when it is over, however it ended."""
+    if sent.number > 1:
+        request = msgspec.structs.replace(request, attempt=sent.number)
+    sent.task = asyncio.get_running_loop().create_task(_wait(sent, request, timeout_s, clock, done))
+
+
+async def _wait(
+    sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
+) -> None:
+    timer = clock.call_later(timeout_s, lambda: _expire(sent))
+    try:
+        _take(sent, await sent.lane.sampler.sample(request))
+    except asyncio.CancelledError:
+        sent.outcome = "timed_out" if sent.expired else "cancelled"
+        if not sent.expired:
+            raise
+        sent.error = TimedOutError(f"no answer within {timeout_s:g} s")
+    except (TransientError, BackendError) as error:
+        sent.error = error
+        sent.outcome = "timed_out" if isinstance(error, TimedOutError) else "failed"
+    except Exception as error:  # noqa: BLE001  # a bug of the backend: the race raises it
+        sent.bug = error
+    finally:
+        timer.cancel()
+        sent.ended = clock.now()
+        done()
+
+
+def _take(sent: Sent, reply: BackendReply) -> None:
+    sent.outcome = "answered"
+    if not reply.completions:
+        sent.outcome, sent.error = "failed", BackendError("the reply holds no completion")
+        return
+    sent.reply = reply
+    if reply.completions[0].finish_reason == "error":
+        sent.error = MalformedReplyError("the reply says of itself that it is no answer")
+
+
+def _expire(sent: Sent) -> None:
+    sent.expired = True
+    if sent.task is not None:
+        sent.task.cancel()

@@ -1,0 +1,94 @@
+"""A small server with OpenAI's chat interface in a thread of its own, whose slowness a test writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+Answer = Callable[[str, int], "tuple[float, str]"]
+"""The prompt and how often it was asked before -> seconds to wait and the answer."""
+
+
+class ModelServer:
+    """Answers as ``answer`` says; ``asked`` and ``hung_up`` are prompts, in the order of the events."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.asked: list[str] = []
+        self.hung_up: list[str] = []
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
+        ).result(5)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                size = next(
+                    int(line.split(b":")[1])
+                    for line in head.lower().split(b"\r\n")
+                    if b"content-length" in line
+                )
+                body = json.loads(await reader.readexactly(size))
+                if not await self._reply(body, reader, writer):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _reply(
+        self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        prompt = body["messages"][-1]["content"]
+        wait, text = self._answer(prompt, self.asked.count(prompt))
+        self.asked.append(prompt)
+        closed = asyncio.ensure_future(reader.read(1))
+        done, _ = await asyncio.wait({closed}, timeout=wait)
+        if done:
+            self.hung_up.append(prompt)
+            return False
+        closed.cancel()
+        await asyncio.gather(closed, return_exceptions=True)
+        message = {"role": "assistant", "content": text}
+        reply = json.dumps(
+            {
+                "model": body["model"],
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+            }
+        ).encode()
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(reply)}\r\n\r\n"
+        writer.write(head.encode() + reply)
+        await writer.drain()
+        return True
