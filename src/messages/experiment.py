@@ -144,7 +144,7 @@ class HedgingConfig(Message, frozen=True):
     ] = "requests"
     burst: Annotated[
         float, Meta(ge=1, description="Most duplicates that are saved up, in units of a mean request.")
-    ] = 10.0
+    ] = 50.0
     control_percent: Annotated[
         float,
         Meta(ge=0, le=100, description="Races whose loser is not cancelled, so that estimates stay honest."),

@@ -44,7 +44,7 @@ Model = Literal["auto", "confusion", "one_coin"]
 
 
 class DawidSkene(NamedTuple):
-    """A fit. ``posteriors[i]`` are the probabilities of item i's answers; items with equal votes share one."""
+    """A fit. ``posteriors[i]`` are the probabilities of item i's answers; equal votes share one."""
 
     model: Literal["confusion", "one_coin"]
     posteriors: list[dict[str, float]]

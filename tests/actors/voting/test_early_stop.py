@@ -71,9 +71,10 @@ def test_four_equal_samples_are_certain_at_five_percent_and_three_are_not() -> N
 
 
 def samples(rng: random.Random, question: int) -> list[str]:
-    """Forty samples of a question whose right answer has a chance between 0.3 and 1, wrong ones among six."""
-    easy = 0.3 + 0.7 * rng.betavariate(2, 1)
-    return ["right" if rng.random() < easy else f"wrong {rng.randrange(6)}" for _ in range(40)]
+    """Forty samples: the right answer has a chance of 0.2 to 1, one wrong answer half of the rest."""
+    easy = 0.2 + 0.8 * rng.betavariate(2, 1)
+    wrong = ["wrong 0"] * 5 + [f"wrong {i}" for i in range(1, 6)]
+    return ["right" if rng.random() < easy else rng.choice(wrong) for _ in range(40)]
 
 
 def test_the_statistical_stop_asks_far_less_often_and_hardly_ever_differs() -> None:

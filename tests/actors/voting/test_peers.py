@@ -13,6 +13,7 @@ pytestmark = pytest.mark.peers
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the other library
 def test_dawid_skene_is_as_good_as_crowd_kits_and_faster() -> None:
     pandas = pytest.importorskip("pandas")
     aggregation = pytest.importorskip("crowdkit.aggregation")
