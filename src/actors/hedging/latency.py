@@ -95,6 +95,8 @@ class LatencyWindow:
         self._curve: SurvivalCurve | None = None
         self._stale = 0
         self._since_check = 0
+        self._older: tuple[SurvivalCurve, int] | None = None
+        self._since_older = 0
         self.changes = 0
         """How often a change of regime was found."""
 
@@ -130,23 +132,28 @@ class LatencyWindow:
     def _forget_old_regime(self) -> None:
         values = list(self._values)
         old, new = values[:-BLOCK], values[-BLOCK:]
-        if len(old) >= 2 * BLOCK and _differs(old, new):
+        if len(old) < 2 * BLOCK:
+            return
+        self._since_older += BLOCK
+        if self._older is None or self._since_older > len(old) // 10:  # else the last one still stands
+            self._older = kaplan_meier(old), len(old)
+            self._since_older = 0
+        if _differs(*self._older, new):
             self.changes += 1
             self._values.clear()
             self._values.extend(new)
             self._sorted = sorted(new)
-            self._curve = None
+            self._curve = self._older = None
 
 
-def _differs(old: list[tuple[float, bool]], new: list[tuple[float, bool]]) -> bool:
-    curve = kaplan_meier(old)
+def _differs(curve: SurvivalCurve, older: int, new: list[tuple[float, bool]]) -> bool:
     for share in (0.5, 0.9):
         border = curve.quantile(share)
         known = [value for value, censored in new if value > border or not censored]
         count = len(known)
-        expected = min(max(curve.longer_than(border), 1 / len(old)), 1 - 1 / len(old))
+        expected = min(max(curve.longer_than(border), 1 / older), 1 - 1 / older)
         above = sum(value > border for value in known)
-        variance = expected * (1 - expected) * (count + count * count / len(old))
+        variance = expected * (1 - expected) * (count + count * count / older)
         if count and abs(above - count * expected) > CHANGE_Z * math.sqrt(variance):
             return True
     return False
