@@ -107,7 +107,9 @@ def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
     if inside:
         _dispose(cell, item, doing, error, restarting=directive == "restart")
         cell.current = None
-    _tell_parent(cell, error, message, directive)
+    parent = cell.parent
+    if parent is not None and parent.actor is not None and parent.behaviour.handles_child_failed:
+        parent.signal(ChildFailed(cell.ref, error, message, directive))
     _act(cell, directive, verdict, inside=inside)
 
 
@@ -164,25 +166,19 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     return directive, error
 
 
-def _tell_parent(cell: Cell, error: BaseException, message: object, directive: Directive) -> None:
-    """Send ChildFailed to a parent that handles it."""
-    parent = cell.parent
-    if parent is not None and parent.actor is not None and parent.behaviour.handles_child_failed:
-        parent.signal(ChildFailed(cell.ref, error, message, directive))
-
-
 def _act(cell: Cell, directive: Directive, error: BaseException, *, inside: bool) -> None:
     """Carry out a directive."""
     parent = cell.parent
     assert parent is not None
     if directive == "restart":
-        members = _scope(cell)
-        if len(members) == 1 and cell.policy.backoff is None and cell.plain:
+        policy = cell.policy
+        members = None if policy.strategy == "one_for_one" else _scope(cell)
+        if (members is None or len(members) == 1) and policy.backoff is None and cell.plain:
             # The common case. Inside an activation, its end sees to the messages that wait.
             drop_incarnation(cell)
             _begin_again(cell, resuming=not inside)
         else:
-            _replace(cell, members, error)
+            _replace(cell, members or [cell], error)
     elif directive == "stop" or parent.closed:
         request_stop(cell, real_time() + DEFAULT_GRACE_S, error)
     elif parent.parent is not None:
