@@ -1,46 +1,97 @@
-"""Scores of many examples, eight bytes a figure: what the whole-set stages keep instead of samples."""
+"""Scores of many examples in little memory: what the whole-set stages keep instead of samples.
+
+Most scores take few values (0, 1, 1/2, undefined), so a column holds one byte a score until it meets its
+256th different value, and eight from then on. Nothing is rounded.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from array import array
 from collections.abc import Mapping, Sequence
 
-__all__ = ["ClusterIndex", "Columns"]
+__all__ = ["ClusterIndex", "Column", "Columns"]
 
 NAN = math.nan
+CODES = 256
+
+
+class Column:
+    """A growing column of floats, NaN where undefined."""
+
+    __slots__ = ("_codes", "_numbers", "_plain", "_table")
+
+    def __init__(self, undefined: int = 0) -> None:
+        """``undefined``: how many undefined scores it begins with."""
+        self._table: list[float] = [NAN]
+        self._numbers: dict[float | None, int] = {None: 0}
+        self._codes = bytearray(undefined)
+        self._plain: array[float] | None = None
+
+    def append(self, value: float | None) -> None:
+        """Add a score; None is undefined."""
+        code = self._numbers.get(value)
+        if code is not None:
+            self._codes.append(code)
+        elif self._plain is not None:
+            self._plain.append(NAN if value is None else value)
+        else:
+            self._append_new(value)
+
+    def _append_new(self, value: float | None) -> None:
+        if value is None or math.isnan(value):
+            self._codes.append(0)
+        elif len(self._table) < CODES:
+            self._numbers[value] = len(self._table)
+            self._codes.append(len(self._table))
+            self._table.append(float(value))
+        else:
+            self._plain = self.values()
+            self._plain.append(value)
+            self._numbers, self._codes, self._table = {}, bytearray(), []
+
+    def __len__(self) -> int:
+        return len(self._codes) if self._plain is None else len(self._plain)
+
+    def values(self) -> array[float]:
+        """The scores, eight bytes each."""
+        if self._plain is not None:
+            return self._plain
+        table = self._table
+        return array("d", (table[code] for code in self._codes))
 
 
 class ClusterIndex:
-    """Numbers the groups of examples in the order in which they appear."""
+    """Groups of examples, as eight bytes of a hash each (BLAKE2b; a chance meeting of two is negligible)."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self.of_row = array("q")
+        self._hashes = array("Q")
         self._any = False
 
     def add(self, group: str | None) -> None:
         """Note the group of the next example; an example without one is a cluster of its own."""
-        if group is None:
-            self.of_row.append(-1 - len(self.of_row))
-        else:
-            self._any = True
-            self.of_row.append(self._numbers.setdefault(group, len(self._numbers)))
+        self._any |= group is not None
+        name = f"#{len(self._hashes)}" if group is None else f"={group}"
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self._hashes.append(int.from_bytes(digest, "little"))
 
     def clusters(self) -> Sequence[int] | None:
-        """Cluster number of each example; None when no example has a group or none shares its group."""
-        if not self._any or len(self._numbers) == len(self.of_row):
+        """Number of each example's cluster, in order of appearance; None when no two examples share one."""
+        if not self._any:
             return None
-        return self.of_row
+        numbers: dict[int, int] = {}
+        found = array("q", (numbers.setdefault(value, len(numbers)) for value in self._hashes))
+        return None if len(numbers) == len(found) else found
 
 
 class Columns:
-    """One float column per metric of one system; NaN where a score is undefined. Implements ScoreColumns."""
+    """The columns of one system, one per metric. Implements ScoreColumns."""
 
     def __init__(self, system: str, clusters: ClusterIndex) -> None:
         self._system = system
         self._clusters = clusters
-        self._columns: dict[str, array[float]] = {}
+        self._columns: dict[str, Column] = {}
         self._methods: dict[str, str] = {}
         self._rows = 0
 
@@ -59,11 +110,10 @@ class Columns:
         if scores.keys() != self._columns.keys():
             for name in scores:
                 if name not in self._columns:
-                    self._columns[name] = array("d", [NAN]) * self._rows
+                    self._columns[name] = Column(self._rows)
         get = scores.get
         for name, column in self._columns.items():
-            value = get(name)
-            column.append(NAN if value is None else value)
+            column.append(get(name))
         if methods != self._methods:
             self._note(methods)
         self._rows += 1
@@ -80,8 +130,7 @@ class Columns:
 
     def values(self, name: str) -> Sequence[float]:
         """Column of length n; all NaN for a metric that this system never had."""
-        column = self._columns.get(name)
-        return array("d", [NAN]) * self._rows if column is None else column
+        return self._columns.get(name, Column(self._rows)).values()
 
     def clusters(self) -> Sequence[int] | None:
         """Cluster number of each example, None without groups."""

@@ -1,13 +1,16 @@
 """Columns of scores, clusters, reference scores, histograms, tallies and the spool."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crucible.actors.distributions import histograms
 from crucible.actors.reference import reference_scores
-from crucible.actors.scores import ClusterIndex, Columns
+from crucible.actors.scores import ClusterIndex, Column, Columns
 from crucible.actors.spool import Spool
 from crucible.actors.system_tally import SystemTally
 from crucible.messages.errors import OutputError
@@ -117,3 +120,29 @@ def test_failures_and_retries_are_counted_apart() -> None:
 def test_a_folder_that_cannot_hold_waiting_rows_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="nowhere: cannot hold waiting rows: No such file or directory"):
         Spool(tmp_path / "nowhere")
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False, width=16), max_size=600))
+def test_a_column_gives_back_exactly_what_it_was_given(values: list[float | None]) -> None:
+    column = Column()
+    for value in values:
+        column.append(value)
+    assert len(column) == len(values)
+    got = [None if math.isnan(value) else value for value in column.values()]
+    assert got == values
+
+
+def test_a_column_of_few_values_takes_one_byte_a_score() -> None:
+    column = Column()
+    for number in range(100_000):
+        column.append((0.0, 0.5, 1.0, None)[number % 4])
+    assert sys.getsizeof(column._codes) < 120_000
+
+
+def test_a_column_of_many_values_is_exact_too() -> None:
+    column = Column(undefined=2)
+    values = [number / 7 for number in range(1000)]
+    for value in values:
+        column.append(value)
+    assert math.isnan(column.values()[1])
+    assert list(column.values()[2:]) == values

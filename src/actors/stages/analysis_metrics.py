@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Metric
+from ...messages.findings import Distribution, Metric
 from ...messages.flow import Sample, StageResult
+from ..distributions import histograms
 from ..ports import MetricsAdapter, Statistics
 from ..scores import ClusterIndex, Columns
 
@@ -58,12 +59,16 @@ class MetricsAnalysis:
         if not self._columns:
             reason = "nothing was scored: no outputs, or the adapter is a no-op"
             return StageResult(stage="analysis_metrics", status="skipped", reason=reason)
-        figures, derived = await asyncio.to_thread(self._summarize)
+        figures, derived, shapes = await asyncio.to_thread(self._summarize)
         return StageResult(
-            stage="analysis_metrics", status="completed", metrics=derived, figures=tuple(figures)
+            stage="analysis_metrics",
+            status="completed",
+            metrics=derived,
+            figures=tuple(figures),
+            distributions=tuple(shapes),
         )
 
-    def _summarize(self) -> tuple[list[Metric], dict[str, object]]:
+    def _summarize(self) -> tuple[list[Metric], dict[str, object], list[Distribution]]:
         figures = [
             summarize_column(
                 self._statistics,
@@ -79,7 +84,13 @@ class MetricsAnalysis:
         derived: dict[str, object] = {
             system: self._adapter.summarize(columns) for system, columns in self._columns.items()
         }
-        return figures, derived
+        names = dict.fromkeys(name for columns in self._columns.values() for name in columns.names())
+        shapes = [
+            shape
+            for name in names
+            for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
+        ]
+        return figures, derived, shapes
 
 
 def summarize_column(
