@@ -148,6 +148,46 @@ async def test_context_variables_do_not_leak_from_one_actor_into_another() -> No
         assert await second.ask(WhoAmI()) == "nobody"
 
 
+async def test_context_variables_do_not_leak_between_sync_actors_activated_in_one_go() -> None:
+    seen: list[str] = []
+
+    class Looks(Actor):
+        @handler
+        def on_feed(self, message: Feed) -> None:
+            seen.append(current_user.get())
+
+    async with ActorSystem() as system:
+        first, second = system.spawn(SyncTenant), system.spawn(Looks)
+        first.tell_nowait(SetUser())
+        second.tell_nowait(Feed())
+        await system.quiescent()
+    assert seen == ["nobody"]
+
+
+async def test_queued_asks_in_a_row_take_one_loop_pass_each() -> None:
+    class Answers(Actor):
+        @handler
+        async def on_who(self, message: WhoAmI) -> str:
+            return "me"
+
+    passes = 0
+
+    async def count() -> None:
+        nonlocal passes
+        while True:
+            passes += 1
+            await asyncio.sleep(0)
+
+    async with ActorSystem() as system:
+        ref = system.spawn(Answers, redeliver=True)  # which is never asked inline
+        await ref.ask(WhoAmI())
+        counter = asyncio.create_task(count())
+        for _ in range(50):
+            await ref.ask(WhoAmI())
+        counter.cancel()
+    assert 45 <= passes <= 55
+
+
 async def test_context_variables_do_not_leak_between_asker_and_asked() -> None:
     async with ActorSystem() as system:
         current_user.set("asker")
