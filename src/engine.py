@@ -272,7 +272,8 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
 
     def compose(results: Sequence[StageResult], excerpts: tuple[Excerpt, ...]) -> RunReport:
         stages = report_stages(experiment, results)
-        spans = [stage_span(r, number) for number, r in enumerate(stages, 2) if r.status == "completed"]
+        timed = ((n, r) for n, r in enumerate(stages, 2) if r.status == "completed" and r.seconds)
+        spans = [stage_span(result, number) for number, result in timed]
         return RunReport(
             run_id=handle.run_id,
             status="completed",

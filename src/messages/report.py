@@ -56,6 +56,7 @@ class RunReport(Message, frozen=True):
     experiment: Experiment
     started_at: str
     seconds: float
+    """From the start of the run to the end of the last stage before this report."""
     provenance: Provenance
     stages: tuple[StageResult, ...]
     dataset: DatasetFacts | None = None

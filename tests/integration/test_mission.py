@@ -81,6 +81,12 @@ def check_files(folder: Path) -> None:
     """Report, samples and trace can be read back."""
     report = msgspec.json.decode((folder / "report.json").read_bytes(), type=RunReport)
     check_by_hand(report.stages)
+    (writing,) = (stage for stage in report.stages if stage.stage == "report")
+    assert (writing.received, writing.reason) == (
+        len(ANSWERS),
+        "still at work when this was written; its time is in run.json",
+    )
+    assert "report" not in {span.name for span in report.spans}
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert [sample["id"] for sample in samples] == list(ANSWERS)
     assert "0.667" in (folder / "report.md").read_text()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
 from ...messages.base import Message
-from ...messages.control import Artifact
 from ...messages.flow import Sample, StageResult
 from ...messages.report import Excerpt, RunReport
 from ..ports import ReportSink
@@ -34,49 +33,77 @@ class ReportOptions(Message, frozen=True):
 
 
 class ExcerptPicker:
-    """Keeps the samples with the lowest and the highest score of one system."""
+    """Keeps the samples at both ends of the ranking of one system.
 
-    def __init__(self, options: ReportOptions, system: str, preferred: Sequence[str]) -> None:
+    All samples are ranked by one score: the one that was asked for, else the first of ``preferred`` that any
+    sample has. A sample without that score is not shown, for no other score could be compared with it.
+    """
+
+    def __init__(
+        self,
+        options: ReportOptions,
+        system: str,
+        preferred: Sequence[str],
+        directions: Mapping[str, str] | None = None,
+    ) -> None:
         self._count = options.excerpts
         self._system = system
         self._ranking = (options.rank_by,) if options.rank_by else tuple(preferred)
-        self._worst: list[tuple[float, int, str, Sample]] = []
-        self._best: list[tuple[float, int, str, Sample]] = []
+        self._directions = directions or {}
+        self._ends: dict[str, _Ends] = {}
         self._seen = 0
 
     def add(self, sample: Sample) -> None:
         """Offer a sample; ties are broken by order of arrival, so the choice can be repeated."""
-        ranked = self._rank(sample)
         self._seen += 1
-        if ranked is None or self._count == 0:
+        if self._count == 0:
             return
-        metric, score = ranked
-        _keep(self._worst, (-score, -self._seen, metric, sample), self._count)
-        _keep(self._best, (score, -self._seen, metric, sample), self._count)
-
-    def _rank(self, sample: Sample) -> tuple[str, float] | None:
         for scores in sample.scores:
             if scores.system == self._system:
                 for metric in self._ranking or tuple(scores.scores):
                     value = scores.scores.get(metric)
                     if value is not None:
-                        return metric, value
-        return None
+                        self._ends.setdefault(metric, _Ends(self._count)).add(value, self._seen, sample)
 
     def excerpts(self) -> tuple[Excerpt, ...]:
         """Worst first, then best; a sample that is both is shown once."""
-        worst = sorted(self._worst, reverse=True)
-        shown = {entry[1] for entry in worst}
-        best = [entry for entry in sorted(self._best, reverse=True) if entry[1] not in shown]
+        metric = next((name for name in self._ranking or tuple(self._ends) if name in self._ends), None)
+        if metric is None:
+            return ()
+        worst, best = self._ends[metric].ordered()
+        if self._directions.get(metric) == "lower":
+            worst, best = best, worst
+        shown = {number for _, number, _ in worst}
         return (
-            *(Excerpt(rank="worst", metric=m, score=-s, sample=sample) for s, _, m, sample in worst),
-            *(Excerpt(rank="best", metric=m, score=s, sample=sample) for s, _, m, sample in best),
+            *(Excerpt(rank="worst", metric=metric, score=v, sample=sample) for v, _, sample in worst),
+            *(Excerpt(rank="best", metric=metric, score=v, sample=s) for v, n, s in best if n not in shown),
         )
 
 
-def _keep(
-    heap: list[tuple[float, int, str, Sample]], entry: tuple[float, int, str, Sample], count: int
-) -> None:
+class _Ends:
+    """The samples with the lowest and the highest values of one score."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._low: list[tuple[float, int, Sample]] = []
+        self._high: list[tuple[float, int, Sample]] = []
+
+    def add(self, value: float, number: int, sample: Sample) -> None:
+        """Offer the sample that arrived as ``number``."""
+        _keep(self._low, (-value, -number, sample), self._count)
+        _keep(self._high, (value, -number, sample), self._count)
+
+    def ordered(self) -> tuple[list[tuple[float, int, Sample]], list[tuple[float, int, Sample]]]:
+        """Value, number and sample of the lowest, rising, and of the highest, falling."""
+        low = [(-v, -n, sample) for v, n, sample in sorted(self._low, key=_key, reverse=True)]
+        return low, [(v, -n, sample) for v, n, sample in sorted(self._high, key=_key, reverse=True)]
+
+
+def _key(entry: tuple[float, int, Sample]) -> tuple[float, int]:
+    return entry[:2]
+
+
+def _keep(heap: list[tuple[float, int, Sample]], entry: tuple[float, int, Sample], count: int) -> None:
     if len(heap) < count:
         heapq.heappush(heap, entry)
     elif entry[:2] > heap[0][:2]:
@@ -97,18 +124,20 @@ class Report:
         self._sink = sink
         self._picker = picker
         self._compose = compose
-        self._artifacts: list[Artifact] = []
+        self._received = 0
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Nothing goes on from here."""
+        self._received += len(samples)
         await asyncio.to_thread(self._sink.write_samples, samples)
         for sample in samples:
             self._picker.add(sample)
         return ()
 
     async def finish(self, upstream: Sequence[StageResult]) -> StageResult:
-        """Write every format."""
-        done = StageResult(stage="report", status="completed")
+        """Write every format. What this stage takes is not known before the report is written."""
+        reason = "still at work when this was written; its time is in run.json"
+        done = StageResult(stage="report", status="completed", received=self._received, reason=reason)
         report = self._compose([*upstream, done], self._picker.excerpts())
         artifacts = await asyncio.to_thread(self._sink.finish, report)
         return StageResult(

@@ -166,8 +166,8 @@ def stage_section(report: RunReport) -> Section:
             Cell(stage.status, tone=stage.status),
             Cell(count(stage.received)),
             Cell(count(stage.emitted)),
-            Cell(duration(stage.seconds)),
-            Cell(duration(stage.busy_seconds)),
+            Cell(duration(stage.seconds) if stage.seconds else NONE),
+            Cell(duration(stage.busy_seconds) if stage.seconds else NONE),
             Cell(clip(stage.reason or "", MAX_REASON)),
         )
         for stage in report.stages
@@ -180,7 +180,8 @@ def stage_section(report: RunReport) -> Section:
     return Section(
         key="stages",
         title="Stages",
-        lead=f"The run took {duration(report.seconds)}. Stages work at the same time; their times overlap.",
+        lead=f"The run had taken {duration(report.seconds)} when this report was written. "
+        "Stages work at the same time; their times overlap.",
         tables=(table, *others),
         figures=("timeline",) if report.spans else (),
     )
