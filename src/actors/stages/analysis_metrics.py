@@ -40,15 +40,20 @@ class MetricsAnalysis:
         """The samples with an OutputScores for each output."""
         done = await asyncio.to_thread(lambda: [self._score(sample) for sample in samples])
         for sample in done:
-            if not sample.scores:
-                continue
-            self._clusters.add(sample.example.group)
-            for scores in sample.scores:
-                columns = self._columns.get(scores.system)
-                if columns is None:
-                    columns = self._columns[scores.system] = Columns(scores.system, self._clusters)
-                columns.add(scores.scores, scores.methods)
+            if sample.outputs:
+                self._note(sample)
         return done
+
+    def _note(self, sample: Sample) -> None:
+        """One row for each system, also where the adapter has no score: rows and groups stay lined up."""
+        self._clusters.add(sample.example.group)
+        found = {scores.system: scores for scores in sample.scores}
+        for output in sample.outputs:
+            columns = self._columns.get(output.system)
+            if columns is None:
+                columns = self._columns[output.system] = Columns(output.system, self._clusters)
+            scores = found.get(output.system)
+            columns.add(scores.scores if scores else {}, scores.methods if scores else {})
 
     def _score(self, sample: Sample) -> Sample:
         scores = (self._adapter.score(sample, output) for output in sample.outputs)
@@ -56,7 +61,7 @@ class MetricsAnalysis:
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """Means with intervals, and what the adapter derives from them."""
-        if not self._columns:
+        if not any(columns.names() for columns in self._columns.values()):
             reason = "nothing was scored: no outputs, or the adapter is a no-op"
             return StageResult(stage="analysis_metrics", status="skipped", reason=reason)
         figures, derived, shapes = await asyncio.to_thread(self._summarize)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -127,6 +128,26 @@ async def test_surrogates_are_per_output_and_never_merged_over_examples() -> Non
     done = await work.process(rows)
     assert [s.surrogates[0].beta1_surrogate for s in done] == [0, 0, 0]
     assert (await work.finish(())).metrics["model"]["n_snos"] == 3
+
+
+class Fussy(NoMetrics):
+    """Has no score for the model's answers to r1."""
+
+    def score(self, sample: Sample, output: Output) -> OutputScores | None:
+        if (sample.example.id, output.system) == ("r1", "model"):
+            return None
+        return OutputScores(system=output.system, scores={"f1": float(sample.example.id[1:])})
+
+
+async def test_scores_that_are_missing_leave_rows_and_groups_lined_up() -> None:
+    work = MetricsAnalysis(Fussy(NoOptions()), PairedStatistics(), StatsConfig(), seed=0)
+    rows = [answered(f"r{i}", "x", "y") for i in range(1, 5)]
+    for row, group in zip(rows, "aabb", strict=True):
+        row = msgspec.structs.replace(row, example=msgspec.structs.replace(row.example, group=group))
+        await work.process([row])
+    figures = {figure.system: figure for figure in (await work.finish(())).figures}
+    assert (figures["model"].n, figures["model"].value) == (3, 3.0)
+    assert (figures["base"].n, figures["base"].value) == (4, 2.5)
 
 
 NO_OPS = (
@@ -288,6 +309,21 @@ def test_the_worst_and_the_best_samples_are_shown_ties_by_order() -> None:
 def test_a_sample_that_is_worst_and_best_is_shown_once() -> None:
     picker = ExcerptPicker(ReportOptions(excerpts=3), "model", ("f1",))
     assert picked(picker, [ranked("r1", 0.5)]) == [("worst", "r1", 0.5)]
+
+
+def test_samples_are_ranked_by_one_score_only() -> None:
+    picker = ExcerptPicker(ReportOptions(excerpts=3), "model", ("f1", "other"))
+    other = sample("r0", scores=(OutputScores(system="model", scores={"f1": None, "other": 0.0}),))
+    assert picked(picker, [other, ranked("r1", 0.5), ranked("r2", 0.7)]) == [
+        ("worst", "r1", 0.5),
+        ("worst", "r2", 0.7),
+    ]
+
+
+def test_the_worst_sample_has_the_highest_score_where_lower_is_better() -> None:
+    picker = ExcerptPicker(ReportOptions(excerpts=1, rank_by="f1"), "model", (), {"f1": "lower"})
+    rows = [ranked("r1", 0.5), ranked("r2", 0.1), ranked("r3", 0.9)]
+    assert picked(picker, rows) == [("worst", "r3", 0.9), ("best", "r2", 0.1)]
 
 
 async def test_fewer_hallucinated_citations_are_better() -> None:
