@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from typing import Any
 
@@ -11,7 +12,11 @@ __all__ = ["SystemTally"]
 
 
 class SystemTally:
-    """Requests, failures, attempts, latency, tokens and cost of one system; eight bytes a request."""
+    """Requests, failures, attempts, latency, tokens and cost of one system; 16 bytes a request.
+
+    Outputs may come in any order: sums of floats are rounded once, at the end, so that the order in which
+    requests happened to be answered does not show in the figures.
+    """
 
     def __init__(self, backend: str) -> None:
         self._backend = backend
@@ -22,7 +27,7 @@ class SystemTally:
         self._latencies = array("d")
         self._prompt_tokens = self._completion_tokens = 0
         self._estimated = False
-        self._cost: float = 0.0
+        self._costs = array("d")
         self._cost_known = True
         self._duplicates = 0
         self._raced = False
@@ -44,7 +49,7 @@ class SystemTally:
         if output.cost_usd is None:
             self._cost_known = False
         else:
-            self._cost += output.cost_usd
+            self._costs.append(output.cost_usd)
 
     def _add_race(self, race: Race) -> None:
         """All that was sent beside the winner is paid for too, whether it won or lost."""
@@ -55,8 +60,8 @@ class SystemTally:
         self._estimated |= race.extra_usage.estimated
         if race.extra_cost_usd is None:
             self._cost_known = False
-        else:
-            self._cost += race.extra_cost_usd
+        elif race.extra_cost_usd:
+            self._costs.append(race.extra_cost_usd)
 
     def metrics(self) -> dict[str, Any]:
         """JSON-ready figures. Latencies are those of answered requests, in seconds, by nearest rank."""
@@ -78,7 +83,7 @@ class SystemTally:
             "prompt_tokens": self._prompt_tokens,
             "completion_tokens": self._completion_tokens,
             "tokens_estimated": self._estimated,
-            "cost_usd": self._cost if self._cost_known and self._latencies else None,
+            "cost_usd": math.fsum(self._costs) if self._cost_known and self._latencies else None,
         }
 
 

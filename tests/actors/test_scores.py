@@ -107,6 +107,14 @@ def test_a_cost_that_is_unknown_once_is_unknown_in_all() -> None:
     assert tally.metrics()["cost_usd"] is None
 
 
+def test_the_cost_does_not_depend_on_the_order_of_the_answers() -> None:
+    tallies = SystemTally("b"), SystemTally("b")
+    for tally, costs in zip(tallies, ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1)), strict=True):
+        for cost in costs:  # added one by one: 0.6000000000000001 and 0.6
+            tally.add(output(cost_usd=cost))
+    assert tallies[0].metrics()["cost_usd"] == tallies[1].metrics()["cost_usd"]
+
+
 def test_failures_and_retries_are_counted_apart() -> None:
     tally = SystemTally("b")
     tally.add(output(attempts=3, usage=Usage(prompt_tokens=5, completion_tokens=7)))
