@@ -288,7 +288,7 @@ class ExperimentSupervisor(Actor):
                     kind="stage",
                     start_s=0.0,
                     end_s=end,
-                    lane="stages",
+                    lane=failed,
                     status="error",
                     attributes=attributes,
                 )
@@ -318,7 +318,11 @@ class ExperimentSupervisor(Actor):
 
 
 def stage_span(result: StageResult, number: int) -> Span:
-    """The span of a stage, from its result."""
+    """The span of a stage, from its result.
+
+    On the stage's own lane, around its batches: stages work at the same time, and viewers of traces drop a
+    span that overlaps another one of its lane without lying inside it.
+    """
     return Span(
         id=number,
         parent_id=1,
@@ -326,7 +330,7 @@ def stage_span(result: StageResult, number: int) -> Span:
         kind="stage",
         start_s=result.started_s,
         end_s=result.started_s + result.seconds,
-        lane="stages",
+        lane=result.stage,
         attributes={
             "received": result.received,
             "emitted": result.emitted,

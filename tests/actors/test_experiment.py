@@ -145,7 +145,8 @@ async def test_a_run_ends_completed_with_the_results_of_all_stages_in_order() ->
         assert [stage.received for stage in result.stages] == [3, 3, 3]
         assert isinstance(log.events[0], RunStarted)
         assert exporter.closed
-        assert {span.name for span in exporter.spans if span.kind == "stage"} == set(NAMES)
+        stages = [span for span in exporter.spans if span.kind == "stage"]
+        assert {(span.name, span.lane) for span in stages} == {(name, name) for name in NAMES}
 
 
 async def test_a_stage_with_a_bug_is_restarted_and_no_sample_is_lost_or_doubled() -> None:
