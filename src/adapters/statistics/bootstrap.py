@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ...messages.findings import Interval
+from .intervals import NO_SPREAD
 from .pairs import Floats, Pairs
 
 __all__ = ["Bootstrap", "bca_interval", "bootstrap_mean"]
@@ -39,7 +40,7 @@ def bootstrap_mean(pairs: Pairs, *, level: float, iterations: int, rng: np.rando
     sizes = pairs.per_cluster(np.ones(pairs.n))
     observed = float(sums.sum() / sizes.sum())
     means = _resample(sums, sizes, iterations, rng)
-    if np.ptp(means) == 0.0:
+    if np.ptp(means) <= NO_SPREAD * np.abs(means).max():
         return Bootstrap(interval=None, p_value=None, notes="all resamples are equal")
     unit = "pairs" if pairs.cluster is None else "clusters"
     interval, fallback = bca_interval(means, observed, _acceleration(sums, sizes), level)

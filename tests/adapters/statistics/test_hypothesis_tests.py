@@ -118,6 +118,12 @@ def _bootstrap(pairs: Pairs, seed: int = 1) -> Bootstrap:
     return bootstrap_mean(pairs, level=0.95, iterations=20_000, rng=stream(seed, "test"))
 
 
+def test_equal_differences_in_clusters_of_several_sizes_have_no_bootstrap_interval() -> None:
+    clusters = [0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4, 4]
+    result = _bootstrap(pair_up([0.0] * 16, [1 / 3] * 16, clusters))
+    assert (result.interval, result.p_value) == (None, None)
+
+
 def test_the_bca_interval_agrees_with_scipys() -> None:
     rng = np.random.default_rng(6)
     difference = rng.exponential(0.2, 80) - 0.1
