@@ -35,6 +35,7 @@ from .messages.training import TrainingConfig
 if TYPE_CHECKING:
     from .actors.asking import SystemSpec
     from .actors.hedging.racing_options import HedgeSettings
+    from .actors.voting.settings import EnsembleSettings, MemberOptions
 
 __all__ = ["Prepared", "PreparedBackend", "Services", "StageType", "prepare", "system_name"]
 
@@ -55,7 +56,9 @@ class Prepared:
     """The model first, then the baselines."""
     members: list[PreparedBackend] = field(default_factory=list)
     """Of the ensemble; known when hedging or the ensemble is on."""
+    member_params: list[MemberOptions] = field(default_factory=list)
     hedging: HedgeSettings | None = None
+    ensemble: EnsembleSettings | None = None
     base: Path = field(default_factory=Path.cwd)
 
     def enabled(self) -> list[StageDef]:
@@ -114,6 +117,12 @@ def system_name(ref: BackendRef) -> str:
     return ref.name or ref.id
 
 
+def call_options(experiment: Experiment) -> dict[str, Any]:
+    """The options of backend_call as they stand in the file; none when it does not run."""
+    stages = (stage for stage in experiment.pipeline if stage.name == "backend_call" and stage.enabled)
+    return next((stage.options for stage in stages), {})
+
+
 # Options
 
 RESERVED_OUTPUTS = ("run", "trace")
@@ -164,10 +173,6 @@ def _is_reliable(experiment: Experiment) -> bool:
 def _unavailable(experiment: Experiment) -> list[Problem]:
     reliability = experiment.reliability
     problems = []
-    if reliability.ensemble.strategy != "none":
-        problems.append(
-            Problem("reliability.ensemble.strategy", "this version has no ensembles yet: expected 'none'")
-        )
     if reliability.fairness.enabled:
         problems.append(
             Problem("reliability.fairness.enabled", "this version has no fairness stage: expected false")
@@ -232,8 +237,7 @@ def prepare_backend(
     training, options, problems = collect_both(
         ref.options, TrainingConfig, backend.Options, f"{path}.options"
     )
-    call = next((s for s in prepared.enabled() if s.name == "backend_call"), None)
-    trains = call is not None and call.options.get("mode", "sample") != "sample"
+    trains = call_options(prepared.experiment).get("mode", "sample") != "sample"
     wants_training = trains and (path == "backend" or ref.train)
     if wants_training and not backend().capabilities.trainable:
         problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
@@ -384,10 +388,11 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
     specs = [system_spec(found) for found in prepared.backend_options]
     dataset = services.experiment.dataset
     tiers: tuple[SystemSpec, ...] = ()
-    if prepared.hedging is not None:
-        from .reliability import further_tiers
+    members: tuple[SystemSpec, ...] = ()
+    if _is_reliable(services.experiment):
+        from .reliability import further_tiers, members_of
 
-        tiers = further_tiers(prepared)
+        tiers, members = further_tiers(prepared), members_of(prepared)
     return BackendSettings(
         model=specs[0],
         baselines=tuple(specs[1:]),
@@ -399,6 +404,8 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         guard=_output_guard(services),
         hedging=prepared.hedging,
         tiers=tiers,
+        ensemble=prepared.ensemble,
+        members=members,
     )
 
 

@@ -37,7 +37,11 @@ class SystemSpec:
     options: Any
     training: TrainingConfig = field(default_factory=TrainingConfig)
     train: bool = False
-    """Whether a baseline is trained too, in the modes that train."""
+    """Whether a baseline or member is trained too, in the modes that train."""
+    is_model: bool = False
+    """A member that is the experiment's backend itself, with the checkpoint that was just trained."""
+    params: SamplingParams | None = None
+    """How it is asked; None: as the stage asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,10 @@ class Asker:
         )
         return output
 
+    def temperature(self, spec: SystemSpec) -> float:
+        """At which a system is asked."""
+        return (spec.params or self._asking.params).temperature
+
     async def clone_oldest(self) -> float | None:
         """A slot is free: see ``CloneOldest``."""
         return None if self._races is None else await self._races.clone_oldest()
@@ -107,7 +115,7 @@ class Asker:
         asking = self._asking
         identity = (asking.experiment_id, spec.name, example.id, example.input, asking.seed)
         digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=16)
-        params = asking.params
+        params = spec.params or asking.params
         return BackendRequest(
             key=digest.hexdigest(),
             example_id=example.id,

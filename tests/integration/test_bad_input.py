@@ -141,12 +141,8 @@ def test_a_byte_order_mark_is_no_problem(bench: Workbench) -> None:
             "pipeline[3].options.min_pionts: unknown key; did you mean 'min_points'?",
         ),
         (
-            {
-                "reliability": {
-                    "ensemble": {"strategy": "majority", "members": [{"id": "mock"}, {"id": "lead"}]}
-                }
-            },
-            "reliability.ensemble.strategy: this version has no ensembles yet: expected 'none'",
+            {"reliability": {"ensemble": {"strategy": "majority", "members": [{"id": "mock"}]}}},
+            "reliability.ensemble.members: strategy 'majority' needs at least 2 members, got 1",
         ),
         (
             {"reliability": {"hedging": {"strategy": "fixed"}}},

@@ -64,7 +64,7 @@ def test_a_duplicate_wins_the_loser_is_hung_up_on_and_both_are_paid(tmp_path: Pa
         return (30.0 if slow else 0.0), prompt.replace("question", "answer")
 
     with ModelServer(answer) as server:
-        hedging = HedgingConfig(strategy="fixed", delay_ms=150, control_percent=0)
+        hedging = HedgingConfig(strategy="fixed", delay_ms=400, control_percent=0)
         result = crucible.run(hedged(server.url, hedging), out=tmp_path)
         assert result.failure is None
         assert server.hung_up == ["question 39"]  # the server saw the connection close
@@ -85,9 +85,9 @@ def test_a_duplicate_wins_the_loser_is_hung_up_on_and_both_are_paid(tmp_path: Pa
 
 def test_the_trace_shows_the_race_below_its_request(tmp_path: Path) -> None:
     with ModelServer(
-        lambda prompt, before: (0.6 if prompt == "question 39" and not before else 0.0, "a")
+        lambda prompt, before: (5.0 if prompt == "question 39" and not before else 0.0, "a")
     ) as server:
-        hedging = HedgingConfig(strategy="fixed", delay_ms=150, control_percent=0)
+        hedging = HedgingConfig(strategy="fixed", delay_ms=400, control_percent=0)
         crucible.run(hedged(server.url, hedging), out=tmp_path)
     spans = read_trace(next(tmp_path.rglob("trace.json")))
     ids = {span.id: span for span in spans}
@@ -106,12 +106,17 @@ def test_free_slots_clone_the_last_request_of_a_batch(tmp_path: Path) -> None:
         lambda prompt, before: (30.0 if prompt == "question 39" and not before else 0.0, "a")
     ) as server:
         config = HedgingConfig(
-            strategy="fixed", delay_ms=1e6, control_percent=0, options={"clone_at_end": True}
+            strategy="fixed",
+            delay_ms=1e6,
+            budget_percent=100,
+            control_percent=0,
+            options={"clone_at_end": True},
         )
         result = crucible.run(hedged(server.url, config), out=tmp_path)
-        assert server.hung_up == ["question 39"]
+        assert "question 39" in server.hung_up
     told = stage(result, "backend_call").metrics["hedging"]
-    assert (told["clones"], told["wins"]) == (1, 1)
+    assert told["clones"] >= 1  # the other requests at the end may be cloned too
+    assert told["wins"] >= 1
     assert result.seconds < 20
 
 
@@ -120,7 +125,7 @@ def test_bench_leaves_out_what_a_race_may_have_biased(tmp_path: Path, asked_for:
     with ModelServer(
         lambda prompt, before: (5.0 if prompt == "question 39" and not before else 0.0, "a")
     ) as server:
-        config = HedgingConfig(strategy="fixed", delay_ms=150, control_percent=0)
+        config = HedgingConfig(strategy="fixed", delay_ms=400, control_percent=0)
         made = hedged(server.url, config, temperature=0.7)
         pipeline = tuple(
             StageDef(name=s.name, options={"include_raced": asked_for} if s.name == "bench" else s.options)

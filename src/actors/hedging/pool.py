@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 CLONE_WINDOW = 512
+CLONE_QUANTILE = 0.9
 CLONE_PAUSE_S = 0.05
 SETTLING_ROUNDS = 40
 
@@ -267,13 +268,13 @@ class HedgePool(Actor):
 
     @handler
     def on_clone(self, _message: CloneOldest) -> float | None:
-        """The oldest race that has no clone yet, once it has run longer than half of the answers took."""
+        """The oldest race that has no clone yet, once it has run longer than most answers took."""
         now = self.context.clock.now()
         waiting = [each for each in self._races.values() if each.clone is not None]
         if not waiting:
             return None
         oldest = min(waiting, key=lambda each: each.started)
-        usual = self._answers.quantile(0.5) or 0.0
+        usual = self._answers.quantile(CLONE_QUANTILE) or 0.0
         if now - oldest.started < usual:
             return max(usual - (now - oldest.started), CLONE_PAUSE_S)
         clone, oldest.clone = oldest.clone, None

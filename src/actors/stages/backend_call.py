@@ -13,15 +13,16 @@ from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ...messages.base import Message
 from ...messages.errors import InputError, StageError
+from ...messages.findings import Verdict
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
-from ...messages.records import CheckpointRef, Example, SamplingParams
+from ...messages.records import CheckpointRef, Example, Output, SamplingParams
 from ..asking import Asker, Asking, SystemSpec
 from ..hedging.racing_options import HedgeSettings
 from ..limits import RetryPolicy
@@ -31,11 +32,17 @@ from ..spool import Spool
 from ..stage import StageBase, Tally, Wiring
 from ..system_tally import SystemTally
 from ..training_loop import Rows, TrainingOutcome, train
+from ..voting.settings import EnsembleSettings
 from .guardrails import OutputGuard
+
+if TYPE_CHECKING:
+    from ..voting.ensemble import Ensemble
 
 __all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
 
 READ_CHUNK = 64
+LEARN_ROWS = 1_000
+"""Most rows of the validation split that the weights of an ensemble are learned from."""
 WINDOW = 8
 """Rows in flight or waiting for an earlier row, as a multiple of the concurrency."""
 
@@ -93,6 +100,10 @@ class BackendSettings:
     """None: no request is raced."""
     tiers: tuple[SystemSpec, ...] = ()
     """The systems of tiered hedging after the model; those that are no baselines are asked as tiers only."""
+    ensemble: EnsembleSettings | None = None
+    """None: the model answers alone."""
+    members: tuple[SystemSpec, ...] = ()
+    """Of the ensemble, which answers under the name of the model."""
 
 
 class BackendCall(StageBase):
@@ -105,7 +116,8 @@ class BackendCall(StageBase):
         self._spool: Spool | None = None
         self._splits: dict[str, array[int]] = {}
         self._stream: asyncio.Queue[tuple[Sample, ...] | None] = asyncio.Queue(2)
-        self._gated = settings.options.gate or settings.options.trains
+        learns = settings.ensemble is not None and settings.ensemble.learns_weights
+        self._gated = settings.options.gate or settings.options.trains or learns
         self._ended = asyncio.Event()
         self._sessions: list[Session] = []
         self._systems: dict[str, SystemTally] = {}
@@ -114,6 +126,7 @@ class BackendCall(StageBase):
         self._skipped = 0
         self._asker: Asker | None = None
         self._hedging: dict[str, Any] | None = None
+        self._ensemble: Ensemble | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
@@ -157,19 +170,54 @@ class BackendCall(StageBase):
         if self._gated:
             await self._ended.wait()
         started = self._wiring.elapsed()
-        model = self._settings.model
-        session = await self._open(model)
-        checkpoint = await self._train(session, model) if self._options.trains else None
+        model, settings = self._settings.model, self._settings
+        alone = settings.ensemble is None
+        session = checkpoint = None
+        if alone or self._options.trains or any(member.is_model for member in settings.members):
+            session = await self._open(model)
+        if session is not None and self._options.trains:
+            checkpoint = await self._train(session, model)
         if self._options.samples:
-            samplers = [(model, await session.sampler(checkpoint))]
-            for spec in self._settings.baselines:
-                samplers.append((spec, await self._baseline_sampler(spec)))  # noqa: PERF401 - one at a time
-            self._asker = Asker(self, self._wiring, await self._asking(samplers))
-            await self._sample(samplers)
-            self._hedging = await self._asker.close()
+            samplers = []
+            if session is not None:
+                samplers.append((model, await session.sampler(checkpoint)))
+            await self._ask_all(samplers)
             self._check_failures()
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
+
+    async def _ask_all(self, model: Sequence[tuple[SystemSpec, Sampler]]) -> None:
+        """Every row, by the model or its ensemble and by the baselines."""
+        settings = self._settings
+        systems = list(model) if settings.ensemble is None else []
+        for spec in settings.baselines:
+            systems.append((spec, await self._baseline_sampler(spec)))
+        slots = numbers(self._options.concurrency)
+        self._asker = Asker(self, self._wiring, await self._asking(systems))
+        if settings.ensemble is not None:
+            members = [
+                (spec, model[0][1] if spec.is_model else await self._baseline_sampler(spec))
+                for spec in settings.members
+            ]
+            self._ensemble = await self._make_ensemble(settings.ensemble, members, self._asker, slots)
+        await self._sample(systems, self._asker, slots)
+        self._hedging = await self._asker.close()
+
+    async def _make_ensemble(
+        self,
+        settings: EnsembleSettings,
+        members: Sequence[tuple[SystemSpec, Sampler]],
+        asker: Asker,
+        slots: asyncio.Queue[int],
+    ) -> Ensemble:
+        from ..voting.ensemble import Ensemble
+
+        name = self._settings.model.name
+        ensemble = Ensemble(name, settings, members, asker, slots, self, self._wiring)
+        if ensemble.learns:
+            rows, _ = await self._trainable("validation")
+            await ensemble.learn(await rows.take(range(min(rows.count, LEARN_ROWS))))
+        return ensemble
 
     async def _open(self, spec: SystemSpec) -> Session:
         folder = self._settings.workdir / "checkpoints"
@@ -253,27 +301,33 @@ class BackendCall(StageBase):
 
     # sampling
 
-    async def _sample(self, samplers: Sequence[tuple[SystemSpec, Sampler]]) -> None:
-        for spec, _ in samplers:
-            self._systems[spec.name] = SystemTally(spec.backend_id)
+    async def _sample(
+        self, systems: Sequence[tuple[SystemSpec, Sampler]], asker: Asker, slots: asyncio.Queue[int]
+    ) -> None:
+        voting = [] if self._ensemble is None else [self._settings.model]
+        for spec in (*voting, *(spec for spec, _ in systems)):
+            self._systems[spec.name] = SystemTally("ensemble" if spec in voting else spec.backend_id)
         total = self._asked_count()
         if total == 0:
             raise InputError(
                 f"no row is in split {self._settings.evaluate!r}: see dataset.split and dataset.options.split"
             )
-        options = self._options
+        options, ensemble = self._options, self._ensemble
         window = asyncio.Semaphore(options.concurrency * WINDOW)
-        slots: asyncio.Queue[int] = asyncio.Queue()
-        for slot in range(options.concurrency):
-            slots.put_nowait(slot)
+        lanes = slots if ensemble is None else numbers(options.concurrency)
         waiting: asyncio.Queue[asyncio.Task[Sample] | None] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
                 emitting = group.create_task(self._emit_in_order(waiting, window, total))
                 async for sample in self._rows():
                     await window.acquire()
-                    slot = await slots.get()
-                    waiting.put_nowait(group.create_task(self._answer(sample, samplers, slot, slots)))
+                    lane = await lanes.get()
+                    work = (
+                        self._answer(sample, systems, asker, lane, lanes)
+                        if ensemble is None
+                        else self._vote(sample, ensemble, systems, asker, lane, lanes, slots)
+                    )
+                    waiting.put_nowait(group.create_task(work))
                 waiting.put_nowait(None)
                 if self._settings.hedging is not None and self._settings.hedging.racing.clone_at_end:
                     cloning = group.create_task(self._clone_into(slots))
@@ -319,36 +373,87 @@ class BackendCall(StageBase):
         total: int | None,
     ) -> None:
         done, batch = 0, list[Sample]()
+        deferred = self._ensemble is not None and self._ensemble.deferred
         while (task := await waiting.get()) is not None:
             batch.append(await task)
             done += 1
             window.release()
-            if len(batch) >= READ_CHUNK or waiting.empty():
+            if not deferred and (len(batch) >= READ_CHUNK or waiting.empty()):
                 await self.emit(batch)
                 batch = []
             await self.progress(done, total, phase="sample")
-        await self.emit(batch)
+        if deferred and self._ensemble is not None:
+            batch = await self._decide_all(self._ensemble, batch)
+        for start in range(0, len(batch), READ_CHUNK):
+            await self.emit(batch[start : start + READ_CHUNK])
 
     async def _answer(
         self,
         sample: Sample,
-        samplers: Sequence[tuple[SystemSpec, Sampler]],
+        systems: Sequence[tuple[SystemSpec, Sampler]],
+        asker: Asker,
         slot: int,
         slots: asyncio.Queue[int],
     ) -> Sample:
-        outputs, verdicts, asker = list(sample.outputs), list(sample.verdicts), self._asker
-        assert asker is not None
+        outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
-            for spec, sampler in samplers:
+            for spec, sampler in systems:
                 output = await asker.ask(spec, sampler, sample.example, slot)
-                self._systems[spec.name].add(output)
-                if self._settings.guard is not None and output.error is None:
-                    verdict, output = self._settings.guard.scan(output)
-                    verdicts.append(verdict)
-                outputs.append(output)
+                outputs.append(self._counted(output, verdicts))
         finally:
             slots.put_nowait(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
+
+    async def _vote(
+        self,
+        sample: Sample,
+        ensemble: Ensemble,
+        systems: Sequence[tuple[SystemSpec, Sampler]],
+        asker: Asker,
+        lane: int,
+        lanes: asyncio.Queue[int],
+        slots: asyncio.Queue[int],
+    ) -> Sample:
+        """As ``_answer``, with a slot for each request; an answer that does not stand yet is not counted."""
+        outputs, verdicts = list(sample.outputs), list(sample.verdicts)
+        try:
+            voted = await ensemble.answer(sample.example, lane)
+            if not ensemble.deferred:
+                ensemble.count(voted, sample.example)
+                voted = self._counted(voted, verdicts)
+            outputs.append(voted)
+            for spec, sampler in systems:
+                slot = await slots.get()
+                try:
+                    output = await asker.ask(spec, sampler, sample.example, slot)
+                finally:
+                    slots.put_nowait(slot)
+                outputs.append(self._counted(output, verdicts))
+        finally:
+            lanes.put_nowait(lane)
+        return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
+
+    async def _decide_all(self, ensemble: Ensemble, samples: Sequence[Sample]) -> list[Sample]:
+        """Put the outcomes in the place of what was answered."""
+        at = len(samples[0].outputs) - 1 - len(self._settings.baselines) if samples else 0
+        answers = [(sample.example, sample.outputs[at]) for sample in samples]
+        decided = []
+        results = await asyncio.to_thread(ensemble.decide_all, answers)
+        for sample, output in zip(samples, results, strict=True):
+            verdicts = list(sample.verdicts)
+            ensemble.count(output, sample.example)
+            counted = self._counted(output, verdicts)
+            outputs = (*sample.outputs[:at], counted, *sample.outputs[at + 1 :])
+            decided.append(msgspec.structs.replace(sample, outputs=outputs, verdicts=tuple(verdicts)))
+        return decided
+
+    def _counted(self, output: Output, verdicts: list[Verdict]) -> Output:
+        """Count an output that stands, and scan it."""
+        self._systems[output.system].add(output)
+        if self._settings.guard is not None and output.error is None:
+            verdict, output = self._settings.guard.scan(output)
+            verdicts.append(verdict)
+        return output
 
     def _check_failures(self) -> None:
         model = self._systems[self._settings.model.name]
@@ -375,11 +480,13 @@ class BackendCall(StageBase):
             }
             metrics["baseline_training"] = {
                 spec.name: self._trained[spec.name].metrics(spec.training.keep)
-                for spec in self._settings.baselines
-                if spec.name in self._trained
+                for spec in (*self._settings.baselines, *self._settings.members)
+                if spec.name in self._trained and spec.name != model.name
             }
         if self._hedging is not None:
             metrics["hedging"] = self._hedging
+        if self._ensemble is not None:
+            metrics["ensemble"] = self._ensemble.metrics()
         if self._settings.guard is not None:
             metrics["guardrails"] = self._settings.guard.metrics()
         return StageResult(
@@ -397,3 +504,11 @@ def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def numbers(count: int) -> asyncio.Queue[int]:
+    """A queue that holds 0 to ``count - 1``, to be taken and put back."""
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    for number in range(count):
+        queue.put_nowait(number)
+    return queue

@@ -1,45 +1,27 @@
-"""Decodes ``[reliability.hedging]`` and ``[reliability.ensemble]`` into what backend_call needs of them.
-
-Called by the composition, and only when one of them is on.
-"""
+"""The hedging of an experiment: the options of its strategy and of the race, and the systems of tiers."""
 
 from __future__ import annotations
 
-from typing import Any
+from ..actors.asking import SystemSpec
+from ..actors.hedging.options import TieredOptions
+from ..actors.hedging.racing_options import HedgeSettings, RacingOptions
+from ..actors.hedging.registry import OPTIONS
+from ..composition import Prepared, call_options, collect_both, system_name, system_spec
+from ..messages.errors import Problem
+from ..messages.paths import item
 
-from .actors.asking import SystemSpec
-from .actors.hedging.options import TieredOptions
-from .actors.hedging.racing_options import HedgeSettings, RacingOptions
-from .actors.hedging.registry import OPTIONS
-from .composition import Prepared, collect_both, prepare_backend, system_name, system_spec
-from .messages.errors import Problem
-from .messages.paths import item
-
-__all__ = ["further_tiers", "prepare_reliability"]
+__all__ = ["further_tiers", "prepare_hedging"]
 
 HEDGING = "reliability.hedging"
-MEMBERS = "reliability.ensemble.members"
 
 
-def prepare_reliability(prepared: Prepared) -> list[Problem]:
-    """Decode both; what is found goes into ``prepared``."""
-    problems = []
-    for index, ref in enumerate(prepared.experiment.reliability.ensemble.members):
-        found, more = prepare_backend(prepared, ref, item(MEMBERS, index))
-        problems += more
-        if found is not None:
-            prepared.members.append(found)
-    if prepared.experiment.reliability.hedging.strategy != "off":
-        problems += _prepare_hedging(prepared)
-    return problems
-
-
-def _prepare_hedging(prepared: Prepared) -> list[Problem]:
+def prepare_hedging(prepared: Prepared) -> list[Problem]:
+    """Decode and check; the settings go into ``prepared``."""
     config = prepared.experiment.reliability.hedging
     racing, policy, problems = collect_both(
         config.options, RacingOptions, OPTIONS[config.strategy], f"{HEDGING}.options"
     )
-    if _mode(prepared) == "train":
+    if call_options(prepared.experiment).get("mode") == "train":
         problems.append(
             Problem(
                 f"{HEDGING}.strategy",
@@ -84,11 +66,6 @@ def _check_tiers(prepared: Prepared, options: TieredOptions) -> list[Problem]:
         elif name in names[:index]:
             problems.append(Problem(place, f"{name!r} is already a tier"))
     return problems
-
-
-def _mode(prepared: Prepared) -> Any:
-    call = next((stage for stage in prepared.enabled() if stage.name == "backend_call"), None)
-    return None if call is None else call.options.get("mode", "sample")
 
 
 def further_tiers(prepared: Prepared) -> tuple[SystemSpec, ...]:

@@ -1,0 +1,291 @@
+"""The members of a run's ensemble as one system: asks them, votes, counts.
+
+Called by ``backend_call``. A member is asked as the asker asks, with retries and hedging; each request takes
+one of the stage's slots. The ensemble's output is the text of a member (or the merged claims), under the name
+of the experiment's backend; tokens and cost are those of all members that answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...messages.errors import StageError
+from ...messages.records import Ballots, Example, Output, Race, Usage
+from ..asking import Asker, SystemSpec
+from ..ports import Sampler
+from ..runtime import ActorCrashed, ActorRef
+from ..stage import StageBase, Wiring
+from .actor import Asked, EnsembleActor, Question
+from .ballots import Ballot, Rules, VoteResult
+from .council import Council, ballot, ballots_record
+from .dawid_skene import DawidSkene
+from .early_stop import Stop
+from .settings import EnsembleSettings
+from .tally import EnsembleTally
+
+__all__ = ["Ensemble"]
+
+
+class Ensemble:
+    """Answers questions by vote."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: EnsembleSettings,
+        members: Sequence[tuple[SystemSpec, Sampler]],
+        asker: Asker,
+        slots: asyncio.Queue[int],
+        stage: StageBase,
+        wiring: Wiring,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._council = Council(settings)
+        self._members = {spec.name: (spec, sampler) for spec, sampler in members}
+        self._asker = asker
+        self._slots = slots
+        self._stage = stage
+        self._wiring = wiring
+        self._actors: dict[int, ActorRef] = {}
+        self._tally = EnsembleTally(
+            settings.members, {name: spec.backend_id for name, (spec, _) in self._members.items()}
+        )
+        self._learning: dict[str, Any] | None = None
+        self._fit: DawidSkene | None = None
+
+    @property
+    def deferred(self) -> bool:
+        """Whether answers stand only after ``decide_all``."""
+        return self._settings.deferred
+
+    @property
+    def learns(self) -> bool:
+        """Whether ``learn`` must come first."""
+        return self._settings.learns_weights
+
+    async def answer(self, example: Example, lane: int) -> Output:
+        """The ensemble's answer; ``lane`` is nobody else's until then."""
+        started = self._wiring.elapsed()
+        number = next(self._wiring.ids)
+        asked = await self._ask_all(example, lane, number)
+        result = self._vote(asked)
+        output = self._output(example, asked, result, self._wiring.elapsed() - started)
+        await self._stage.span(
+            f"vote {self._name}",
+            "vote",
+            started,
+            number=number,
+            lane=f"{self._wiring.stage}/vote {lane}",
+            status="ok" if result.status == "decided" else "error",
+            attributes=self._told(example, output, asked),
+        )
+        return output
+
+    def count(self, output: Output, example: Example) -> None:
+        """Count a vote that stands."""
+        if output.ballots is not None:
+            keys = self._keys(output.ballots.members)
+            reference = None if example.reference is None else self._council.key(example.reference)
+            self._tally.add(output.ballots, keys, reference)
+
+    async def learn(self, examples: Sequence[Example]) -> None:
+        """Weights from rows with a reference; all members are asked, and that is paid for."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._everyone(example)) for example in examples]
+        answers = [task.result() for task in tasks]
+        known = [
+            ([ballot(output) for output in outputs], example.reference or "")
+            for example, outputs in zip(examples, answers, strict=True)
+        ]
+        self._council.learn(known)
+        usage, cost = _paid([output for outputs in answers for output in outputs])
+        self._learning = {
+            "rows": len(known),
+            "requests": sum(output.attempts for outputs in answers for output in outputs),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cost_usd": cost,
+        }
+
+    def decide_all(self, answers: Sequence[tuple[Example, Output]]) -> list[Output]:
+        """Decide all questions together; blocking."""
+        members = [output.ballots.members if output.ballots else () for _, output in answers]
+        results, self._fit = self._council.vote_all([[ballot(o) for o in each] for each in members])
+        return [
+            self._decided(output, ballots_record(result, each), result)
+            for (_, output), each, result in zip(answers, members, results, strict=True)
+        ]
+
+    def metrics(self) -> dict[str, Any]:
+        """JSON-ready figures."""
+        config = self._settings.config
+        told: dict[str, Any] = {
+            "strategy": config.strategy,
+            "execution": config.execution,
+            "normalizer": config.normalizer,
+            **self._tally.metrics(),
+        }
+        if config.strategy == "weighted":
+            told["weights"] = self._council.weights
+            if self._settings.learns_weights:
+                told["weights_learned"] = self._learning or {"rows": 0}
+        if self._fit is not None:
+            told["dawid_skene"] = {
+                "model": self._fit.model,
+                "reliability": self._fit.reliability,
+                "rounds": self._fit.rounds,
+                "converged": self._fit.converged,
+            }
+        return told
+
+    # asking
+
+    async def _ask_all(self, example: Example, lane: int, number: int) -> Asked:
+        if lane not in self._actors:
+            self._actors[lane] = self._stage.context.spawn(
+                lambda: EnsembleActor(self._council, self._ask_member), name=f"ensemble-{lane}"
+            )
+        try:
+            return await self._actors[lane].ask(Question(example=example, span=number), timeout=None)
+        except ActorCrashed as crash:
+            raise crash.__cause__ or crash from None
+
+    async def _ask_member(self, member: str, example: Example, span: int, sent: Callable[[], None]) -> Output:
+        spec, sampler = self._members[member]
+        slot = await self._slots.get()
+        try:
+            sent()
+            return await self._asker.ask(spec, sampler, example, slot, span)
+        finally:
+            self._slots.put_nowait(slot)
+
+    async def _everyone(self, example: Example) -> list[Output]:
+        """All members' answers, without any early stop."""
+        number = next(self._wiring.ids)
+        started = self._wiring.elapsed()
+        outputs = await asyncio.gather(
+            *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
+        )
+        await self._stage.span(
+            "learn weights", "vote", started, number=number, attributes={"example": example.id}
+        )
+        return outputs
+
+    # votes
+
+    def _vote(self, asked: Asked) -> VoteResult:
+        ballots = [ballot(output) for output in asked.outputs]
+        if asked.chosen is not None:
+            chosen = [each for each in ballots if each.member == asked.chosen]
+            return msgspec.structs.replace(self._tried(chosen, Rules(quorum=1)), reason=asked.stopped or "")
+        rules = self._settings.rules  # the quorum is that of all members, also when not all were waited for
+        needed = rules.needed(len(self._settings.members))
+        return self._tried(ballots, Rules(quorum=needed, min_agreement=rules.min_agreement))
+
+    def _tried(self, ballots: Sequence[Ballot], rules: Rules) -> VoteResult:
+        try:
+            return self._council.vote(ballots, rules)
+        except ValueError as error:
+            raise StageError("backend_call", str(error)) from error
+
+    def _output(self, example: Example, asked: Asked, result: VoteResult, latency_s: float) -> Output:
+        stop = None if asked.stopped is None else Stop(True, asked.stopped, asked.error_bound)  # noqa: FBT003
+        record = ballots_record(
+            result, asked.outputs, cancelled=asked.cancelled, not_asked=asked.not_asked, stop=stop
+        )
+        usage, cost = _paid(asked.outputs)
+        raced = self._settings.config.execution == "hedged" and bool(asked.cancelled)
+        return self._decided(
+            Output(
+                example_id=example.id,
+                system=self._name,
+                backend="ensemble",
+                attempts=1 + sum(_retries(output) for output in asked.outputs),
+                latency_s=latency_s,
+                usage=usage,
+                cost_usd=cost,
+                race=self._race(asked) if raced else None,
+            ),
+            record,
+            result,
+        )
+
+    def _decided(self, output: Output, record: Ballots, result: VoteResult) -> Output:
+        """The output with the outcome of its vote. No consensus is an answer that says nothing, no error."""
+        error = None
+        if result.status == "no_answers":
+            told = [f"{name}: {reason}" for name, reason in {**record.failed, **record.abstained}.items()]
+            error = f"no member answered: {'; '.join(told)}"
+        finish = {"decided": "stop", "no_consensus": "no_consensus", "no_answers": "error"}[result.status]
+        return msgspec.structs.replace(
+            output,
+            text=result.answer or "",
+            finish_reason=finish,
+            confidence=min(1.0, result.consensus) if result.status == "decided" else None,
+            error=error,
+            ballots=record,
+        )
+
+    def _race(self, asked: Asked) -> Race:
+        """Members raced: the first vote was taken."""
+        warm = any(self._asker.temperature(self._members[name][0]) > 0 for name in self._settings.members)
+        return Race(
+            hedged=True,
+            winner="tier",
+            backend=asked.chosen,
+            delay_s=self._settings.options.hedge_delay_ms / 1000,
+            reason=asked.stopped or "",
+            cancelled=len(asked.cancelled),
+            race_biased=warm,
+        )
+
+    def _keys(self, outputs: Sequence[Output]) -> Mapping[str, str]:
+        """Members' votes by name."""
+        found = {o.system: self._council.key(o.text) for o in outputs if o.error is None}
+        return {name: key for name, key in found.items() if key is not None}
+
+    def _told(self, example: Example, output: Output, asked: Asked) -> dict[str, Any]:
+        record = output.ballots
+        assert record is not None
+        return {
+            "example": example.id,
+            "strategy": record.strategy,
+            "status": record.status,
+            "reason": record.reason,
+            "winner": record.winner_member,
+            "consensus": record.consensus,
+            "votes": {o.system: o.error or o.text[:200] for o in asked.outputs},
+            "scores": {key[:200]: score for key, score in record.scores.items()},
+            "abstained": record.abstained,
+            "cancelled": list(asked.cancelled),
+            "not_asked": list(asked.not_asked),
+            "stopped": asked.stopped,
+            "cost_usd": output.cost_usd,
+        }
+
+
+def _retries(output: Output) -> int:
+    duplicates = output.race.duplicates if output.race is not None else 0
+    return max(0, output.attempts - 1 - duplicates)
+
+
+def _paid(outputs: Sequence[Output]) -> tuple[Usage, float | None]:
+    """Tokens and cost of all members that answered, their races included; None when a price is unknown."""
+    prompt = completion = 0
+    cost: float | None = 0.0
+    estimated = False
+    for output in outputs:
+        for usage in (output.usage, output.race.extra_usage if output.race else Usage()):
+            prompt += usage.prompt_tokens
+            completion += usage.completion_tokens
+            estimated |= usage.estimated
+        if output.error is None:
+            extra = output.race.extra_cost_usd if output.race else 0.0
+            known = cost is not None and output.cost_usd is not None and extra is not None
+            cost = (cost or 0.0) + (output.cost_usd or 0.0) + (extra or 0.0) if known else None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=estimated), cost

@@ -1,0 +1,457 @@
+"""The ensemble: who is asked when, what stops the asking, what the answer is; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crucible.actors.asking import SystemSpec
+from crucible.actors.runtime import ActorRef, SupervisionPolicy
+from crucible.actors.stage import Tally, Wiring
+from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions, BackendSettings
+from crucible.actors.voting.ballots import Vote
+from crucible.actors.voting.normalise import NORMALISERS
+from crucible.actors.voting.settings import EnsembleOptions, EnsembleSettings
+from crucible.adapters.backends.mock import MockBackend
+from crucible.adapters.cns.merge import merge_claims
+from crucible.messages.errors import BackendError, ConnectionFailedError, StageError
+from crucible.messages.experiment import EnsembleConfig
+from crucible.messages.flow import Batch, EndOfStream, Sample, StageResult
+from crucible.messages.records import Ballots, Completion, Example, Output, SamplingParams, Usage
+from crucible.messages.requests import BackendReply, BackendRequest
+from crucible.messages.trace import Span
+from crucible.testing import TestKit
+
+
+class Member(MockBackend):
+    """A backend and session that answers each example as told, and notes what it was asked."""
+
+    def __init__(
+        self,
+        kit: TestKit,
+        answers: str | Mapping[str, str] | Exception,
+        *,
+        after: float = 0.0,
+        confidence: float | None = None,
+    ) -> None:
+        self._kit = kit
+        self._answers = answers
+        self._after = after
+        self._confidence = confidence
+        self.asked: list[tuple[str, float]] = []
+        self.prompts: list[str] = []
+        self.temperatures: list[float] = []
+        self.cancelled = 0
+
+    async def open(self, options: Any, *, seed: int, workdir: Path) -> Any:
+        return self
+
+    async def sampler(self, checkpoint: Any = None) -> Member:
+        return self
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+    async def sample(self, request: BackendRequest) -> BackendReply:
+        self.asked.append((request.example_id, self._kit.clock.now()))
+        self.prompts.append(request.prompt.text)
+        self.temperatures.append(request.params.temperature)
+        try:
+            if self._after:
+                await self._kit.clock.sleep(self._after)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if isinstance(self._answers, Exception):
+            raise self._answers
+        text = self._answers if isinstance(self._answers, str) else self._answers[request.example_id]
+        completion = Completion(text=text, confidence=self._confidence)
+        return BackendReply(
+            completions=(completion,), usage=Usage(prompt_tokens=10, completion_tokens=5), cost_usd=0.5
+        )
+
+
+def spec(name: str, backend: Member, **fields: Any) -> SystemSpec:
+    return SystemSpec(name=name, backend_id="scripted", backend=backend, options=None, **fields)
+
+
+class Jury:
+    """A BackendCall with an ensemble of the given members, named a, b, c, ..."""
+
+    def __init__(
+        self,
+        kit: TestKit,
+        folder: Path,
+        *members: Member,
+        normalizer: str = "text",
+        options: EnsembleOptions | None = None,
+        score: Any = None,
+        call: Mapping[str, Any] | None = None,
+        params: Sequence[SamplingParams | None] = (),
+        **config: Any,
+    ) -> None:
+        self.kit = kit
+        self.next = kit.probe()
+        self.trace = kit.probe()
+        names = "abcdefgh"[: len(members)]
+        settings = EnsembleSettings(
+            config=EnsembleConfig(**{"strategy": "majority", "normalizer": normalizer, **config}),
+            options=options or EnsembleOptions(),
+            members=tuple(names),
+            normalise=NORMALISERS.get(normalizer),
+            merge=merge_claims if normalizer == "claims" else None,
+            score=score,
+        )
+        asked = [*params, *[None] * len(members)]
+        call_settings = BackendSettings(
+            model=spec("model", members[0]),
+            baselines=(),
+            options=BackendCallOptions(
+                **{"backoff_s": 0.0, "max_failed": 1.0, "max_attempts": 1, "gate": False, **(call or {})}
+            ),
+            evaluate="test",
+            experiment_id="x",
+            seed=3,
+            workdir=folder,
+            ensemble=settings,
+            members=tuple(spec(n, m, params=p) for n, m, p in zip(names, members, asked, strict=False)),
+        )
+        wiring = Wiring(
+            stage="backend_call",
+            supervisor=kit.probe().ref,
+            downstream=self.next.ref,
+            trace=self.trace.ref,
+            now=kit.clock.now,
+        )
+        self.ref: ActorRef = kit.spawn(
+            lambda: BackendCall(wiring, call_settings, Tally()),
+            policy=SupervisionPolicy(decider=lambda _error: "stop"),
+        )
+
+    async def ask(
+        self,
+        count: int = 1,
+        *,
+        seconds: float = 100.0,
+        learn: Sequence[str] = (),
+        reference: str | None = None,
+    ) -> tuple[list[Output], StageResult]:
+        known = [Example(id=f"v{i}", input="?", reference=r, split="validation") for i, r in enumerate(learn)]
+        rows = [
+            Example(id=f"q{i}", input=f"why {i}?", reference=reference, split="test") for i in range(count)
+        ]
+        samples = tuple(Sample(example=example) for example in (*known, *rows))
+        await self.ref.tell(Batch(index=0, samples=samples))
+        await self.ref.tell(EndOfStream(batches=1, samples=len(samples)))
+        got: list[Output] = []
+        reading = asyncio.ensure_future(self._read(got))
+        while not reading.done() and self.kit.clock.now() < seconds:
+            await self.kit.advance(0.05)
+        return got, await reading
+
+    async def _read(self, got: list[Output]) -> StageResult:
+        while True:
+            message = await self.next.expect(object, timeout=10)
+            if isinstance(message, Batch):
+                got += [output for sample in message.samples for output in sample.outputs]
+            elif isinstance(message, StageResult):
+                return message
+
+    async def one(self, **ask: Any) -> tuple[Output, Ballots]:
+        got, _ = await self.ask(**ask)
+        assert got[0].ballots is not None
+        return got[0], got[0].ballots
+
+
+async def test_every_member_is_really_asked_the_question(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "yes"), Member(kit, "no"), Member(kit, "no")]
+        output, ballots = await Jury(kit, tmp_path, *members, early_stop="off").one()
+        assert [member.prompts for member in members] == [["why 0?"]] * 3
+        assert (output.system, output.text) == ("model", "no")
+        assert [(o.system, o.text) for o in ballots.members] == [("a", "yes"), ("b", "no"), ("c", "no")]
+
+
+async def test_the_answer_is_a_members_original_text(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "It is about $1,000."), Member(kit, "2"), Member(kit, "Exactly 1e3!")]
+        output, ballots = await Jury(kit, tmp_path, *members, normalizer="numeric").one()
+        assert output.text == "It is about $1,000."
+        assert ballots.key == "1E+3"
+        assert ballots.winner_member == "a"
+
+
+async def test_no_answer_cannot_win_a_vote(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "no idea"), Member(kit, "who knows"), Member(kit, "5")]
+        output, ballots = await Jury(kit, tmp_path, *members, normalizer="numeric", quorum=1).one()
+        assert output.text == "5"
+        assert ballots.abstained == {"a": "no number", "b": "no number"}
+
+
+async def test_a_vote_below_the_quorum_is_no_consensus_and_no_error(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "?"), Member(kit, "?"), Member(kit, "5")]
+        output, ballots = await Jury(kit, tmp_path, *members, normalizer="numeric").one()
+        assert (output.text, output.finish_reason, output.error) == ("", "no_consensus", None)
+        assert ballots.reason == "the quorum can no longer be reached" or "the quorum is 2" in ballots.reason
+
+
+async def test_a_tie_goes_to_the_first_member_whatever_order_the_answers_come_in(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "slow", after=2.0), Member(kit, "fast")]
+        output, ballots = await Jury(kit, tmp_path, *members).one()
+        assert (output.text, ballots.tie_rule) == ("slow", "member order")
+
+
+async def test_confidence_reaches_the_vote(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [
+            Member(kit, "a", confidence=0.3),
+            Member(kit, "b", confidence=0.9),
+            Member(kit, "a", confidence=0.2),
+        ]
+        output, _ = await Jury(kit, tmp_path, *members, strategy="best_confidence").one()
+        assert (output.text, output.confidence) == ("b", 0.9)
+
+
+async def test_weights_are_those_of_the_file(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "b"), Member(kit, "b")]
+        output, _ = await Jury(kit, tmp_path, *members, strategy="weighted", weights=(5.0, 1.0, 1.0)).one()
+        assert output.text == "a"
+
+
+async def test_weights_are_learned_on_the_validation_split(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        right = {f"v{i}": "yes" for i in range(30)} | {"q0": "yes"}
+        wrong = {f"v{i}": "no" for i in range(30)} | {"q0": "no"}
+        members = [Member(kit, right), Member(kit, wrong), Member(kit, wrong)]
+        jury = Jury(kit, tmp_path, *members, strategy="weighted")
+        got, result = await jury.ask(learn=["yes"] * 30)
+        assert got[0].text == "yes"
+        told = result.metrics["ensemble"]
+        assert told["weights"]["a"] > 0
+        assert told["weights"]["b"] == 0
+        assert (told["weights_learned"]["rows"], told["weights_learned"]["requests"]) == (30, 90)
+
+
+async def test_unanimous_members_or_no_consensus(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "A "), Member(kit, "b")]
+        output, ballots = await Jury(kit, tmp_path, *members, strategy="unanimous").one()
+        assert (output.text, ballots.status) == ("", "no_consensus")
+
+
+async def test_a_custom_strategy_scores_the_votes(tmp_path: Path) -> None:
+    def shortest(votes: Sequence[Vote]) -> Mapping[str, float]:
+        return {vote.key: 1 / len(vote.key) for vote in votes}
+
+    async with TestKit() as kit:
+        members = [Member(kit, "long"), Member(kit, "long"), Member(kit, "x")]
+        output, _ = await Jury(kit, tmp_path, *members, strategy="custom", score=shortest).one()
+        assert output.text == "x"
+
+
+async def test_dawid_skene_decides_all_questions_together(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        truth = {f"q{i}": "yes" if i % 2 else "no" for i in range(40)}
+        liar = {name: "no" if answer == "yes" else "yes" for name, answer in truth.items()}
+        mixed = dict.fromkeys(truth, "yes")
+        members = [
+            Member(kit, truth),
+            Member(kit, truth),
+            Member(kit, mixed),
+            Member(kit, truth),
+            Member(kit, liar),
+        ]
+        got, result = await Jury(kit, tmp_path, *members, strategy="dawid_skene").ask(40)
+        assert [output.text for output in got] == [truth[f"q{i}"] for i in range(40)]
+        told = result.metrics["ensemble"]["dawid_skene"]["reliability"]
+        assert told["a"] > 0.9 > 0.1 > told["e"]
+
+
+async def test_claims_are_voted_one_by_one_and_merged(tmp_path: Path) -> None:
+    good = "CLAIM[c1]: Cats sleep.\nCLAIM[c2] (Document 1): They sleep a lot.\nRELATION: c2 supports c1"
+    extra = good + "\nCLAIM[c3] (Document 2): Dogs bark.\nRELATION: c3 refutes c1"
+    async with TestKit() as kit:
+        members = [Member(kit, good), Member(kit, extra), Member(kit, good)]
+        output, ballots = await Jury(kit, tmp_path, *members, normalizer="claims").one()
+        assert "Dogs" not in output.text
+        assert "They sleep a lot." in output.text
+        assert ballots.winner_member is None  # merged: no member's own text
+
+
+async def test_members_run_at_the_same_time_under_one_limit(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, str(i), after=1.0) for i in range(3)]
+        jury = Jury(kit, tmp_path, *members, early_stop="off", call={"concurrency": 2})
+        await jury.ask(2)
+        starts = sorted(round(at, 1) for member in members for _, at in member.asked)
+        begun = starts[0]
+        assert [at - begun for at in starts] == pytest.approx([0, 0, 1, 1, 2, 2], abs=0.2)
+
+
+async def test_an_early_stop_cancels_the_members_that_cannot_change_the_outcome(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b", after=50.0)]
+        output, ballots = await Jury(kit, tmp_path, *members).one()
+        assert (output.text, members[2].cancelled, ballots.cancelled) == ("a", 1, ("c",))
+        assert ballots.stopped == "1 outstanding cannot overtake a lead of 2"
+        assert output.latency_s < 1
+
+
+async def test_without_early_stop_all_are_waited_for(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b", after=5.0)]
+        _, ballots = await Jury(kit, tmp_path, *members, early_stop="off").one()
+        assert (len(ballots.members), ballots.stopped) == (3, None)
+
+
+async def test_the_statistical_stop_states_its_error_bound(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a", after=float(i)) for i in range(8)]
+        jury = Jury(
+            kit, tmp_path, *members, early_stop="statistical", epsilon=0.3, quorum=2, execution="sequential"
+        )
+        _, ballots = await jury.one()
+        assert 0 < ballots.error_bound <= 0.3
+        assert ballots.not_asked
+
+
+async def test_one_after_another_stops_on_normalised_answers(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "Yes."), Member(kit, "yes!"), Member(kit, "no")]
+        jury = Jury(kit, tmp_path, *members, execution="sequential", normalizer="boolean")
+        _, ballots = await jury.one()
+        assert (ballots.not_asked, members[2].asked) == (("c",), [])
+
+
+async def test_a_cascade_ends_with_the_first_confident_answer(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [
+            Member(kit, "a", confidence=0.4),
+            Member(kit, "b", confidence=0.95),
+            Member(kit, "a", confidence=1),
+        ]
+        output, ballots = await Jury(kit, tmp_path, *members, execution="cascade").one()
+        assert (output.text, ballots.not_asked) == ("b", ("c",))
+        assert ballots.reason == "b is confident enough: 0.95"
+
+
+async def test_members_without_confidence_are_all_asked_by_a_cascade(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "b"), Member(kit, "b")]
+        output, ballots = await Jury(kit, tmp_path, *members, execution="cascade").one()
+        assert (output.text, len(ballots.members)) == ("b", 3)
+
+
+async def test_hedged_members_do_not_wait_for_the_slowest(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "slow", after=50.0), Member(kit, "fast", after=0.5)]
+        output, ballots = await Jury(kit, tmp_path, *members, execution="hedged").one()
+        assert output.text == "fast"
+        assert output.latency_s == pytest.approx(1.5, abs=0.2)
+        assert (members[0].cancelled, ballots.cancelled) == (1, ("a",))
+
+
+async def test_hedged_asks_the_next_member_at_once_when_the_first_fails(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, ConnectionFailedError("gone")), Member(kit, "b")]
+        options = EnsembleOptions(hedge_delay_ms=60_000)
+        output, ballots = await Jury(kit, tmp_path, *members, execution="hedged", options=options).one()
+        assert output.text == "b"
+        assert output.latency_s < 1
+        assert ballots.members[0].error == "ConnectionFailedError: gone"
+
+
+async def test_a_hedged_answer_above_temperature_zero_is_flagged(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "slow", after=50.0), Member(kit, "fast")]
+        output, _ = await Jury(kit, tmp_path, *members, execution="hedged", call={"temperature": 0.7}).one()
+        assert output.race is not None
+        assert output.race.race_biased
+
+
+async def test_a_member_that_fails_is_kept_with_its_error_and_counted(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, BackendError("no such model")), Member(kit, "b"), Member(kit, "b")]
+        got, result = await Jury(kit, tmp_path, *members).ask()
+        assert got[0].ballots is not None
+        assert got[0].ballots.failed == {"a": "BackendError: no such model"}
+        assert result.metrics["ensemble"]["members"]["a"]["failed"] == 1
+
+
+async def test_when_no_member_answers_the_error_names_each(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, BackendError("one")), Member(kit, BackendError("two"))]
+        got, result = await Jury(kit, tmp_path, *members).ask()
+        assert got[0].error == "no member answered: a: BackendError: one; b: BackendError: two"
+        assert result.metrics["systems"]["model"]["failed"] == 1
+
+
+async def test_a_member_that_takes_too_long_has_failed(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a", after=50.0), Member(kit, "b")]
+        _, ballots = await Jury(kit, tmp_path, *members, timeout_ms=2000.0, quorum=1).one()
+        assert ballots.failed == {"a": "TimedOutError: no answer within 2000 ms"}
+        assert members[0].cancelled == 1
+
+
+async def test_members_may_be_asked_at_their_own_temperature(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "b")]
+        await Jury(kit, tmp_path, *members, params=[None, SamplingParams(temperature=0.9)]).one()
+        assert [member.temperatures for member in members] == [[0.0], [0.9]]
+
+
+async def test_tokens_and_cost_are_those_of_all_members(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "b"), Member(kit, "b")]
+        output, _ = await Jury(kit, tmp_path, *members, early_stop="off").one()
+        assert (output.usage.prompt_tokens, output.usage.completion_tokens) == (30, 15)
+        assert output.cost_usd == 1.5
+
+
+async def test_the_figures_say_who_agrees_and_errs_with_whom(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        right = {f"q{i}": "yes" for i in range(8)}
+        half = {f"q{i}": "yes" if i < 4 else "no" for i in range(8)}
+        members = [Member(kit, right), Member(kit, half), Member(kit, half)]
+        _, result = await Jury(kit, tmp_path, *members, early_stop="off").ask(8, reference="yes")
+        told = result.metrics["ensemble"]
+        assert (told["questions"], told["decided"], told["disagreements"], told["accuracy"]) == (8, 8, 4, 0.5)
+        assert told["members"]["b"]["accuracy"] == 0.5
+        assert told["effective_voters"] == pytest.approx(1.0)  # b and c err together; a never errs
+        assert told["early_stop"]["requests"] == 24
+
+
+async def test_the_vote_is_a_span_above_its_requests(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        jury = Jury(kit, tmp_path, Member(kit, "a"), Member(kit, "a"))
+        await jury.one()
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        vote = next(span for span in spans if span.kind == "vote")
+        requests = [span for span in spans if span.kind == "request"]
+        assert {span.parent_id for span in requests} == {vote.id}
+        assert vote.attributes["votes"]["a"] == "a"
+        assert vote.attributes["winner"] == "a"
+
+
+async def test_a_custom_strategy_that_scores_what_nobody_said_fails_the_stage(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        jury = Jury(
+            kit, tmp_path, Member(kit, "a"), Member(kit, "b"), strategy="custom", score=lambda _: {"z": 1.0}
+        )
+        watcher = kit.probe()
+        watcher.watch(jury.ref)
+        row = Sample(example=Example(id="q0", input="?", split="test"))
+        await jury.ref.tell(Batch(index=0, samples=(row,)))
+        await jury.ref.tell(EndOfStream(batches=1, samples=1))
+        ended: Any = await watcher.expect(object)
+        assert isinstance(ended.reason, StageError)
+        assert "which no member answered" in str(ended.reason)
