@@ -102,10 +102,10 @@ class SurrogateScore(Message, frozen=True):
 
     system: str
     sno_id: str
-    beta1_surrogate: int
-    """E - V + C of the undirected simple graph."""
-    cycle_count: int
-    """Directed cycles: strongly connected components with a cycle."""
+    beta1_surrogate: int | None
+    """E - V + C of the undirected simple graph; None without a claim."""
+    cycle_count: int | None
+    """Directed cycles: strongly connected components with a cycle; None without a claim."""
     fragility_score: float | None
     """In [0, 1); None when fewer than two claims have an embedding."""
     notes: str = ""

@@ -43,7 +43,7 @@ class AnalysisFilterOptions(Message, frozen=True):
 
 def violated_bound(score: SurrogateScore, options: AnalysisFilterOptions) -> str | None:
     """Name of the first bound that ``score`` violates."""
-    beta1, fragility = score.beta1_surrogate, score.fragility_score
+    beta1, fragility = score.beta1_surrogate or 0, score.fragility_score
     if options.max_beta1 is not None and beta1 > options.max_beta1:
         return "max_beta1"
     if options.min_beta1 is not None and beta1 < options.min_beta1:

@@ -50,7 +50,10 @@ class CnsSurrogates:
         self._embedder = make_embedder(options.embedding, options.embedding_model)
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore:
-        """Surrogates of one output; without claims β₁ and cycles are 0, and the notes say so."""
+        """Surrogates of one output; all None without claims, and the notes say so.
+
+        An output that failed has no loops either, but it must not lower the means: failing never pays.
+        """
         document = read_answer(output.text)[1]
         graph = claim_graph(document)
         points = self._embedder.embed([claim.text for claim in document.claims[:MAX_CLAIMS]])
@@ -64,8 +67,8 @@ class CnsSurrogates:
         return SurrogateScore(
             system=output.system,
             sno_id=sample.example.id,
-            beta1_surrogate=beta1(len(graph.ids), graph.edges),
-            cycle_count=cycle_count(len(graph.ids), graph.edges),
+            beta1_surrogate=beta1(len(graph.ids), graph.edges) if graph.ids else None,
+            cycle_count=cycle_count(len(graph.ids), graph.edges) if graph.ids else None,
             fragility_score=fragility(points, self._metric),
             notes="; ".join(notes),
         )
@@ -78,20 +81,25 @@ class CnsSurrogates:
 class SurrogateSummary:
     """Implements ``ports.Summary`` for SurrogateScore.
 
-    ``beta1_high_fraction`` is the share with β₁ > 0, ``fragility_high_fraction`` that with fragility > 0.5
-    among the answers that have one; figures without an answer to stand on are None.
+    ``n_snos`` counts all answers, ``n_graphs`` those with claims. ``beta1_high_fraction`` is the share of the
+    latter with β₁ > 0, ``fragility_high_fraction`` that with fragility > 0.5 among the answers that have one;
+    figures without an answer to stand on are None.
     """
 
     def __init__(self) -> None:
+        self._count = 0
         self._beta1, self._loops = RunningMean(), RunningMean()
         self._cycles = RunningMean()
         self._fragility, self._fragile = RunningMean(), RunningMean()
 
     def add(self, score: SurrogateScore) -> None:
         """Take one score in."""
+        self._count += 1
         self._beta1.add(score.beta1_surrogate)
-        self._loops.add(score.beta1_surrogate > 0)
-        self._cycles.add(score.cycle_count > 0)
+        if score.beta1_surrogate is not None:
+            self._loops.add(score.beta1_surrogate > 0)
+        if score.cycle_count is not None:
+            self._cycles.add(score.cycle_count > 0)
         self._fragility.add(score.fragility_score)
         if score.fragility_score is not None:
             self._fragile.add(score.fragility_score > HIGH_FRAGILITY)
@@ -99,7 +107,8 @@ class SurrogateSummary:
     def result(self) -> dict[str, Any]:
         """Means and shares so far."""
         return {
-            "n_snos": self._beta1.n,
+            "n_snos": self._count,
+            "n_graphs": self._beta1.n,
             "beta1_mean": self._beta1.result(),
             "beta1_high_fraction": self._loops.result(),
             "cyclic_fraction": self._cycles.result(),

@@ -138,7 +138,8 @@ def test_surrogates_of_a_loop_and_of_nothing() -> None:
     empty = sample_of("")
     nothing = adapter.score(empty, empty.outputs[0])
     assert nothing is not None
-    assert (nothing.beta1_surrogate, nothing.fragility_score, nothing.notes) == (0, None, "no claims")
+    assert (nothing.beta1_surrogate, nothing.cycle_count, nothing.fragility_score) == (None, None, None)
+    assert nothing.notes == "no claims"
 
 
 def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -> None:
@@ -154,14 +155,15 @@ def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -
 def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
     summary = CnsSurrogates(CnsSurrogatesOptions()).accumulator()
     assert summary.result()["fragility_mean"] is None
-    for beta, fragile in ((0, None), (2, 0.6), (1, 0.2)):
+    for beta, cycles, fragile in ((0, 0, None), (2, 1, 0.6), (1, 0, 0.2), (None, None, None)):
         summary.add(
             SurrogateScore(
-                system="m", sno_id="e", beta1_surrogate=beta, cycle_count=beta // 2, fragility_score=fragile
+                system="m", sno_id="e", beta1_surrogate=beta, cycle_count=cycles, fragility_score=fragile
             )
         )
     assert summary.result() == {
-        "n_snos": 3,
+        "n_snos": 4,
+        "n_graphs": 3,
         "beta1_mean": 1.0,
         "beta1_high_fraction": pytest.approx(2 / 3),
         "cyclic_fraction": pytest.approx(1 / 3),
