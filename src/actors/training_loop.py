@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..messages.errors import StageError
+from ..messages.errors import InputError, StageError
 from ..messages.flow import LossPoint
 from ..messages.records import CheckpointRef, Example, TrainStep
 from ..messages.training import TrainingConfig
@@ -77,7 +77,15 @@ async def train(
     seed: int,
     report: Report,
 ) -> TrainingOutcome:
-    """Run all epochs. Raises StageError when a loss is not finite."""
+    """Run all epochs.
+
+    Raises StageError when a loss is not finite, and InputError for patience without held-out rows.
+    """
+    if config.patience is not None and not held_out.count:
+        raise InputError(
+            "backend.options.patience: needs held-out rows with a reference: give dataset.options.split a "
+            "validation share, or leave patience out"
+        )
     outcome = TrainingOutcome()
     per_epoch = steps_per_epoch(training.count, config.batch_size)
     total = per_epoch * config.epochs
@@ -91,7 +99,7 @@ async def train(
             rate = learning_rate(config, outcome.steps, total, training.count)
             step = await session.train_step(rows)
             await session.optim_step(rate)
-            _check_finite(step, outcome.steps)
+            _check_finite("training", step, outcome.steps + 1)
             outcome.steps += 1
             outcome.unit = step.unit
             epoch_sum += step.loss_sum
@@ -133,11 +141,10 @@ def _live(outcome: TrainingOutcome) -> str:
     return f"loss {outcome.losses[-1].loss:.4f}" if outcome.losses else ""
 
 
-def _check_finite(step: TrainStep, number: int) -> None:
+def _check_finite(kind: str, step: TrainStep, number: int) -> None:
     if not abs(step.loss_sum) < float("inf"):
         raise StageError(
-            "backend_call",
-            f"training loss is {step.loss_sum} at step {number + 1}; try a lower learning_rate",
+            "backend_call", f"{kind} loss is {step.loss_sum} at step {number}; try a lower learning_rate"
         )
 
 
@@ -148,6 +155,7 @@ async def _note_held_out(
     for start in range(0, rows.count, config.batch_size):
         batch = await rows.take(range(start, min(start + config.batch_size, rows.count)))
         step = await session.evaluate(batch)
+        _check_finite("held-out", step, outcome.steps)
         loss_sum += step.loss_sum
         weight_sum += step.weight_sum
     if weight_sum == 0:

@@ -212,6 +212,16 @@ async def test_patience_stops_training_early(tmp_path: Path) -> None:
         )
 
 
+async def test_patience_without_held_out_rows_is_bad_input(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        model = mock(training=TrainingConfig(epochs=9, batch_size=4, patience=1), losses=[1.0])
+        stage = Stage(kit, tmp_path, model, options={"mode": "train"})
+        await stage.feed(rows(4, "train"))
+        error = await stage.failure()
+        assert isinstance(error, InputError)
+        assert "backend.options.patience: needs held-out rows" in str(error)
+
+
 async def test_training_without_training_rows_is_bad_input(tmp_path: Path) -> None:
     async with TestKit() as kit:
         stage = Stage(kit, tmp_path, mock(losses=[1.0]), options={"mode": "train_then_sample"})
@@ -221,18 +231,22 @@ async def test_training_without_training_rows_is_bad_input(tmp_path: Path) -> No
         assert "needs training rows with a reference" in str(error)
 
 
-async def test_a_loss_that_is_not_finite_fails_the_stage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [("train_step", "training loss is inf at step 1"), ("evaluate", "held-out loss is inf at step 0")],
+)
+async def test_a_loss_that_is_not_finite_fails_the_stage(tmp_path: Path, call: str, problem: str) -> None:
     class Diverging(MockBackend):
         async def open(self, options: Any, *, seed: int, workdir: Path) -> Any:
             session = await super().open(options, seed=seed, workdir=workdir)
-            real = session.train_step
+            real = getattr(session, call)
 
-            async def train_step(batch: Any) -> Any:
+            async def diverge(batch: Any) -> Any:
                 import msgspec
 
                 return msgspec.structs.replace(await real(batch), loss_sum=float("inf"))
 
-            session.train_step = train_step  # type: ignore[method-assign]  # a fault put in on purpose
+            setattr(session, call, diverge)
             return session
 
     async with TestKit() as kit:
@@ -240,10 +254,10 @@ async def test_a_loss_that_is_not_finite_fails_the_stage(tmp_path: Path) -> None
             name="m", backend_id="mock", backend=Diverging(), options=MockBackend.Options(losses=(1.0,))
         )
         stage = Stage(kit, tmp_path, spec, options={"mode": "train"})
-        await stage.feed(rows(4, "train"))
+        await stage.feed(rows(4, "train") + rows(2, "validation"))
         error = await stage.failure()
         assert isinstance(error, StageError)
-        assert "training loss is inf at step 1" in str(error)
+        assert problem in str(error)
 
 
 async def test_outputs_are_scanned_and_redacted(tmp_path: Path) -> None:
