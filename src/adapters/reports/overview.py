@@ -9,6 +9,7 @@ from itertools import chain
 from ...messages.experiment import BackendRef
 from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
+from .cautions import cautions
 from .numbers import count, duration, figure, interval_text, percent
 
 __all__ = [
@@ -100,7 +101,11 @@ def _against(model: str, baseline: str, comparisons: Sequence[Comparison]) -> st
 
 
 def verdicts(report: RunReport) -> list[str]:
-    """The decided comparisons first, then figures of the model when nothing was compared."""
+    """Cautions, then the decided comparisons, or figures of the model when nothing was compared."""
+    return [*cautions(report), *_found(report)]
+
+
+def _found(report: RunReport) -> list[str]:
     comparisons = sorted(all_comparisons(report), key=lambda c: c.verdict not in ("better", "worse"))
     lines = [_comparison_line(comparison) for comparison in comparisons[:MAX_VERDICTS]]
     if len(comparisons) > MAX_VERDICTS:
