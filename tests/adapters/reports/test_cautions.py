@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -11,12 +11,14 @@ from crucible.messages.report import RunReport
 
 from .conftest import make_report
 
+Split = Literal["train", "validation", "test", "all"]
+
 TRAINED = {"rows": 48, "held_out_loss": 0.4}
 TRAINED_ON = "include the 48 that the model was trained on"
 CHOSEN_BY = "include those that chose the checkpoint"
 
 
-def report(split: str, metrics: dict[str, Any], **backend: Any) -> RunReport:
+def report(split: Split, metrics: dict[str, Any], **backend: Any) -> RunReport:
     made = make_report()
     experiment = msgspec.structs.replace(
         made.experiment,
@@ -38,7 +40,7 @@ def report(split: str, metrics: dict[str, Any], **backend: Any) -> RunReport:
     ],
 )
 def test_a_report_says_when_training_saw_the_measured_rows(
-    split: str, keep: str, expected: list[str]
+    split: Split, keep: str, expected: list[str]
 ) -> None:
     found = cautions(report(split, {"training": TRAINED}, keep=keep))
     assert len(found) == len(expected)
