@@ -25,7 +25,7 @@ from .messages.base import Message
 from .messages.checks import check_experiment
 from .messages.decoding import collect, unknown_key
 from .messages.errors import CrucibleError, ExperimentError, Problem
-from .messages.experiment import BackendRef, Experiment, StageDef
+from .messages.experiment import BackendRef, Experiment, GuardrailConfig, StageDef
 from .messages.findings import Issue
 from .messages.flow import StageResult
 from .messages.paths import child, item
@@ -177,8 +177,14 @@ def _unavailable(experiment: Experiment) -> list[Problem]:
         problems.append(
             Problem("reliability.fairness.enabled", "this version has no fairness stage: expected false")
         )
-    if not any(stage.name == "data_load" and stage.enabled for stage in experiment.pipeline):
+    enabled = {stage.name for stage in experiment.pipeline if stage.enabled}
+    if "data_load" not in enabled:
         problems.append(Problem("pipeline", "expected an enabled stage data_load"))
+    if "bench" in enabled and "backend_call" not in enabled:
+        problems.append(Problem("pipeline", "bench compares outputs: expected an enabled stage backend_call"))
+    if reliability.guardrails != GuardrailConfig() and "guardrails" not in enabled:
+        text = "has no effect without the stage: expected an enabled stage guardrails"
+        problems.append(Problem("reliability.guardrails", text))
     return problems
 
 
@@ -199,7 +205,13 @@ def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Probl
         return [Problem(f"{path}.name", str(error))]
     own_type = kind.options()
     if kind.adapter is None:
-        own, problems = collect(stage.options, own_type, f"{path}.options")
+        options = stage.options
+        if stage.name == "guardrails":
+            options, problems = _guard_defaults(prepared.experiment.reliability.guardrails, own_type)
+            if problems:
+                return problems
+            options |= stage.options
+        own, problems = collect(options, own_type, f"{path}.options")
         prepared.stage_options[stage.name] = (own, None)
         return problems
     adapter_kind, key = kind.adapter
@@ -212,6 +224,17 @@ def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Probl
     own, theirs, problems = collect_both(stage.options, own_type, adapter.Options, f"{path}.options")
     prepared.stage_options[stage.name] = (own, (adapter, theirs))
     return problems
+
+
+def _guard_defaults(
+    config: GuardrailConfig, type_: type[msgspec.Struct]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """What ``[reliability.guardrails]`` sets for the stage; the stage's own options come on top of it."""
+    from .adapters.guardrails.options import THRESHOLDS
+
+    _, problems = collect(config.options, type_, "reliability.guardrails.options")
+    strictest = min(config.profiles, key=THRESHOLDS.__getitem__)
+    return {"profile": strictest, **config.options}, problems
 
 
 def _prepare_dataset(prepared: Prepared) -> list[Problem]:
@@ -447,15 +470,20 @@ def _build_metrics(services: Services, _own: Any, adapter: Any) -> Work:
     return MetricsAnalysis(adapter, _statistics(), experiment.reliability.stats, seed=experiment.seed)
 
 
-def _directions(services: Services) -> Mapping[str, str] | None:
+def _scales(services: Services) -> tuple[Mapping[str, str], frozenset[str]]:
+    """Directions of the analysed metrics, and those that may lie outside [0, 1]."""
     metrics = services.prepared.stage_options.get("analysis_metrics")
-    return None if metrics is None else metrics[1][0].directions
+    if metrics is None:
+        return {}, frozenset()
+    adapter = metrics[1][0]
+    return adapter.directions, adapter.unbounded
 
 
 def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
     from .actors.stages.bench import Bench
 
     experiment = services.experiment
+    directions, unbounded = _scales(services)
     return Bench(
         _statistics(),
         experiment.reliability.stats,
@@ -463,7 +491,8 @@ def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
         model=services.model,
         baselines=services.baselines,
         seed=experiment.seed,
-        directions=_directions(services),
+        directions=directions,
+        unbounded=unbounded,
     )
 
 

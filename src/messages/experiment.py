@@ -157,7 +157,7 @@ class GuardrailConfig(Message, frozen=True):
 
     profiles: Annotated[
         tuple[Literal["default", "strict", "moderate", "permissive"], ...],
-        Meta(description="Sets of detectors and thresholds."),
+        Meta(min_length=1, description="Thresholds; of several the strictest counts."),
     ] = ("default",)
     options: Annotated[Options, Meta(description="Options of the guard (`crucible stages guardrails`).")] = (
         field(default_factory=dict)
@@ -185,9 +185,6 @@ class StatsConfig(Message, frozen=True):
     iterations: Annotated[
         int, Meta(ge=100, le=1_000_000, description="Resamples of bootstrap and permutation.")
     ] = 10_000
-    options: Annotated[Options, Meta(description="Further options of bench (`crucible stages bench`).")] = (
-        field(default_factory=dict)
-    )
 
 
 class FairnessConfig(Message, frozen=True):

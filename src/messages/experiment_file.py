@@ -8,6 +8,7 @@ lines of problems found later. Nothing here runs an experiment or knows which st
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -73,9 +74,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return Problem(problem.path, problem.message, lines.get(path))
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a TOML or JSON file; raises ExperimentError naming file, line and path."""
-    return decode_document(read_document(path, overrides))
+    return decode_document(read_document(Path(path), overrides))
 
 
 def decode_document(document: Document) -> Experiment:

@@ -1,14 +1,15 @@
 """Bad input: one clear line that says where and what was expected, exit code 2, nothing spent."""
 
 import json
-import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .support import Ran, Workbench, row
+from .support import COMMAND, Ran, Workbench, row
 
 
 @pytest.fixture
@@ -260,7 +261,7 @@ def test_a_byte_order_mark_before_the_data_is_no_problem(bench: Workbench) -> No
     bench.data.write_bytes(b"\xef\xbb\xbf" + GOOD)
     ran = bench.crucible("validate", bench.experiment())
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.endswith("4 stages, 1 rows (all 1)\n")
+    assert ran.out.endswith("4 stages, 1 row (all 1)\n")
 
 
 def test_a_data_file_that_is_not_there_is_named(bench: Workbench) -> None:
@@ -284,14 +285,17 @@ def test_a_line_of_100_mb_is_refused_in_bounded_memory(bench: Workbench) -> None
         for _ in range(100):
             data.write(b"a" * 1_000_000)
         data.write(b'"}\n')
-    said = bench.folder / "said.txt"
-    with said.open("w") as file:
-        process = bench.start("run", bench.experiment(), "--out", bench.out, stdout=file, stderr=file)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    line = refused(bench, Ran(process.returncode, "", said.read_text()))
+    # A process in between: the kernel counts the memory of the process that forked as the child's own.
+    between = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    )
+    run = ["run", str(bench.experiment()), "--out", str(bench.out)]
+    command = [sys.executable, "-c", between, COMMAND, *run]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    line = refused(bench, Ran(done.returncode, "", done.stderr))
     assert line == "data.jsonl:2: the line is longer than max_line_bytes (16,777,216 bytes)"
-    assert usage.ru_maxrss < LIMIT_KB
+    assert int(done.stdout) < LIMIT_KB
 
 
 # the output folder
@@ -379,3 +383,35 @@ def test_a_wrong_command_line_gets_one_line(bench: Workbench, arguments: list[st
 def test_the_installed_command_says_the_same(bench: Workbench, changes: dict[str, Any]) -> None:
     file = bench.experiment(**changes)
     assert bench.command("run", file, "--out", bench.out) == bench.run(file)
+
+
+# settings that would have no effect
+
+
+def test_guardrail_settings_reach_the_stage(bench: Workbench) -> None:
+    names = ("data_load", "guardrails", "backend_call", "report")
+    bench.data.write_bytes(b'{"prompt": "mail jo.doe@example.org", "completion": "x"}\n')
+    settings = {"guardrails": {"options": {"redact": "placeholder"}}}
+    file = bench.experiment(pipeline=[{"name": name} for name in names], reliability=settings)
+    assert bench.run(file).code == 0
+    (samples,) = bench.out.glob("*/samples.jsonl")
+    assert "jo.doe@example.org" not in samples.read_text()
+
+
+def test_guardrail_settings_without_the_stage_are_refused(bench: Workbench) -> None:
+    file = bench.experiment(reliability={"guardrails": {"profiles": ["strict"]}})
+    line = refused(bench, bench.run(file))
+    assert "reliability.guardrails: has no effect without the stage" in line
+
+
+def test_unknown_guardrail_settings_are_refused_at_their_own_path(bench: Workbench) -> None:
+    names = ("data_load", "guardrails", "backend_call", "report")
+    settings = {"guardrails": {"options": {"redcat": "mask"}}}
+    file = bench.experiment(pipeline=[{"name": name} for name in names], reliability=settings)
+    line = refused(bench, bench.run(file))
+    assert "reliability.guardrails.options.redcat: unknown key; did you mean 'redact'?" in line
+
+
+def test_bench_without_outputs_to_compare_is_refused(bench: Workbench) -> None:
+    file = bench.experiment(pipeline=[{"name": name} for name in ("data_load", "bench", "report")])
+    assert "expected an enabled stage backend_call" in refused(bench, bench.run(file))

@@ -116,7 +116,7 @@ def test_secrets_are_found_in_every_table_of_options() -> None:
     problems = problems_of(
         dataset={"name": "d", "options": {"token": "hunter2"}},
         baselines=[options],
-        reliability={"ensemble": {"members": [options]}, "stats": {"options": {"secret": "hunter2"}}},
+        reliability={"ensemble": {"members": [options]}, "fairness": {"options": {"secret": "hunter2"}}},
     )
     staged = {
         "id": "a",
@@ -129,7 +129,7 @@ def test_secrets_are_found_in_every_table_of_options() -> None:
         "dataset.options.token",
         "baselines[0].options.password",
         "reliability.ensemble.members[0].options.password",
-        "reliability.stats.options.secret",
+        "reliability.fairness.options.secret",
         "pipeline[0].options.api_key",
     ]
 

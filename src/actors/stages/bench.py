@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Meta
 
 from ...messages.base import Message
+from ...messages.errors import near_match
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Distribution, Metric
+from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
 from ..distributions import histograms
@@ -29,7 +30,8 @@ from .analysis_metrics import summarize_column
 __all__ = ["Bench", "BenchOptions"]
 
 
-OWN = ("exact_match", "token_f1")
+OWN: tuple[str, ...] = ("exact_match", "token_f1")
+OWN_METHODS = dict.fromkeys(OWN, METHOD)
 
 
 class BenchOptions(Message, frozen=True):
@@ -59,6 +61,7 @@ class Bench:
         baselines: Sequence[str],
         seed: int,
         directions: Mapping[str, str] | None = None,
+        unbounded: frozenset[str] = frozenset(),
     ) -> None:
         self._statistics = statistics
         self._config = config
@@ -67,15 +70,33 @@ class Bench:
         self._baselines = tuple(baselines)
         self._seed = seed
         self._directions = directions or {}
+        self._unbounded = unbounded
         self._clusters = ClusterIndex()
         self._raced = 0
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
-        """The samples as they came; their scores are noted."""
-        for sample in samples:
+        """The samples with exact match and token F1 among their scores; what will be compared is noted."""
+        scored = [self._score(sample) for sample in samples]
+        for sample in scored:
             self._note(sample)
-        return samples
+        return scored
+
+    def _score(self, sample: Sample) -> Sample:
+        analysed = {scores.system: scores for scores in sample.scores}
+        merged = []
+        for output in sample.outputs:
+            own = reference_scores(output.text, sample.example.reference)
+            known = analysed.pop(output.system, None)
+            merged.append(
+                OutputScores(
+                    system=output.system,
+                    scores=own if known is None else {**known.scores, **own},
+                    methods=OWN_METHODS if known is None else {**known.methods, **OWN_METHODS},
+                    details={} if known is None else known.details,
+                )
+            )
+        return msgspec.structs.replace(sample, scores=(*merged, *analysed.values()))
 
     def _note(self, sample: Sample) -> None:
         if not sample.outputs:
@@ -85,16 +106,19 @@ class Bench:
             if not self._options.include_raced:
                 return
         self._clusters.add(sample.example.group)
-        analysed = {scores.system: scores for scores in sample.scores}
-        texts = {output.system: output.text for output in sample.outputs}
+        found = {scores.system: scores for scores in sample.scores}
         for system, columns in self._columns.items():
-            scores = dict(reference_scores(texts.get(system, ""), sample.example.reference))
-            methods = dict.fromkeys(scores, METHOD)
-            if system in analysed and self._baselines:
-                wanted = self._wanted(analysed[system].scores)
-                scores |= {name: analysed[system].scores[name] for name in wanted}
-                methods |= {name: analysed[system].methods.get(name, "") for name in wanted}
-            columns.add(scores, methods)
+            all_scores, methods = (
+                (found[system].scores, found[system].methods)
+                if system in found  # a system that was not asked has the scores of an empty answer
+                else (reference_scores("", sample.example.reference), OWN_METHODS)
+            )
+            kept = OWN
+            if self._baselines:
+                kept = (*OWN, *(name for name in self._wanted(all_scores) if name not in OWN))
+            columns.add(
+                {name: all_scores[name] for name in kept}, {name: methods.get(name, "") for name in kept}
+            )
 
     def _wanted(self, names: Iterable[str]) -> list[str]:
         """Those that will be compared: no other column is worth its memory."""
@@ -117,7 +141,7 @@ class Bench:
         return StageResult(
             stage="bench",
             status="completed",
-            reason=f"no such metric: {', '.join(unknown)}" if unknown else None,
+            reason="; ".join(_unknown(name, model.names()) for name in unknown) or None,
             metrics={
                 "examples": model.n,
                 **self._raced_figures(),
@@ -144,7 +168,10 @@ class Bench:
             for name in OWN
         ]
         raw = [
-            self._compare(name, baseline) for baseline in self._baselines for name in self._compared(baseline)
+            self._compare(name, baseline)
+            for baseline in self._baselines
+            for name in self._compared(baseline)
+            if self._options.metrics or self._differ(name, baseline)
         ]
         comparisons = self._statistics.correct(raw, self._config)
         shapes = [
@@ -158,6 +185,17 @@ class Bench:
         both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
         return [name for name in self._options.metrics or self._wanted(both) if name in both]
 
+    def _differ(self, metric: str, baseline: str) -> bool:
+        """Whether any example tells the two apart.
+
+        A test that cannot reach significance need not be corrected for (Tarone 1990); with no difference
+        anywhere the smallest p that could come out is 1.
+        """
+        pairs = zip(
+            self._columns[self._model].values(metric), self._columns[baseline].values(metric), strict=True
+        )
+        return any(abs(mine - theirs) > 0 for mine, theirs in pairs)  # false for NaN
+
     def _compare(self, metric: str, baseline: str) -> Comparison:
         comparison = self._statistics.compare(
             metric,
@@ -169,7 +207,10 @@ class Bench:
             seed=self._seed,
         )
         higher = self._directions.get(metric) != "lower"
-        return msgspec.structs.replace(comparison, higher_is_better=higher)
+        interval = comparison.interval
+        if metric not in self._unbounded and interval is not None:
+            interval = _cut(interval)
+        return msgspec.structs.replace(comparison, higher_is_better=higher, interval=interval)
 
 
 def is_race_biased(output: Output) -> bool:
@@ -177,3 +218,16 @@ def is_race_biased(output: Output) -> bool:
     if output.race is not None and output.race.race_biased:
         return True
     return output.ballots is not None and any(is_race_biased(member) for member in output.ballots.members)
+
+
+def _cut(interval: Interval) -> Interval:
+    """Scores in [0, 1] differ by at most 1: the interval keeps what can be, and its coverage."""
+    low, high = max(-1.0, interval.low), min(1.0, interval.high)
+    if (low, high) == (interval.low, interval.high):
+        return interval
+    return Interval(low=low, high=high, level=interval.level, method=f"{interval.method}, cut to [-1, 1]")
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    hint = near_match(name, known)
+    return f"no such metric: {name!r}" + (f"; did you mean {hint!r}?" if hint else "")

@@ -34,14 +34,14 @@ def run(
         set_: Override a value, for example --set backend.options.epochs=5; may be repeated.
         out: Folder that gets a folder for this run.
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
-        quiet: No progress.
+        quiet: No progress; a log is written all the same.
         log: One JSON object a line on stderr for each event, for programs that watch.
     """
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:
         return asyncio.run(
-            _run(experiment, file, out, as_json=json, view="none" if quiet else "log" if log else "auto")
+            _run(experiment, file, out, as_json=json, view="log" if log else "none" if quiet else "auto")
         )
 
 

@@ -38,6 +38,9 @@ def print_summary(result: RunResult, folder: Path) -> None:
     for stage in result.stages:
         for comparison in stage.comparisons:
             print(comparison_line(comparison))
+    for stage in result.stages:
+        if stage.reason is not None and stage.status == "completed":
+            print(f"note: {stage.stage}: {stage.reason}")
     print(f"{result.status} in {result.seconds:.1f} s: {folder}")
     for artifact in result.artifacts:
         if "/" not in artifact.name:

@@ -233,7 +233,7 @@ def _relation_problems(claims: list[Claim], relations: list[Relation]) -> Iterat
             yield Diagnostic(line=relation.line, code="duplicate_relation", message=text)
 
 
-REMEMBERED = 1024
+REMEMBERED = 512
 LONGEST_REMEMBERED = 20_000
 """Characters; a longer answer is parsed anew each time, so that memory stays bounded."""
 

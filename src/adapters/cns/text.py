@@ -47,7 +47,7 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.casefold())
 
 
-@lru_cache(maxsize=4_096)  # the sentences of a passage are asked about for every claim and system
+@lru_cache(maxsize=1_024)  # the sentences of a passage are asked about for every claim and system
 def known_tokens(text: str) -> tuple[str, ...]:
     """``tokens``, remembered."""
     return tuple(tokens(text))
@@ -67,7 +67,7 @@ def token_f1(left: str, right: str) -> float:
     return 2 * common / (size + other_size) if common else 0.0
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def _bag(text: str) -> tuple[dict[str, int], int]:
     """Tokens with their counts, and how many there are."""
     found = known_tokens(text)

@@ -27,14 +27,14 @@ TRIGRAMS = 0.5
 """Weight of a word's trigrams together (root of the sum of squares); that of the word itself is 1."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _cell(feature: str) -> tuple[int, float]:
     """Cell and sign of a feature."""
     number = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=4).digest(), "little")
     return number % DIMENSIONS, 1.0 if number >> 31 else -1.0
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=4_096)
 def _word(token: str) -> tuple[bytes, bytes]:
     """Cells (int64) and signed weights (float64) of a word and of the character trigrams of ``^word$``."""
     padded = f"^{token}$"
@@ -48,7 +48,7 @@ def _word(token: str) -> tuple[bytes, bytes]:
     return np.array([cell for cell, _ in cells], np.int64).tobytes(), np.array(signed).tobytes()
 
 
-@lru_cache(maxsize=4_096)  # surrogates, persistence and metrics ask for the same claims one after another
+@lru_cache(maxsize=1_024)  # surrogates, persistence and metrics ask for the same claims one after another
 def _point(text: str) -> NDArray[np.float64]:
     """The unit vector of a text, read-only, shape (256,)."""
     words = [_word(token) for token in content_tokens(text)]

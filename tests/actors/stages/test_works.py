@@ -249,6 +249,27 @@ def answered(name: str, model: str, base: str) -> Sample:
     return sample(name, outputs=(output(name, model), output(name, base, "base")))
 
 
+async def test_the_interval_of_a_difference_of_rates_stays_between_minus_one_and_one() -> None:
+    work = bench(metrics=("exact_match",))
+    answers = [("gold", "wrong")] * 4 + [("gold", "gold"), ("wrong", "wrong")]
+    await work.process([answered(f"r{i}", mine, theirs) for i, (mine, theirs) in enumerate(answers)])
+    (comparison,) = (await work.finish(())).comparisons
+    assert comparison.interval is not None
+    assert comparison.interval.high == 1.0
+    assert comparison.interval.method.endswith("cut to [-1, 1]")
+
+
+async def test_exact_match_and_token_f1_are_in_the_samples() -> None:
+    (seen,) = await bench().process([answered("r1", "gold", "wrong")])
+    assert [(s.system, s.scores["exact_match"]) for s in seen.scores] == [("model", 1.0), ("base", 0.0)]
+
+
+async def test_metrics_on_which_nothing_differs_are_compared_only_when_asked_for() -> None:
+    work = bench()
+    await work.process([answered(f"r{i}", "gold", "gold") for i in range(3)])
+    assert (await work.finish(())).comparisons == ()
+
+
 async def test_bench_has_data_without_any_analysis() -> None:
     work = bench()
     await work.process([answered(f"r{i}", "gold", "wrong") for i in range(6)])
@@ -272,7 +293,7 @@ async def test_a_metric_that_nobody_computed_is_named() -> None:
     work = bench(metrics=("exact_match", "sentnce_f1"))
     await work.process([answered("r1", "gold", "wrong"), answered("r2", "gold", "wrong")])
     result = await work.finish(())
-    assert result.reason == "no such metric: sentnce_f1"
+    assert result.reason == "no such metric: 'sentnce_f1'"
     assert {c.metric for c in result.comparisons} == {"exact_match"}
 
 
