@@ -1,5 +1,3 @@
-
-
 import pytest
 
 from crucible.actors.runtime import Actor, ActorMisuse, ActorRef, Asks, handler
