@@ -103,9 +103,9 @@ class Asker:
         """At which a system is asked."""
         return (spec.params or self._asking.params).temperature
 
-    async def clone_oldest(self) -> float | None:
-        """A slot is free: see ``CloneOldest``."""
-        return None if self._races is None else await self._races.clone_oldest()
+    async def clone_oldest(self, free: int) -> float | None:
+        """So many slots are free: see ``CloneOldest``."""
+        return None if self._races is None else await self._races.clone_oldest(free)
 
     async def close(self) -> dict[str, Any] | None:
         """End what still runs; the figures of hedging, None when it is off."""
@@ -208,12 +208,12 @@ class _Races:
             )
         return self._pools[name]
 
-    async def clone_oldest(self) -> float | None:
+    async def clone_oldest(self, free: int) -> float | None:
         from .hedging.pool import CloneOldest
 
         waits = []
         for pool in self._pools.values():
-            wait = await pool.ask(CloneOldest())
+            wait = await pool.ask(CloneOldest(free=free))
             if wait == 0:
                 return 0.0
             if wait is not None:

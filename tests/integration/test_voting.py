@@ -127,6 +127,22 @@ def test_members_on_real_servers_are_raced_and_vote(tmp_path: Path) -> None:
     assert "ensemble" in report
 
 
+def test_cloning_at_the_end_leaves_slots_to_the_members_that_wait_for_one(tmp_path: Path) -> None:
+    config = EnsembleConfig(
+        strategy="majority",
+        early_stop="off",
+        members=members(
+            ("mock", "a"), ("mock", "b"), ("lead", "c"), a={"latency_ms": 5}, b={"default": "no"}
+        ),
+    )
+    hedging = HedgingConfig(
+        strategy="fixed", delay_ms=1e6, budget_percent=100, options={"clone_at_end": True}
+    )
+    made = ensemble(config, call={"concurrency": 1})
+    made = msgspec.structs.replace(made, reliability=Reliability(ensemble=config, hedging=hedging))
+    assert metrics(crucible.run(made, out=tmp_path))["ensemble"]["early_stop"]["requests"] == 12
+
+
 def longest(votes: Sequence[Vote]) -> Mapping[str, float]:
     return {vote.key: float(len(vote.text)) for vote in votes}
 

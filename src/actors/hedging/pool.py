@@ -110,6 +110,7 @@ class Ended(Message, frozen=True):
     ticket: int
     outcome: Literal["answered", "blamed", "neither"]
     """``blamed``: it failed by the backend's fault."""
+    kind: str = "first"
     overload: bool = False
     retry_after_s: float | None = None
 
@@ -134,10 +135,12 @@ class Left(Message, frozen=True):
 
 
 class CloneOldest(Message, frozen=True):
-    """A slot is free: clone the longest-running request.
+    """Slots are free: clone the longest-running request, unless as many clones run.
 
     Answered with 0 when one was told to, None when there is none, else with seconds until the next try.
     """
+
+    free: int = 1
 
     if TYPE_CHECKING:
 
@@ -153,11 +156,12 @@ class Drain(Message, frozen=True):
 
 
 class _Open:
-    __slots__ = ("clone", "started")
+    __slots__ = ("clone", "started", "told")
 
     def __init__(self, started: float, clone: Callable[[], None]) -> None:
         self.started = started
         self.clone: Callable[[], None] | None = clone
+        self.told = False
 
 
 class HedgePool(Actor):
@@ -179,7 +183,7 @@ class HedgePool(Actor):
         self._trend = QueueTrend()
         self._settling = concurrency + SETTLING_ROUNDS
         self._races: dict[str, _Open] = {}
-        self._requests = 0
+        self._requests = self._clones = 0
         self._answers = LatencyWindow(CLONE_WINDOW)
 
     @handler
@@ -217,6 +221,8 @@ class HedgePool(Actor):
         """By breaker and budget."""
         now = self.context.clock.now()
         breaker, left = self._breaker(message.backend), self._budget.left
+        if message.kind == "clone" and message.request.key in self._races:
+            self._races[message.request.key].told = False
         ticket = breaker.admit(now)
         reason = "the circuit breaker is open" if ticket is None else ""
         if ticket is not None and not self._budget.take(now, self._price(message.request)):
@@ -230,6 +236,7 @@ class HedgePool(Actor):
             return Permit(ticket=None, reason=reason, budget_left=left)
         self._requests += 1
         self._tally.clones += message.kind == "clone"
+        self._clones += message.kind == "clone"
         return Permit(ticket=ticket, budget_left=self._budget.left)
 
     @handler
@@ -237,6 +244,7 @@ class HedgePool(Actor):
         """Note it for breaker, queue and overload."""
         now = self.context.clock.now()
         self._requests -= 1
+        self._clones -= message.kind == "clone"
         breaker = self._breaker(message.backend)
         if message.outcome == "answered":
             breaker.succeeded(now, message.ticket)
@@ -267,17 +275,19 @@ class HedgePool(Actor):
             self._tally.settled(message.race, message.attempts)
 
     @handler
-    def on_clone(self, _message: CloneOldest) -> float | None:
+    def on_clone(self, message: CloneOldest) -> float | None:
         """The oldest race that has no clone yet, once it has run longer than most answers took."""
         now = self.context.clock.now()
         waiting = [each for each in self._races.values() if each.clone is not None]
         if not waiting:
             return None
+        if self._clones + sum(each.told for each in self._races.values()) >= message.free:
+            return CLONE_PAUSE_S
         oldest = min(waiting, key=lambda each: each.started)
         usual = self._answers.quantile(CLONE_QUANTILE) or 0.0
         if now - oldest.started < usual:
             return max(usual - (now - oldest.started), CLONE_PAUSE_S)
-        clone, oldest.clone = oldest.clone, None
+        clone, oldest.clone, oldest.told = oldest.clone, None, True
         if clone is not None:
             clone()
         return 0.0

@@ -201,7 +201,9 @@ class RaceRun:
         elif any(each.open for each in self._round):
             self._start(kind, lane, permit.ticket, f"{why}; budget left {permit.budget_left:.2f}")
         else:
-            self.pool.tell_nowait(Ended(backend=lane.name, ticket=permit.ticket, outcome="neither"))
+            self.pool.tell_nowait(
+                Ended(backend=lane.name, ticket=permit.ticket, kind=kind, outcome="neither")
+            )
 
     def _start(self, kind: Kind, lane: Lane, ticket: int, why: str) -> Sent:
         sent = Sent(
@@ -318,6 +320,7 @@ class RaceRun:
                 Ended(
                     backend=each.lane.name,
                     ticket=each.ticket,
+                    kind=each.kind,
                     outcome="answered" if each.acceptable else "blamed" if each.blamed else "neither",
                     overload=each.overload,
                     retry_after_s=each.retry_after_s,

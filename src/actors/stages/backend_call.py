@@ -28,6 +28,7 @@ from ..hedging.racing_options import HedgeSettings
 from ..limits import RetryPolicy
 from ..ports import Sampler, Session
 from ..runtime import handler
+from ..slots import Slots
 from ..spool import Spool
 from ..stage import StageBase, Tally, Wiring
 from ..system_tally import SystemTally
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
 
 READ_CHUNK = 64
+CLONE_PAUSE_S = 0.05
 LEARN_ROWS = 1_000
 """Most rows of the validation split that the weights of an ensemble are learned from."""
 WINDOW = 8
@@ -192,7 +194,7 @@ class BackendCall(StageBase):
         systems = list(model) if settings.ensemble is None else []
         for spec in settings.baselines:
             systems.append((spec, await self._baseline_sampler(spec)))
-        slots = numbers(self._options.concurrency)
+        slots = Slots(self._options.concurrency)
         self._asker = Asker(self, self._wiring, await self._asking(systems))
         if settings.ensemble is not None:
             members = [
@@ -208,7 +210,7 @@ class BackendCall(StageBase):
         settings: EnsembleSettings,
         members: Sequence[tuple[SystemSpec, Sampler]],
         asker: Asker,
-        slots: asyncio.Queue[int],
+        slots: Slots,
     ) -> Ensemble:
         from ..voting.ensemble import Ensemble
 
@@ -302,7 +304,7 @@ class BackendCall(StageBase):
     # sampling
 
     async def _sample(
-        self, systems: Sequence[tuple[SystemSpec, Sampler]], asker: Asker, slots: asyncio.Queue[int]
+        self, systems: Sequence[tuple[SystemSpec, Sampler]], asker: Asker, slots: Slots
     ) -> None:
         voting = [] if self._ensemble is None else [self._settings.model]
         for spec in (*voting, *(spec for spec, _ in systems)):
@@ -314,14 +316,14 @@ class BackendCall(StageBase):
             )
         options, ensemble = self._options, self._ensemble
         window = asyncio.Semaphore(options.concurrency * WINDOW)
-        lanes = slots if ensemble is None else numbers(options.concurrency)
+        lanes = slots if ensemble is None else Slots(options.concurrency)
         waiting: asyncio.Queue[asyncio.Task[Sample] | None] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
                 emitting = group.create_task(self._emit_in_order(waiting, window, total))
                 async for sample in self._rows():
                     await window.acquire()
-                    lane = await lanes.get()
+                    lane = await lanes.take()
                     work = (
                         self._answer(sample, systems, asker, lane, lanes)
                         if ensemble is None
@@ -330,20 +332,19 @@ class BackendCall(StageBase):
                     waiting.put_nowait(group.create_task(work))
                 waiting.put_nowait(None)
                 if self._settings.hedging is not None and self._settings.hedging.racing.clone_at_end:
-                    cloning = group.create_task(self._clone_into(slots))
+                    cloning = group.create_task(self._clone_into(asker, slots))
                     await emitting
                     cloning.cancel()
         except BaseExceptionGroup as group_of_errors:
             raise first_leaf(group_of_errors) from None
 
-    async def _clone_into(self, slots: asyncio.Queue[int]) -> None:
-        """No rows wait: each slot that becomes free clones the longest-running request."""
-        while self._asker is not None:
-            await slots.get()
-            wait = await self._asker.clone_oldest()
-            while wait:  # none has run long enough
-                await self.context.sleep(wait)
-                wait = await self._asker.clone_oldest()
+    async def _clone_into(self, asker: Asker, slots: Slots) -> None:
+        """No rows wait: while slots are free, they clone the longest-running requests."""
+        while True:
+            await slots.idle()
+            wait = await asker.clone_oldest(slots.free)
+            if wait != 0:
+                await self.context.sleep(CLONE_PAUSE_S if wait is None else wait)
 
     def _asked_count(self) -> int | None:
         if self._spool is None:
@@ -393,7 +394,7 @@ class BackendCall(StageBase):
         systems: Sequence[tuple[SystemSpec, Sampler]],
         asker: Asker,
         slot: int,
-        slots: asyncio.Queue[int],
+        slots: Slots,
     ) -> Sample:
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
@@ -401,7 +402,7 @@ class BackendCall(StageBase):
                 output = await asker.ask(spec, sampler, sample.example, slot)
                 outputs.append(self._counted(output, verdicts))
         finally:
-            slots.put_nowait(slot)
+            slots.give(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
 
     async def _vote(
@@ -411,8 +412,8 @@ class BackendCall(StageBase):
         systems: Sequence[tuple[SystemSpec, Sampler]],
         asker: Asker,
         lane: int,
-        lanes: asyncio.Queue[int],
-        slots: asyncio.Queue[int],
+        lanes: Slots,
+        slots: Slots,
     ) -> Sample:
         """As ``_answer``, with a slot for each request; an answer that does not stand yet is not counted."""
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
@@ -423,14 +424,14 @@ class BackendCall(StageBase):
                 voted = self._counted(voted, verdicts)
             outputs.append(voted)
             for spec, sampler in systems:
-                slot = await slots.get()
+                slot = await slots.take()
                 try:
                     output = await asker.ask(spec, sampler, sample.example, slot)
                 finally:
-                    slots.put_nowait(slot)
+                    slots.give(slot)
                 outputs.append(self._counted(output, verdicts))
         finally:
-            lanes.put_nowait(lane)
+            lanes.give(lane)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
 
     async def _decide_all(self, ensemble: Ensemble, samples: Sequence[Sample]) -> list[Sample]:
@@ -504,11 +505,3 @@ def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def numbers(count: int) -> asyncio.Queue[int]:
-    """A queue that holds 0 to ``count - 1``, to be taken and put back."""
-    queue: asyncio.Queue[int] = asyncio.Queue()
-    for number in range(count):
-        queue.put_nowait(number)
-    return queue

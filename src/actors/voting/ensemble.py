@@ -18,6 +18,7 @@ from ...messages.records import Ballots, Example, Output, Race, Usage
 from ..asking import Asker, SystemSpec
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
+from ..slots import Slots
 from ..stage import StageBase, Wiring
 from .actor import Asked, EnsembleActor, Question
 from .ballots import Ballot, Rules, VoteResult
@@ -39,7 +40,7 @@ class Ensemble:
         settings: EnsembleSettings,
         members: Sequence[tuple[SystemSpec, Sampler]],
         asker: Asker,
-        slots: asyncio.Queue[int],
+        slots: Slots,
         stage: StageBase,
         wiring: Wiring,
     ) -> None:
@@ -157,12 +158,12 @@ class Ensemble:
 
     async def _ask_member(self, member: str, example: Example, span: int, sent: Callable[[], None]) -> Output:
         spec, sampler = self._members[member]
-        slot = await self._slots.get()
+        slot = await self._slots.take()
         try:
             sent()
             return await self._asker.ask(spec, sampler, example, slot, span)
         finally:
-            self._slots.put_nowait(slot)
+            self._slots.give(slot)
 
     async def _everyone(self, example: Example) -> list[Output]:
         """All members' answers, without any early stop."""
@@ -245,8 +246,11 @@ class Ensemble:
         )
 
     def _keys(self, outputs: Sequence[Output]) -> Mapping[str, str]:
-        """Members' votes by name."""
-        found = {o.system: self._council.key(o.text) for o in outputs if o.error is None}
+        """Members' votes by name; in a vote over claims the whole text stands for them."""
+        answered = [output for output in outputs if output.error is None]
+        if self._settings.merge is not None:
+            return {output.system: output.text.strip() for output in answered}
+        found = {output.system: self._council.key(output.text) for output in answered}
         return {name: key for name, key in found.items() if key is not None}
 
     def _told(self, example: Example, output: Output, asked: Asked) -> dict[str, Any]:

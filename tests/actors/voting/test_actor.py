@@ -286,6 +286,14 @@ async def test_claims_are_voted_one_by_one_and_merged(tmp_path: Path) -> None:
         assert ballots.winner_member is None  # merged: no member's own text
 
 
+async def test_members_with_different_claims_disagree(tmp_path: Path) -> None:
+    good = "CLAIM[c1]: Cats sleep."
+    async with TestKit() as kit:
+        members = [Member(kit, good), Member(kit, "CLAIM[c1]: Dogs bark."), Member(kit, good)]
+        _, result = await Jury(kit, tmp_path, *members, normalizer="claims").ask()
+        assert result.metrics["ensemble"]["disagreements"] == 1
+
+
 async def test_members_run_at_the_same_time_under_one_limit(tmp_path: Path) -> None:
     async with TestKit() as kit:
         members = [Member(kit, str(i), after=1.0) for i in range(3)]
