@@ -502,7 +502,8 @@ PREFERRED = ("sentence_f1", "citation_f1", "token_f1")
 def _build_report(services: Services, own: Any, _adapter: Any) -> Work:
     from .actors.stages.report import ExcerptPicker, Report
 
-    picker = ExcerptPicker(own, services.model, PREFERRED)
+    directions, _ = _scales(services)
+    picker = ExcerptPicker(own, services.model, PREFERRED, directions)
     return Report(services.sink, picker, services.compose_report)
 
 
