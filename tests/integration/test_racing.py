@@ -13,7 +13,7 @@ import crucible
 from crucible.adapters.tracing import read_trace
 from crucible.composition import prepare
 from crucible.messages.errors import ExperimentError
-from crucible.messages.experiment import BackendRef, HedgingConfig, Reliability, StageDef
+from crucible.messages.experiment import BackendRef, EnsembleConfig, HedgingConfig, Reliability, StageDef
 from crucible.messages.flow import StageResult
 from crucible.messages.records import Output
 
@@ -153,6 +153,21 @@ def test_a_tier_answers_where_the_model_is_not_sure(tmp_path: Path) -> None:
     assert found["r1"].text == "r1 by the large one"
     assert found["r1"].race is not None
     assert found["r1"].race.backend == "large"
+
+
+def test_a_tier_may_be_a_member_that_is_asked_for_nothing_else(tmp_path: Path) -> None:
+    unsure = {"replies": [{"text": "guess", "confidence": 0.2}]}
+    tiers = [{"name": "model", "min_quality": 0.5}, {"name": "large"}]
+    made = hedged("http://127.0.0.1:9/v1", HedgingConfig(strategy="off"), count=3)
+    large = BackendRef(id="mock", name="large", options={"default": "sure"})
+    reliability = Reliability(
+        hedging=HedgingConfig(strategy="tiered", options={"tiers": tiers}),
+        ensemble=EnsembleConfig(members=(large,)),
+    )
+    model = BackendRef(id="mock", name="model", options=unsure)
+    result = crucible.run(msgspec.structs.replace(made, backend=model, reliability=reliability), out=tmp_path)
+    assert {output.text for output in outputs(tmp_path).values()} == {"sure"}
+    assert list(stage(result, "backend_call").metrics["systems"]) == ["model"]
 
 
 def test_with_hedging_off_the_result_does_not_mention_it(tmp_path: Path) -> None:

@@ -84,6 +84,9 @@ def test_training_then_a_vote_of_the_trained_model_and_others_works_in_one_run(t
         "first": 4,
     }
     assert set(answers(tmp_path, "extractive")) == {"e1", "e2", "e3", "e4"}
+    saved = [path.parent.name for path in tmp_path.rglob("epoch-1*")]
+    assert len(saved) == len(set(saved))  # no system's checkpoints overwrite another's
+    assert any(folder.endswith("short") for folder in saved)
 
 
 def test_members_on_real_servers_are_raced_and_vote(tmp_path: Path) -> None:

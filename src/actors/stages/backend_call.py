@@ -9,32 +9,26 @@ scores as an empty answer; too many of them fail the run.
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Meta
 
-from ...messages.base import Message
 from ...messages.errors import InputError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
-from ...messages.records import CheckpointRef, Example, Output, SamplingParams
+from ...messages.records import Output, SamplingParams
 from ..asking import Asker, Asking, SystemSpec
-from ..hedging.racing_options import HedgeSettings
 from ..limits import RetryPolicy
-from ..ports import Sampler, Session
+from ..opened_systems import OpenedSystems
+from ..ports import Sampler
 from ..runtime import handler
 from ..slots import Slots
-from ..spool import Spool
 from ..stage import StageBase, Tally, Wiring
 from ..system_tally import SystemTally
-from ..training_loop import Rows, TrainingOutcome, train
 from ..voting.settings import EnsembleSettings
-from .guardrails import OutputGuard
+from ..waiting_rows import WaitingRows, is_asked
+from .backend_settings import BackendCallOptions, BackendSettings
 
 if TYPE_CHECKING:
     from ..voting.ensemble import Ensemble
@@ -49,65 +43,6 @@ WINDOW = 8
 """Rows in flight or waiting for an earlier row, as a multiple of the concurrency."""
 
 
-class BackendCallOptions(Message, frozen=True):
-    """Options of backend_call. The training settings (epochs, ...) are in ``[backend.options]``."""
-
-    mode: Annotated[
-        Literal["train", "sample", "train_then_sample"],
-        Meta(description="Train the model, ask it, or train it and then ask the best checkpoint."),
-    ] = "sample"
-    concurrency: Annotated[int, Meta(ge=1, le=10_000, description="Rows in flight at any time.")] = 16
-    gate: Annotated[
-        bool, Meta(description="Ask nothing before every row has passed the checks. Training always waits.")
-    ] = True
-    max_attempts: Annotated[int, Meta(ge=1, le=100, description="Tries per request.")] = 4
-    timeout_s: Annotated[float, Meta(gt=0, description="Longest wait for one answer, in seconds.")] = 120.0
-    backoff_s: Annotated[
-        float, Meta(ge=0, description="Upper end of the first retry's random wait; doubles each time.")
-    ] = 0.5
-    max_backoff_s: Annotated[float, Meta(ge=0, description="Longest such wait.")] = 30.0
-    max_failed: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the model's requests that may fail for good.")
-    ] = 0.1
-    max_tokens: Annotated[int, Meta(ge=1, description="Longest answer, in tokens.")] = 512
-    temperature: Annotated[float, Meta(ge=0, le=10, description="Sampling temperature.")] = 0.0
-    top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus sampling.")] = 1.0
-    stop: Annotated[tuple[str, ...], Meta(description="Texts that end an answer.")] = ()
-
-    @property
-    def trains(self) -> bool:
-        """Whether the mode trains."""
-        return self.mode != "sample"
-
-    @property
-    def samples(self) -> bool:
-        """Whether the mode asks."""
-        return self.mode != "train"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendSettings:
-    """All that backend_call works by."""
-
-    model: SystemSpec
-    baselines: tuple[SystemSpec, ...]
-    options: BackendCallOptions
-    evaluate: str
-    """Split that is asked: train, validation, test or all."""
-    experiment_id: str
-    seed: int
-    workdir: Path
-    guard: OutputGuard | None = None
-    hedging: HedgeSettings | None = None
-    """None: no request is raced."""
-    tiers: tuple[SystemSpec, ...] = ()
-    """The systems of tiered hedging after the model; those that are no baselines are asked as tiers only."""
-    ensemble: EnsembleSettings | None = None
-    """None: the model answers alone."""
-    members: tuple[SystemSpec, ...] = ()
-    """Of the ensemble, which answers under the name of the model."""
-
-
 class BackendCall(StageBase):
     """The stage that spends. Not restartable: its failure ends the run."""
 
@@ -115,122 +50,93 @@ class BackendCall(StageBase):
         super().__init__(wiring, tally)
         self._settings = settings
         self._options = settings.options
-        self._spool: Spool | None = None
-        self._splits: dict[str, array[int]] = {}
+        self._rows: WaitingRows | None = None
         self._stream: asyncio.Queue[tuple[Sample, ...] | None] = asyncio.Queue(2)
         learns = settings.ensemble is not None and settings.ensemble.learns_weights
         self._gated = settings.options.gate or settings.options.trains or learns
         self._ended = asyncio.Event()
-        self._sessions: list[Session] = []
+        self._opened = OpenedSystems(
+            self, wiring, mode=settings.options.mode, seed=settings.seed, workdir=settings.workdir
+        )
         self._systems: dict[str, SystemTally] = {}
-        self._trained: dict[str, TrainingOutcome] = {}
-        self._rows_trained = self._rows_without_reference = 0
-        self._skipped = 0
-        self._asker: Asker | None = None
+        self._asked = 0
         self._hedging: dict[str, Any] | None = None
         self._ensemble: Ensemble | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
         if self._gated:
-            self._spool = await asyncio.to_thread(Spool, self._settings.workdir)
+            self._rows = await asyncio.to_thread(WaitingRows, self._settings.workdir)
         self.context.create_task(self._run(), name="backend_call")
 
     async def on_stop(self) -> None:
         """Release sessions and files."""
-        for session in self._sessions:
-            await session.aclose()
-        if self._spool is not None:
-            self._spool.close()
+        await self._opened.close()
+        if self._rows is not None:
+            self._rows.close()
 
     @handler
     async def on_batch(self, message: Batch) -> None:
         """Let rows wait, or hand them to the worker."""
         await self.begin()
         self._tally.received += len(message.samples)
-        if self._spool is None:
-            wanted = tuple(s for s in message.samples if self._is_asked(s.example))
-            self._skipped += len(message.samples) - len(wanted)
-            await self._stream.put(wanted)
+        if self._rows is not None:
+            await self._rows.append(message.samples)
             return
-        for number, sample in enumerate(message.samples, start=len(self._spool)):
-            self._splits.setdefault(sample.example.split, array("q")).append(number)
-        await asyncio.to_thread(self._spool.append, message.samples)
+        evaluate = self._settings.evaluate
+        await self._stream.put(tuple(s for s in message.samples if is_asked(s.example, evaluate)))
 
     @handler
     async def on_end(self, _message: EndOfStream) -> None:
         """All rows have passed the checks: spending may begin."""
         await self.begin()
         self._ended.set()
-        if self._spool is None:
+        if self._rows is None:
             await self._stream.put(None)
-
-    def _is_asked(self, example: Example) -> bool:
-        return self._settings.evaluate in ("all", example.split) or example.split == "all"
 
     async def _run(self) -> None:
         if self._gated:
             await self._ended.wait()
         started = self._wiring.elapsed()
-        model, settings = self._settings.model, self._settings
-        alone = settings.ensemble is None
-        session = checkpoint = None
-        if alone or self._options.trains or any(member.is_model for member in settings.members):
-            session = await self._open(model)
-        if session is not None and self._options.trains:
-            checkpoint = await self._train(session, model)
+        settings, sampler = self._settings, None
+        wanted = settings.ensemble is None or self._options.trains
+        if wanted or any(member.is_model for member in settings.members):
+            sampler = await self._opened.model(settings.model, self._rows)
         if self._options.samples:
-            samplers = []
-            if session is not None:
-                samplers.append((model, await session.sampler(checkpoint)))
-            await self._ask_all(samplers)
+            await self._ask_all(sampler)
             self._check_failures()
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
 
-    async def _ask_all(self, model: Sequence[tuple[SystemSpec, Sampler]]) -> None:
+    async def _ask_all(self, model: Sampler | None) -> None:
         """Every row, by the model or its ensemble and by the baselines."""
-        settings = self._settings
-        systems = list(model) if settings.ensemble is None else []
+        settings, systems = self._settings, list[tuple[SystemSpec, Sampler]]()
+        if settings.ensemble is None and model is not None:
+            systems.append((settings.model, model))
         for spec in settings.baselines:
-            systems.append((spec, await self._baseline_sampler(spec)))
+            systems.append((spec, await self._opened.other(spec, self._rows)))
         slots = Slots(self._options.concurrency)
-        self._asker = Asker(self, self._wiring, await self._asking(systems))
+        asker = Asker(self, self._wiring, await self._asking(systems))
         if settings.ensemble is not None:
-            members = [
-                (spec, model[0][1] if spec.is_model else await self._baseline_sampler(spec))
-                for spec in settings.members
-            ]
-            self._ensemble = await self._make_ensemble(settings.ensemble, members, self._asker, slots)
-        await self._sample(systems, self._asker, slots)
-        self._hedging = await self._asker.close()
+            self._ensemble = await self._make_ensemble(settings.ensemble, model, asker, slots)
+        await self._sample(systems, asker, slots)
+        self._hedging = await asker.close()
 
     async def _make_ensemble(
-        self,
-        settings: EnsembleSettings,
-        members: Sequence[tuple[SystemSpec, Sampler]],
-        asker: Asker,
-        slots: Slots,
+        self, settings: EnsembleSettings, model: Sampler | None, asker: Asker, slots: Slots
     ) -> Ensemble:
         from ..voting.ensemble import Ensemble
 
+        members = []
+        for spec in self._settings.members:
+            own = model if spec.is_model else None
+            members.append((spec, own or await self._opened.other(spec, self._rows)))
         name = self._settings.model.name
         ensemble = Ensemble(name, settings, members, asker, slots, self, self._wiring)
-        if ensemble.learns:
-            rows, _ = await self._trainable("validation")
+        if ensemble.learns and self._rows is not None:
+            rows, _ = await self._rows.with_reference("validation")
             await ensemble.learn(await rows.take(range(min(rows.count, LEARN_ROWS))))
         return ensemble
-
-    async def _open(self, spec: SystemSpec) -> Session:
-        folder = self._settings.workdir / "checkpoints"
-        session = await spec.backend.open(spec.options, seed=self._settings.seed, workdir=folder)
-        self._sessions.append(session)
-        return session
-
-    async def _baseline_sampler(self, spec: SystemSpec) -> Sampler:
-        session = await self._open(spec)
-        checkpoint = await self._train(session, spec) if self._options.trains and spec.train else None
-        return await session.sampler(checkpoint)
 
     async def _asking(self, samplers: Sequence[tuple[SystemSpec, Sampler]]) -> Asking:
         options, settings = self._options, self._settings
@@ -238,7 +144,7 @@ class BackendCall(StageBase):
         tiers = [samplers[0]] if settings.tiers else []
         for spec in settings.tiers:
             if spec.name not in known:
-                known[spec.name] = (spec, await self._baseline_sampler(spec))
+                known[spec.name] = (spec, await self._opened.other(spec, self._rows))
             tiers.append(known[spec.name])
         return Asking(
             params=SamplingParams(
@@ -260,47 +166,6 @@ class BackendCall(StageBase):
             tiers=tiers,
         )
 
-    # training
-
-    async def _train(self, session: Session, spec: SystemSpec) -> CheckpointRef:
-        training, skipped = await self._trainable("train")
-        held_out, _ = await self._trainable("validation")
-        if not training.count:
-            raise InputError(
-                f"mode {self._options.mode!r} needs training rows with a reference: "
-                "set dataset.options.split, or split_key"
-            )
-        started = self._wiring.elapsed()
-
-        async def report(done: int, total: int, note: str) -> None:
-            await self.progress(done, total, note, phase=f"train {spec.name}")
-
-        outcome = await train(
-            session, training, held_out, spec.training, seed=self._settings.seed, report=report
-        )
-        self._trained[spec.name] = outcome
-        self._rows_trained, self._rows_without_reference = training.count, skipped
-        await self.span(f"train {spec.name}", "train", started, steps=outcome.steps, epochs=outcome.epochs)
-        return outcome.chosen(spec.training.keep)
-
-    async def _trainable(self, split: str) -> tuple[Rows, int]:
-        numbers = self._splits.get(split, array("q"))
-        if split == "train" and self._options.mode == "train":
-            numbers = numbers or self._splits.get("all", array("q"))
-        spool = self._spool
-        if spool is None:
-            raise StageError("backend_call", "training needs the rows to wait first")
-
-        def usable() -> array[int]:
-            return array("q", (n for n in numbers if spool.read([n])[0].example.reference is not None))
-
-        kept = await asyncio.to_thread(usable)
-
-        def read(positions: Sequence[int]) -> list[Example]:
-            return [sample.example for sample in spool.read([kept[p] for p in positions])]
-
-        return Rows(read, len(kept)), len(numbers) - len(kept)
-
     # sampling
 
     async def _sample(
@@ -309,7 +174,7 @@ class BackendCall(StageBase):
         voting = [] if self._ensemble is None else [self._settings.model]
         for spec in (*voting, *(spec for spec, _ in systems)):
             self._systems[spec.name] = SystemTally("ensemble" if spec in voting else spec.backend_id)
-        total = self._asked_count()
+        total = None if self._rows is None else self._rows.count(self._settings.evaluate)
         if total == 0:
             raise InputError(
                 f"no row is in split {self._settings.evaluate!r}: see dataset.split and dataset.options.split"
@@ -321,7 +186,7 @@ class BackendCall(StageBase):
         try:
             async with asyncio.TaskGroup() as group:
                 emitting = group.create_task(self._emit_in_order(waiting, window, total))
-                async for sample in self._rows():
+                async for sample in self._wanted():
                     await window.acquire()
                     lane = await lanes.take()
                     work = (
@@ -346,26 +211,16 @@ class BackendCall(StageBase):
             if wait != 0:
                 await self.context.sleep(CLONE_PAUSE_S if wait is None else wait)
 
-    def _asked_count(self) -> int | None:
-        if self._spool is None:
-            return None
-        return sum(
-            len(n) for s, n in self._splits.items() if self._settings.evaluate in ("all", s) or s == "all"
-        )
-
-    async def _rows(self) -> AsyncIterator[Sample]:
-        if self._spool is None:
-            while (batch := await self._stream.get()) is not None:
-                for sample in batch:
-                    yield sample
+    async def _wanted(self) -> AsyncIterator[Sample]:
+        if self._rows is not None:
+            async for sample in self._rows.asked(self._settings.evaluate):
+                self._asked += 1
+                yield sample
             return
-        for start in range(0, len(self._spool), READ_CHUNK):
-            numbers = range(start, min(start + READ_CHUNK, len(self._spool)))
-            for sample in await asyncio.to_thread(self._spool.read, numbers):
-                if self._is_asked(sample.example):
-                    yield sample
-                else:
-                    self._skipped += 1
+        while (batch := await self._stream.get()) is not None:
+            for sample in batch:
+                self._asked += 1
+                yield sample
 
     async def _emit_in_order(
         self,
@@ -466,24 +321,14 @@ class BackendCall(StageBase):
             )
 
     def _result(self) -> StageResult:
-        model = self._settings.model
-        outcome = self._trained.get(model.name)
+        settings = self._settings
+        outcome = self._opened.outcomes.get(settings.model.name)
         metrics: dict[str, Any] = {
             "mode": self._options.mode,
             "systems": {name: tally.metrics() for name, tally in self._systems.items()},
-            "not_asked": self._skipped,
+            "not_asked": self._tally.received - self._asked if self._options.samples else 0,
+            **self._opened.metrics(settings.model, (*settings.baselines, *settings.members)),
         }
-        if outcome is not None:
-            metrics["training"] = {
-                "rows": self._rows_trained,
-                "rows_without_reference": self._rows_without_reference,
-                **outcome.metrics(model.training.keep),
-            }
-            metrics["baseline_training"] = {
-                spec.name: self._trained[spec.name].metrics(spec.training.keep)
-                for spec in (*self._settings.baselines, *self._settings.members)
-                if spec.name in self._trained and spec.name != model.name
-            }
         if self._hedging is not None:
             metrics["hedging"] = self._hedging
         if self._ensemble is not None:
