@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from ..messages.findings import Distribution
@@ -43,6 +44,6 @@ def histograms(metric: str, columns: Sequence[tuple[str, Sequence[float]]]) -> l
 
 def _counts(values: Sequence[float], low: float, high: float) -> list[int]:
     counts = [0] * BINS
-    for value in values:
-        counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += 1
+    for value, times in Counter(values).items():
+        counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += times
     return counts

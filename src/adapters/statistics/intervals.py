@@ -94,7 +94,7 @@ def _degenerate(
 
 def is_binary(values: Sequence[float]) -> bool:
     """Whether every value is 0 or 1."""
-    return all(value in (0.0, 1.0) for value in values)
+    return set(values) <= {0.0, 1.0}
 
 
 def student_interval(estimate: Estimate, level: float) -> Interval | None:
