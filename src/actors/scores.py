@@ -67,22 +67,30 @@ class ClusterIndex:
 
     def __init__(self) -> None:
         self._hashes = array("Q")
-        self._any = False
+        self._ungrouped = 0
+        """Examples before the first one with a group; nothing is kept of them until then."""
 
     def add(self, group: str | None) -> None:
         """Note the group of the next example; an example without one is a cluster of its own."""
-        self._any |= group is not None
-        name = f"#{len(self._hashes)}" if group is None else f"={group}"
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        self._hashes.append(int.from_bytes(digest, "little"))
+        if group is None and not self._hashes:
+            self._ungrouped += 1
+            return
+        if not self._hashes:
+            self._hashes.extend(_hash(f"#{number}") for number in range(self._ungrouped))
+        self._hashes.append(_hash(f"#{len(self._hashes)}" if group is None else f"={group}"))
 
     def clusters(self) -> Sequence[int] | None:
         """Number of each example's cluster, in order of appearance; None when no two examples share one."""
-        if not self._any:
+        if not self._hashes:
             return None
         numbers: dict[int, int] = {}
         found = array("q", (numbers.setdefault(value, len(numbers)) for value in self._hashes))
         return None if len(numbers) == len(found) else found
+
+
+def _hash(name: str) -> int:
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 class Columns:

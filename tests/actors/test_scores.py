@@ -154,3 +154,10 @@ def test_a_column_of_many_values_is_exact_too() -> None:
         column.append(value)
     assert math.isnan(column.values()[1])
     assert list(column.values()[2:]) == values
+
+
+def test_a_group_that_comes_late_counts_the_ungrouped_examples_before_it() -> None:
+    index = ClusterIndex()
+    for group in (None, None, "x", "x"):
+        index.add(group)
+    assert list(index.clusters() or ()) == [0, 1, 2, 2]

@@ -52,10 +52,9 @@ def estimate_mean(values: Sequence[float], clusters: Sequence[int] | None) -> Es
     """
     n = len(values)
     mean = math.fsum(values) / n
-    residuals = [value - mean for value in values]
-    squares = math.fsum(residual * residual for residual in residuals)
+    squares = math.fsum((value - mean) * (value - mean) for value in values)
     sd = math.sqrt(squares / (n - 1)) if n > 1 else None
-    sums = _cluster_sums(residuals, clusters)
+    sums = None if clusters is None else _cluster_sums([value - mean for value in values], clusters)
     if sums is None:
         count, df = None, n - 1
         error = None if sd is None else sd / math.sqrt(n)
@@ -69,9 +68,7 @@ def estimate_mean(values: Sequence[float], clusters: Sequence[int] | None) -> Es
     )
 
 
-def _cluster_sums(residuals: Sequence[float], clusters: Sequence[int] | None) -> list[float] | None:
-    if clusters is None:
-        return None
+def _cluster_sums(residuals: Sequence[float], clusters: Sequence[int]) -> list[float] | None:
     members: dict[int, list[float]] = {}
     for cluster, residual in zip(clusters, residuals, strict=True):
         members.setdefault(cluster, []).append(residual)

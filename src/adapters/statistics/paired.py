@@ -144,12 +144,12 @@ def primary_test(tests: Sequence[TestResult], config: StatsConfig) -> TestResult
 
 def _defined(
     name: str, values: Sequence[float], clusters: Sequence[int] | None
-) -> tuple[list[float], list[int] | None]:
+) -> tuple[Sequence[float], Sequence[int] | None]:
     distinct = set(values)  # few in most columns, and gone through much faster than the column
     if any(math.isinf(value) for value in distinct):
         raise ValueError(f"metric {name}: a score is infinite")
     if not any(math.isnan(value) for value in distinct):
-        return list(values), None if clusters is None else list(clusters)
+        return values, clusters
     if clusters is None:
         return [value for value in values if not math.isnan(value)], None
     kept = [pair for pair in zip(values, clusters, strict=True) if not math.isnan(pair[0])]
