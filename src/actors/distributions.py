@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from ..messages.findings import Distribution
@@ -44,6 +43,6 @@ def histograms(metric: str, columns: Sequence[tuple[str, Sequence[float]]]) -> l
 
 def _counts(values: Sequence[float], low: float, high: float) -> list[int]:
     counts = [0] * BINS
-    for value, times in Counter(values).items():
-        counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += times
+    for value in values:
+        counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += 1
     return counts

@@ -91,7 +91,7 @@ def _degenerate(
 
 def is_binary(values: Sequence[float]) -> bool:
     """Whether every value is 0 or 1."""
-    return set(values) <= {0.0, 1.0}
+    return all(value in (0.0, 1.0) for value in values)
 
 
 def student_interval(estimate: Estimate, level: float) -> Interval | None:
