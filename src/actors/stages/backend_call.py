@@ -66,7 +66,8 @@ class BackendCall(StageBase):
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
         if self._gated:
-            self._rows = await asyncio.to_thread(WaitingRows, self._settings.workdir)
+            # On the loop, one system call: a cancellation must not part the open file from its owner.
+            self._rows = WaitingRows(self._settings.workdir)
         self.context.create_task(self._run(), name="backend_call")
 
     async def on_stop(self) -> None:
