@@ -323,14 +323,6 @@ class TdaStageOptions(AdapterChoice, frozen=True):
     whole_set: Annotated[bool, Meta(description="One more diagram over the claims of all examples.")] = True
 
 
-class ValidateOptions(Message, frozen=True):
-    """Options of validate."""
-
-    strict: Annotated[
-        bool, Meta(description="Kept for compatibility: problems always end the run before it spends.")
-    ] = True
-
-
 class ValidateWork:
     """Everything was checked before the run began; this stage states it in the report."""
 
@@ -512,7 +504,7 @@ _STAGES = ".actors.stages."
 VALIDATE = StageType(
     name="validate",
     summary="States that the experiment passed its preflight.",
-    options=lambda: ValidateOptions,
+    options=lambda: NoOptions,
     build=lambda _services, _own, _adapter: ValidateWork(),
 )
 DATA_LOAD = StageType(
