@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -134,6 +135,19 @@ class Connection(asyncio.Protocol):
         """Whether another request may be sent: the last reply was read whole and nothing else is there."""
         alive = self._head is None or self._head.keep_alive
         return self._finished and alive and not self._ended and not self._buffer
+
+    def quiet(self) -> bool:
+        """Whether nothing waits in the socket either: after a reply it would be another, or the end.
+
+        ``reusable`` knows only what the loop has read. What arrives later than this cannot be told from the
+        answer to the next request: HTTP/1.1 does not number its replies.
+        """
+        raw = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if raw is None or raw.fileno() < 0:
+            return raw is None
+        poll = select.poll()  # not select.select, which ends at descriptor 1,023
+        poll.register(raw.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     async def exchange(self, head: bytes, body: bytes, read_timeout_s: float) -> Head:
         """Send a request and read the head of its reply."""

@@ -69,7 +69,7 @@ class Pool:
                 for other in self._idle:
                     self._drop(other)
                 self._idle.clear()
-            elif connection.reusable:
+            elif connection.reusable and connection.quiet():
                 return connection
             else:
                 self._drop(connection)

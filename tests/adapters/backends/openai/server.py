@@ -148,9 +148,20 @@ async def chunked(exchange: Exchange) -> None:
 
 @handler
 async def chatty(exchange: Exchange) -> None:
-    """Sends a second reply that nobody asked for."""
+    """Sends a second reply that nobody asked for, in the same packet."""
+    exchange.head(content_type="application/json", content_length=str(len(completion(exchange))))
+    body, unasked = completion(exchange), completion(exchange, model="unasked")
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(unasked)}\r\n\r\n".encode()
+    exchange.send(body + head + unasked)
+
+
+@handler
+async def chatty_later(exchange: Exchange) -> None:
+    """Sends a second reply once the first was read, and says when it did."""
     exchange.reply(completion(exchange))
     exchange.reply(completion(exchange, model="unasked"))
+    await exchange.writer.drain()
+    await note(exchange.path.split("/")[1], "unasked")
 
 
 @handler

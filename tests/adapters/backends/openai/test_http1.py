@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 from hypothesis import given
@@ -117,3 +118,20 @@ def test_any_bytes_end_in_a_reply_or_a_transient_error(noise: bytes, start: byte
 def test_a_head_without_end_is_refused() -> None:
     with pytest.raises(MalformedReplyError, match="more than"):
         asyncio.run(received([b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000]))
+
+
+async def test_bytes_that_wait_in_the_socket_are_seen_before_the_loop_reads_them() -> None:
+    ours, theirs = socket.socketpair()
+    transport, connection = await asyncio.get_running_loop().create_connection(Connection, sock=ours)
+    theirs.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    exchange = asyncio.create_task(connection.exchange(b"", b"", 5.0))
+    await exchange
+    theirs.sendall(b"{}")
+    assert b"".join([piece async for piece in connection.body()]) == b"{}"
+    assert connection.reusable
+    assert connection.quiet()
+    theirs.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert connection.reusable  # the loop has not looked
+    assert not connection.quiet()
+    transport.abort()
+    theirs.close()

@@ -143,6 +143,15 @@ async def test_a_reply_nobody_asked_for_is_never_taken_for_an_answer(server: Ser
     assert len({request["connection"] for request in await server.requests()}) == 3
 
 
+async def test_nor_is_one_that_comes_while_nothing_is_asked(server: Server) -> None:
+    async with asking(server.url("chatty_later")) as sampler:
+        first = await sampler.sample(question())
+        await server.log(wait_for="unasked")
+        second = await sampler.sample(question())
+    assert (first.model, second.model) == ("served", "served")
+    assert len({request["connection"] for request in await server.requests()}) == 2
+
+
 async def test_no_more_connections_are_open_than_allowed(server: Server) -> None:
     async with asking(server.url("ok"), max_connections=3) as sampler:
         replies = await asyncio.gather(*(sampler.sample(question(str(number))) for number in range(30)))
