@@ -108,6 +108,14 @@ class BackendCall(StageBase):
             self._check_failures()
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
+        self._release()
+
+    def _release(self) -> None:
+        """What is kept of every row has been handed on."""
+        if self._rows is not None:
+            self._rows.close()
+        self._rows = None
+        self._systems = {}
 
     async def _ask_all(self, model: Sampler | None) -> None:
         """Every row, by the model or its ensemble and by the baselines."""
