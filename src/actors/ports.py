@@ -217,8 +217,10 @@ class MetricsAdapter(Protocol):
     directions: ClassVar[Mapping[str, str]]
     """Scores that are not "higher is better": "lower", or "none" for those that are neither."""
 
-    unbounded: ClassVar[frozenset[str]]
-    """Scores that may lie outside [0, 1]."""
+    @property
+    def unbounded(self) -> frozenset[str]:
+        """Scores that may lie outside [0, 1]."""
+        ...
 
     def score(self, sample: Sample, output: Output) -> OutputScores | None:
         """Scores of one output; None when this adapter is a no-op."""
