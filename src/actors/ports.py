@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
 from ..messages.control import Artifact
+from ..messages.errors import Problem
 from ..messages.experiment import DatasetRef, StatsConfig
 from ..messages.findings import (
     Comparison,
@@ -41,6 +42,7 @@ __all__ = [
     "Expectations",
     "Guard",
     "MetricsAdapter",
+    "Preflight",
     "ReportSink",
     "Sampler",
     "ScoreColumns",
@@ -176,6 +178,15 @@ class Backend(Protocol):
 
     async def open(self, options: Any, *, seed: int, workdir: Path) -> Session:
         """Start a session; its files (checkpoints) go below ``workdir``."""
+        ...
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """What a backend may have besides: a look, before anything is spent, at what ``open`` would miss."""
+
+    def missing(self, options: Any) -> Sequence[Problem]:
+        """What is not there, a key or a package; paths count from the options. Opens and asks nothing."""
         ...
 
 

@@ -22,7 +22,6 @@ from ....messages.errors import (
     BackendError,
     ConnectionFailedError,
     CrucibleError,
-    InputError,
     MalformedReplyError,
     TimedOutError,
 )
@@ -79,7 +78,7 @@ class HttpClient:
     """Posts JSON to one server. Safe to use concurrently."""
 
     def __init__(self, options: OpenAIOptions, secrets: Mapping[str, Secret]) -> None:
-        """``secrets`` are the values of headers by name; may raise InputError when HTTP/2 is missing."""
+        """``secrets`` are the values of headers by name."""
         self._origin = parse_base_url(options.base_url)
         self._most = options.max_reply_bytes
         timeouts = {"connect": options.connect_timeout_s, "read": options.read_timeout_s}
@@ -217,8 +216,6 @@ class ResettingStream(httpx.AsyncByteStream):
 
 def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTransport:
     has_h2 = importlib.util.find_spec("h2") is not None
-    if options.http2 is True and not has_h2:
-        raise InputError("http2 = true needs the package h2, which is not installed")
     secure = origin.scheme == "https"
     http2 = options.http2 is True or (options.http2 == "auto" and has_h2 and secure)
     proxy = _proxy(origin)
