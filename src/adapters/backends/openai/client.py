@@ -176,12 +176,14 @@ class PooledStream(httpx.AsyncByteStream):
 class ResettingTransport(httpx.AsyncBaseTransport):
     """httpx's own transport, which tells an HTTP/2 server when a request is given up."""
 
-    def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:
+    def __init__(self, inner: httpx.AsyncHTTPTransport, *, direct: bool) -> None:
+        """``direct``: no proxy stands between."""
         self._inner = inner
+        self._direct = direct
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; a request that fails or is cancelled is reset."""
-        opened = OpenStream(self._inner._pool)
+        opened = OpenStream(self._inner._pool, direct=self._direct)
         request.extensions = {**request.extensions, "trace": opened.trace}
         try:
             response = await self._inner.handle_async_request(request)
@@ -236,7 +238,7 @@ def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTranspo
             keepalive_expiry=LONGEST_IDLE_S,
         ),
     )
-    return ResettingTransport(inner)
+    return ResettingTransport(inner, direct=proxy is None)
 
 
 def ssl_context() -> ssl.SSLContext:

@@ -268,6 +268,11 @@ async def rate_limited(exchange: Exchange) -> None:
 
 
 @handler
+async def rate_limited_for_a_day(exchange: Exchange) -> None:
+    exchange.reply(b'{"error": "come back tomorrow"}', "429 Too Many Requests", retry_after="86400")
+
+
+@handler
 async def unauthorized(exchange: Exchange) -> None:
     """Quotes the key, as some servers do."""
     key = EVENTS[exchange.path.split("/")[1]][-1]["headers"].get("authorization", "")
@@ -304,6 +309,16 @@ def streams(name: str, data: bytes) -> None:
     HANDLERS[name] = whole
 
 
+@handler
+async def stream_of_several(exchange: Exchange) -> None:
+    """As many answers as were asked for, their words in turns."""
+    choices = range(exchange.asked.get("n", 1))
+    chunks = [{"choices": [{"index": i, "delta": {"content": f"{w}{i}"}}]} for w in "ab" for i in choices]
+    chunks += [{"choices": [{"index": i, "delta": {}, "finish_reason": "stop"}]} for i in choices]
+    data = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    exchange.reply(f"{data}data: [DONE]\n\n".encode(), content_type="text/event-stream")
+
+
 streams("stream_cut", events(finish=None, done=False))
 streams("stream_without_done", events(done=False))
 streams("stream_without_usage", events(usage=False))
@@ -327,11 +342,17 @@ async def report(parts: list[str]) -> bytes:
     return json.dumps(EVENTS[test]).encode()
 
 
+TLS_HANDSHAKE = b"\x16"
+
+
 async def read_request(
     reader: asyncio.StreamReader,
 ) -> tuple[str, str, dict[str, str], bytes] | None:
     try:
-        raw = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        first = await reader.readexactly(1)
+        if first == TLS_HANDSHAKE:
+            return "GET", "/no_tls", {}, b""
+        raw = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = raw[0].split(" ")
         headers = dict(line.lower().split(": ", 1)[:1] + line.split(": ", 1)[1:] for line in raw[1:] if line)
         return method, path, headers, await reader.readexactly(int(headers.get("content-length", "0")))
@@ -346,6 +367,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             method, path, headers, body = request
             parts = path.strip("/").split("/")
             exchange = Exchange(path, body, reader, writer)
+            if path == "/no_tls":
+                exchange.reply(b"this port speaks plain HTTP", "400 Bad Request", connection="close")
+                break
             if method == "GET":
                 exchange.reply(await report(parts))
                 continue
