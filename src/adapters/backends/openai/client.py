@@ -119,7 +119,7 @@ class HttpClient:
             finally:
                 await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise _ours(error) from error
+            raise _ours(error, f"{self._origin.host}:{self._origin.port}") from error
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -254,10 +254,10 @@ def _proxy(origin: Origin) -> str | None:
     return proxies.get(origin.scheme) or proxies.get("all")
 
 
-def _ours(error: Exception) -> CrucibleError:
+def _ours(error: Exception, where: str) -> CrucibleError:
     text = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
-        return ConnectionFailedError("no connection in time")
+        return ConnectionFailedError(f"no connection to {where} in time")
     if isinstance(error, httpx.TimeoutException):
         return TimedOutError("no byte from the server in time")
     if isinstance(error, httpx.RemoteProtocolError):
@@ -265,8 +265,8 @@ def _ours(error: Exception) -> CrucibleError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return BackendError(f"the certificate of the server is not valid: {cause.verify_message}")
+            return BackendError(f"the certificate of {where} is not valid: {cause.verify_message}")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.NetworkError | httpx.ProxyError):
-        return ConnectionFailedError(f"the connection failed: {text}")
-    return BackendError(f"the request could not be sent: {text}")
+        return ConnectionFailedError(f"the connection to {where} failed: {text}")
+    return BackendError(f"the request to {where} could not be sent: {text}")

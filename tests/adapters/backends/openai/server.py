@@ -8,6 +8,7 @@ It prints its port, and ends when its standard input does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -62,8 +63,9 @@ class Exchange:
         self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     async def until_closed(self) -> None:
-        while await self.reader.read(1):
-            pass
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(1):
+                pass
 
     @property
     def prompt(self) -> str:
@@ -265,6 +267,28 @@ async def no_choices(exchange: Exchange) -> None:
 async def rate_limited(exchange: Exchange) -> None:
     body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
     exchange.reply(body, "429 Too Many Requests", retry_after="7")
+
+
+@handler
+async def no_model(exchange: Exchange) -> None:
+    error = {"message": f"The model `{exchange.asked['model']}` does not exist", "code": "model_not_found"}
+    exchange.reply(json.dumps({"error": error}).encode(), "404 Not Found")
+
+
+@handler
+async def broken(exchange: Exchange) -> None:
+    exchange.reply(b"Internal Server Error", "500 Internal Server Error", content_type="text/plain")
+
+
+@handler
+async def storm(exchange: Exchange) -> None:
+    """Refuses the first request for every prompt."""
+    test, prompt = exchange.path.split("/")[1], exchange.asked["messages"]
+    asked = [event for event in EVENTS[test] if event["event"] == "request"]
+    if sum(event["body"]["messages"] == prompt for event in asked) == 1:
+        exchange.reply(b'{"error": "slow down"}', "429 Too Many Requests", retry_after="0")
+    else:
+        exchange.reply(completion(exchange))
 
 
 @handler
