@@ -208,20 +208,20 @@ def test_a_missing_key_is_told_before_anything_is_asked(
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     without = {**openai(server.url("ok"), api_key="env:NO_SUCH_KEY"), "name": "b"}
     there = openai(server.url("ok"))
-    changes: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         "backend": {"backend": without},
         "baselines": {"backend": there, "baselines": [without]},
         "members": {
             "backend": there,
             "reliability": {"ensemble": {"strategy": "majority", "members": [{"id": "mock"}, without]}},
         },
-    }[place]
+    }
     path = {
         "backend": "backend.options.api_key",
         "baselines": "baselines[0].options.api_key",
         "members": "reliability.ensemble.members[1].options.api_key",
     }[place]
-    file = bench.experiment(pipeline=pipeline(), **changes)
+    file = bench.experiment(pipeline=pipeline(), **changes[place])
     ran = bench.run(file) if command == "run" else bench.crucible("validate", file)
     assert (ran.code, ran.out, len(ran.lines)) == (2, "", 1), ran.err
     said = f"{path}: environment variable NO_SUCH_KEY is not set: expected the secret in it"
