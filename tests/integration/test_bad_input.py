@@ -362,6 +362,7 @@ def test_flagged_inputs_end_the_run_as_bad_input_when_asked_to(bench: Workbench)
         (["rnu"], 'Unknown command "rnu". Did you mean "run"?'),
         (["run"], 'Command "run" parameter FILE requires an argument.'),
         (["run", "e.toml", "--nope"], "Unknown option: --nope."),
+        (["run", "e.toml", "f.toml"], "unexpected argument 'f.toml'"),
         (["run", "e.toml", "--out"], "--out"),
         (["validate"], "validate: expected an experiment file, or --schema"),
         (["stages", "benhc"], "unknown stage 'benhc'; did you mean 'bench'?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from ...messages.errors import CrucibleError, InputError, RunCancelledError
 from .pipes import quiet_pipe
@@ -52,7 +52,7 @@ def invoke(arguments: Sequence[str]) -> int:
         with quiet_pipe(sys.stdout):
             code = app(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(_one_line(str(error)) + " (see crucible --help)", BAD_INPUT)
+        return _complain(f"{_told(error)} (see crucible --help)", BAD_INPUT)
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
     except RunCancelledError as error:
@@ -79,5 +79,8 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _told(error: CycloptsError) -> str:
+    """What is wrong with a command line, in one line."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"unexpected argument {error.unused_tokens[0]!r}"
+    return " ".join(str(error).split())
