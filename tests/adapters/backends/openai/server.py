@@ -1,7 +1,8 @@
 """A server with OpenAI's interface and all the faults of real ones; run as a process of its own.
 
 The first part of the path names the test, the second the behaviour: /<test>/<behaviour>/v1/chat/completions.
-GET /<test>/log gives the events of a test so far, GET /<test>/wait/<event> waits for one (at most 5 s).
+GET /<test>/log gives the events of a test so far, GET /<test>/wait/<event> waits for one (at most 5 s), and
+GET /<test>/wait/<event>/<n> for the n-th.
 It prints its port, and ends when its standard input does.
 """
 
@@ -361,8 +362,9 @@ async def stream_then_silence(exchange: Exchange) -> None:
 async def report(parts: list[str]) -> bytes:
     test = parts[0]
     if parts[1] == "wait":
+        event, times = parts[2], int(parts[3]) if len(parts) > 3 else 1
         async with asyncio.timeout(5), HAPPENED:
-            await HAPPENED.wait_for(lambda: any(e["event"] == parts[2] for e in EVENTS[test]))
+            await HAPPENED.wait_for(lambda: [e["event"] for e in EVENTS[test]].count(event) >= times)
     return json.dumps(EVENTS[test]).encode()
 
 

@@ -150,18 +150,28 @@ async def test_a_cancelled_request_is_noticed_by_the_server(
 
 async def test_a_dripping_server_is_bounded_by_the_time_of_the_caller(server: Server) -> None:
     async with asking(server.url("drip"), read_timeout_s=5) as sampler:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+        bound = asyncio.timeout(None)
+
+        async def asked() -> None:
+            async with bound:
                 await sampler.sample(question())
+
+        task = asyncio.create_task(asked())
+        await server.log(wait_for="request")
+        bound.reschedule(asyncio.get_running_loop().time())
+        with pytest.raises(TimeoutError):
+            await task
         assert await server.log(wait_for="closed")
 
 
 async def test_a_cancelled_request_gives_its_place_to_the_next(server: Server) -> None:
     async with asking(server.url("silent"), max_connections=1) as sampler:
-        for _ in range(3):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await sampler.sample(question())
+        for number in range(1, 4):
+            task = asyncio.create_task(sampler.sample(question()))
+            await server.log(wait_for=f"request/{number}")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
     assert len(await server.requests()) == 3
 
 
