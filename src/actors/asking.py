@@ -19,12 +19,12 @@ from ..messages.records import Example, Output, Prompt, Race, SamplingParams
 from ..messages.requests import BackendRequest, RaceRequest
 from ..messages.training import TrainingConfig
 from .hedging.racing_options import HedgeSettings
-from .limits import Answer, RetryPolicy, ask_with_retries
+from .limits import Answer, Gate, RetryPolicy, RunLimits, ask_with_retries
 from .ports import Backend, Sampler
 from .runtime import ActorCrashed, ActorRef
 from .stage import StageBase, Wiring
 
-__all__ = ["Asker", "Asking", "SystemSpec"]
+__all__ = ["Asker", "Asking", "SystemSpec", "was_not_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,14 @@ class Asking:
     experiment_id: str
     seed: int
     concurrency: int = 1
+    limits: RunLimits | None = None
     hedging: HedgeSettings | None = None
     tiers: Sequence[tuple[SystemSpec, Sampler]] = ()
     """The backends of tiered hedging, the model first; only requests to the model are tiered."""
+
+    def gate(self, spec: SystemSpec) -> Gate | None:
+        """The limits before a system."""
+        return None if self.limits is None else self.limits.gate(spec.backend_id, spec.backend, spec.options)
 
 
 class Asker:
@@ -78,7 +83,9 @@ class Asker:
         number = None
         extra: dict[str, Any] = {}
         if self._races is None or not self._races.for_system(spec):
-            answer = await ask_with_retries(sampler, request, self._asking.policy, now=self._wiring.now)
+            answer = await ask_with_retries(
+                sampler, request, self._asking.policy, gate=self._asking.gate(spec), now=self._wiring.now
+            )
             output = _output(spec, example, answer)
         else:
             number = next(self._wiring.ids)
@@ -186,11 +193,12 @@ class _Races:
             from .hedging.actor import Racer
             from .hedging.sent import Lane
 
-            further = self._asking.tiers[1:]
-            lanes = [Lane(spec.name, sampler), *(Lane(tier.name, each) for tier, each in further)]
+            asking = self._asking
+            systems = [(spec, sampler), *asking.tiers[1:]]
+            lanes = [Lane(system.name, each, asking.gate(system)) for system, each in systems]
             pool = self._pool(spec.name)
             self._racers[key] = self._stage.context.spawn(
-                lambda: Racer(lanes, pool, self._settings, self._asking.policy, self._wiring),
+                lambda: Racer(lanes, pool, self._settings, asking.policy, self._wiring),
                 name=f"racer-{len(self._racers)}",
             )
         return self._racers[key]
@@ -234,13 +242,19 @@ class _Races:
         return told
 
 
+def was_not_asked(output: Output) -> bool:
+    """Whether there was no money for it, or for a member of it."""
+    members = output.ballots.members if output.ballots is not None else ()
+    return any(each.finish_reason == "not_asked" for each in (output, *members))
+
+
 def _output(spec: SystemSpec, example: Example, answer: Answer, race: Race | None = None) -> Output:
     if answer.reply is None or not answer.reply.completions:
         return Output(
             example_id=example.id,
             system=spec.name,
             backend=spec.backend_id,
-            finish_reason="error",
+            finish_reason="not_asked" if "BudgetError: " in (answer.error or "") else "error",
             attempts=answer.attempts,
             latency_s=answer.latency_s,
             error=answer.error or "BackendError: the reply holds no completion",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -41,6 +41,7 @@ __all__ = [
     "Expectations",
     "Guard",
     "MetricsAdapter",
+    "Priced",
     "ReportSink",
     "Sampler",
     "ScoreColumns",
@@ -121,6 +122,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     trainable: bool
     deterministic: bool = False
     """The same request and seed give the same answer."""
+    free_training: bool = False
+    """Training costs no money."""
     summary: str = ""
 
 
@@ -176,6 +179,15 @@ class Backend(Protocol):
 
     async def open(self, options: Any, *, seed: int, workdir: Path) -> Session:
         """Start a session; its files (checkpoints) go below ``workdir``."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A backend that knows what a request can cost. A run with a money budget needs it of every system."""
+
+    def most_usd(self, options: Any, request: BackendRequest) -> float | None:
+        """The most that one attempt can cost, in US dollars, by the prices in the options; None: unknown."""
         ...
 
 

@@ -29,6 +29,8 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("`[reliability]`", ir.Reliability),
     ("`[reliability.ensemble]`", ir.EnsembleConfig),
     ("`[reliability.hedging]`", ir.HedgingConfig),
+    ("`[reliability.limits]`", ir.LimitsConfig),
+    ("`[reliability.limits.pools.NAME]`", ir.PoolLimits),
     ("`[reliability.guardrails]`", ir.GuardrailConfig),
     ("`[reliability.stats]`", ir.StatsConfig),
     ("`[reliability.fairness]`", ir.FairnessConfig),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from ...messages.base import Message
+from ...messages.experiment import LimitsConfig
 from ..asking import SystemSpec
 from ..hedging.racing_options import HedgeSettings
 from ..voting.settings import EnsembleSettings
@@ -66,6 +67,7 @@ class BackendSettings:
     seed: int
     workdir: Path
     guard: OutputGuard | None = None
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     hedging: HedgeSettings | None = None
     """None: no request is raced."""
     tiers: tuple[SystemSpec, ...] = ()

@@ -85,11 +85,16 @@ async def run_watched(experiment: Experiment, base: Path, out: Path, *, view: Vi
         kept = f"what it wrote is in {handle.folder}"
         with quiet_pipe(sys.stderr):
             print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
+    elif result.stopped is not None:
+        with quiet_pipe(sys.stderr):
+            print(f"crucible: run stopped early: {result.stopped}", file=sys.stderr)
     return result, handle.folder
 
 
 def exit_code(result: RunResult) -> int:
     """Of the command: input that a stage refused counts like input refused before the run."""
+    if result.stopped is not None:
+        return 1
     if result.status == "failed":
         return 2 if result.failure_kind == "input" else 1
     return 130 if result.status == "cancelled" else 0

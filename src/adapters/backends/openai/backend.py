@@ -12,8 +12,10 @@ from typing import ClassVar
 import msgspec
 
 from ....actors.ports import Capabilities, Session
+from ....messages.requests import BackendRequest
 from ....messages.secret_keys import is_reference
 from .options import OpenAIOptions
+from .prices import most_usd
 from .secret import Secret, resolve
 
 __all__ = ["OpenAIBackend"]
@@ -40,6 +42,10 @@ class OpenAIBackend:
         from .sampler import OpenAISession
 
         return OpenAISession(options, HttpClient(options, secrets), secrets)
+
+    def most_usd(self, options: OpenAIOptions, request: BackendRequest) -> float | None:
+        """By the prices in the options, when the answer has a longest length."""
+        return most_usd(options, request)
 
 
 def secret_headers(options: OpenAIOptions) -> dict[str, Secret]:
