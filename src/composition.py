@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from . import registry
 from .actors.experiment import DISABLED, StagePlan
-from .actors.ports import Dataset, ReportSink
+from .actors.ports import Dataset, ReplyCache, ReportSink
 from .actors.runtime import Actor
 from .actors.stage import SourceActor, StageActor, Tally, Wiring, Work
 from .messages.base import Message
@@ -75,6 +75,7 @@ class Services:
     workdir: Path
     sink: ReportSink
     compose_report: Callable[[Sequence[StageResult], tuple[Excerpt, ...]], RunReport]
+    cache: ReplyCache | None = None
     quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
 
     @property
@@ -419,6 +420,7 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         workdir=services.workdir,
         guard=_output_guard(services),
         limits=services.experiment.reliability.limits,
+        cache=services.cache,
         hedging=prepared.hedging,
         tiers=tiers,
         ensemble=prepared.ensemble,

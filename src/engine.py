@@ -26,6 +26,7 @@ import msgspec
 
 from . import registry
 from .actors.experiment import ExperimentSupervisor, RunPlan, stage_span
+from .actors.ports import ReplyCache
 from .actors.runtime import ActorRef, ActorSystem
 from .composition import Prepared, Services, build_stages, prepare, report_stages, skipped_stages
 from .messages.control import Artifact, Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
@@ -258,6 +259,16 @@ def open_dataset(prepared: Prepared) -> Any:
     return loader.open(experiment.dataset, prepared.dataset_options, seed=experiment.seed, base=prepared.base)
 
 
+def open_cache(prepared: Prepared) -> ReplyCache | None:
+    """The cache of replies, if the experiment names one and asks anything. May raise OutputError."""
+    folder = prepared.experiment.reliability.cache.folder
+    if folder is None or not any(stage.name == "backend_call" for stage in prepared.enabled()):
+        return None
+    from .adapters.caches import ReplyFolder
+
+    return ReplyFolder(prepared.base / Path(folder).expanduser())
+
+
 def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitStack) -> RunPlan:
     from .adapters.reports import FileReportSink
     from .adapters.reports.quarantine import QuarantineFile
@@ -267,6 +278,9 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
     dataset = opened.enter_context(contextlib.closing(open_dataset(prepared)))
     sink = FileReportSink(handle.folder, experiment.outputs)
     opened.callback(sink.abandon)
+    cache = open_cache(prepared)
+    if cache is not None:
+        opened.callback(cache.close)
     started = datetime.now(UTC)
     provenance = make_provenance(experiment, prepared.base)
 
@@ -290,6 +304,8 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
     def close() -> None:
         dataset.close()
         sink.abandon()
+        if cache is not None:
+            cache.close()
 
     quarantine = QuarantineFile(handle.folder)
     quarantine.add_bad_rows(dataset.bad_rows)
@@ -299,6 +315,7 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
         workdir=handle.folder,
         sink=sink,
         compose_report=compose,
+        cache=cache,
         quarantine=quarantine.add,
     )
     return RunPlan(

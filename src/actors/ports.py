@@ -30,7 +30,7 @@ from ..messages.findings import (
 from ..messages.flow import Sample
 from ..messages.records import BadRow, CheckpointRef, Example, Output, TrainStep
 from ..messages.report import DatasetFacts, RunReport
-from ..messages.requests import BackendReply, BackendRequest
+from ..messages.requests import BackendReply, BackendRequest, StoredReply
 from ..messages.trace import Span
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Guard",
     "MetricsAdapter",
     "Priced",
+    "ReplyCache",
     "ReportSink",
     "Sampler",
     "ScoreColumns",
@@ -124,6 +125,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """The same request and seed give the same answer."""
     free_training: bool = False
     """Training costs no money."""
+    neutral_options: frozenset[str] = frozenset()
+    """Options that change no answer, such as time-outs and prices. The cache looks at all others."""
     summary: str = ""
 
 
@@ -323,6 +326,30 @@ class Statistics(Protocol):
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
         """Adjust all p values together and set verdicts."""
+        ...
+
+
+class ReplyCache(Protocol):
+    """Replies by key, kept from run to run. Safe to call concurrently; one run owns it."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether ``get`` will likely find it; from memory, at once."""
+        ...
+
+    async def get(self, key: str) -> StoredReply | None:
+        """The reply; None when there is none, or when it is damaged."""
+        ...
+
+    async def put(self, key: str, stored: StoredReply) -> None:
+        """Keep a reply; it is on disk when this returns. Raises OutputError when it cannot be."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """Counts, JSON-ready: entries, stored, damaged."""
+        ...
+
+    def close(self) -> None:
+        """Release everything. Blocking and idempotent."""
         ...
 
 

@@ -12,6 +12,7 @@ from .base import Message
 
 __all__ = [
     "BackendRef",
+    "CacheConfig",
     "DatasetRef",
     "EnsembleConfig",
     "Experiment",
@@ -183,6 +184,15 @@ class LimitsConfig(PoolLimits, frozen=True):
     ] = field(default_factory=dict)
 
 
+class CacheConfig(Message, frozen=True):
+    """Replies that are kept, so that the same request is not paid for twice."""
+
+    folder: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Where replies are kept, from the experiment file's folder; none: nowhere."),
+    ] = None
+
+
 class GuardrailConfig(Message, frozen=True):
     """Defaults of the guardrails stage."""
 
@@ -232,7 +242,7 @@ class FairnessConfig(Message, frozen=True):
 
 
 class Reliability(Message, frozen=True):
-    """Ensemble, hedging, limits, guardrails, statistics and fairness; each off or at its default."""
+    """Ensemble, hedging, limits, cache, guardrails, statistics and fairness; each off or at its default."""
 
     ensemble: Annotated[EnsembleConfig, Meta(description="How several members answer together.")] = field(
         default_factory=EnsembleConfig
@@ -242,6 +252,9 @@ class Reliability(Message, frozen=True):
     )
     limits: Annotated[LimitsConfig, Meta(description="What a run may ask and spend.")] = field(
         default_factory=LimitsConfig
+    )
+    cache: Annotated[CacheConfig, Meta(description="Replies that are kept on disk.")] = field(
+        default_factory=CacheConfig
     )
     guardrails: Annotated[GuardrailConfig, Meta(description="Defaults of the guardrails stage.")] = field(
         default_factory=GuardrailConfig
@@ -285,7 +298,8 @@ class Experiment(Message, frozen=True):
         tuple[BackendRef, ...], Meta(description="Asked the same examples; bench compares the model to them.")
     ] = ()
     reliability: Annotated[
-        Reliability, Meta(description="Ensemble, hedging, limits, guardrails, statistics and fairness.")
+        Reliability,
+        Meta(description="Ensemble, hedging, limits, cache, guardrails, statistics and fairness."),
     ] = field(default_factory=Reliability)
     outputs: Annotated[tuple[OutputSpec, ...], Meta(description="The reports to write.")] = (OutputSpec(),)
     analysis_adapter: Annotated[str, Meta(description="Adapter of analysis_metrics: cns, none, plug-in.")] = (

@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("`[reliability.hedging]`", ir.HedgingConfig),
     ("`[reliability.limits]`", ir.LimitsConfig),
     ("`[reliability.limits.pools.NAME]`", ir.PoolLimits),
+    ("`[reliability.cache]`", ir.CacheConfig),
     ("`[reliability.guardrails]`", ir.GuardrailConfig),
     ("`[reliability.stats]`", ir.StatsConfig),
     ("`[reliability.fairness]`", ir.FairnessConfig),

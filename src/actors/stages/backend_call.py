@@ -64,6 +64,7 @@ class BackendCall(StageBase):
         self._asked = self._answered = self._done = 0
         self._limits: RunLimits | None = None
         self._hedging: dict[str, Any] | None = None
+        self._cached: dict[str, Any] | None = None
         self._ensemble: Ensemble | None = None
 
     async def on_start(self) -> None:
@@ -135,6 +136,7 @@ class BackendCall(StageBase):
             self._ensemble = await self._make_ensemble(settings.ensemble, model, asker, slots)
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
+        self._cached = asker.cache_figures()
 
     async def _make_ensemble(
         self, settings: EnsembleSettings, model: Sampler | None, asker: Asker, slots: Slots
@@ -177,6 +179,9 @@ class BackendCall(StageBase):
             seed=settings.seed,
             concurrency=options.concurrency,
             limits=self._limits,
+            cache=settings.cache,
+            model=settings.model,
+            checkpoints=self._opened.checkpoints,
             hedging=settings.hedging,
             tiers=tiers,
         )
@@ -390,11 +395,16 @@ class BackendCall(StageBase):
         limits = self._limits.figures() if self._limits is not None else None
         if limits is not None:
             metrics["limits"] = limits
+        damaged = 0
+        if self._cached is not None:
+            metrics["cache"] = self._cached
+            damaged = self._cached["damaged"]
         if self._settings.guard is not None:
             metrics["guardrails"] = self._settings.guard.metrics()
         return StageResult(
             stage="backend_call",
             status="completed",
+            reason=f"{damaged} damaged entries of the cache were skipped" if damaged else None,
             stopped=self._stopped and f"{self._stopped}; {self._answered} rows were answered",
             metrics=metrics,
             losses=tuple(outcome.losses) if outcome else (),

@@ -12,6 +12,7 @@ from ...messages.base import Message
 from ...messages.experiment import LimitsConfig
 from ..asking import SystemSpec
 from ..hedging.racing_options import HedgeSettings
+from ..ports import ReplyCache
 from ..voting.settings import EnsembleSettings
 from .guardrails import OutputGuard
 
@@ -68,6 +69,8 @@ class BackendSettings:
     workdir: Path
     guard: OutputGuard | None = None
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    cache: ReplyCache | None = None
+    """Closed by whoever opened it."""
     hedging: HedgeSettings | None = None
     """None: no request is raced."""
     tiers: tuple[SystemSpec, ...] = ()

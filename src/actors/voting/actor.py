@@ -180,9 +180,13 @@ class _Members:
 class EnsembleActor(Actor):
     """Asks one question at a time."""
 
-    def __init__(self, council: Council, ask: AskMember) -> None:
+    def __init__(
+        self, council: Council, ask: AskMember, knows: Callable[[str, Example], bool] = lambda *_: False
+    ) -> None:
+        """``knows``: whether a member's answer costs nothing, since the cache has it."""
         self._council = council
         self._ask = ask
+        self._knows = knows
 
     @handler
     async def on_question(self, message: Question) -> Asked:
@@ -193,7 +197,10 @@ class EnsembleActor(Actor):
         members = _Members(message, names, self._ask, self.context.clock, timeout_s)
         try:
             if config.execution == "parallel":
-                stop, chosen = await self._parallel(members, names), None
+                free = [name for name in names if self._knows(name, message.example)]
+                paid = [name for name in names if name not in free]
+                stop = await self._parallel(members, free) or await self._parallel(members, paid)
+                chosen = None
             elif config.execution == "hedged":
                 stop, chosen = await self._hedged(members, names)
             else:

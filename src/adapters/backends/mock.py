@@ -234,6 +234,19 @@ class MockBackend:
             trainable=True,
             deterministic=True,
             free_training=True,
+            neutral_options=frozenset(
+                {
+                    "latency_ms",
+                    "errors",
+                    "fail_first_attempts",
+                    "fail_with",
+                    "retry_after_s",
+                    "price_per_million_input_usd",
+                    "price_per_million_output_usd",
+                    "losses",
+                    "held_out_losses",
+                }
+            ),
             summary="Scripted answers, latencies, errors and training losses; there is no model.",
         )
 

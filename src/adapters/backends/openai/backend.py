@@ -20,6 +20,21 @@ from .secret import Secret, resolve
 
 __all__ = ["OpenAIBackend"]
 
+NEUTRAL = frozenset(
+    {
+        "stream",
+        "connect_timeout_s",
+        "read_timeout_s",
+        "max_connections",
+        "http2",
+        "max_reply_bytes",
+        "price_per_million_input_usd",
+        "price_per_million_cached_input_usd",
+        "price_per_million_output_usd",
+    }
+)
+"""Options that change no answer."""
+
 
 class OpenAIBackend:
     """Servers that speak OpenAI's interface."""
@@ -31,6 +46,7 @@ class OpenAIBackend:
         """Asked only; whether it repeats itself is up to the server."""
         return Capabilities(
             trainable=False,
+            neutral_options=NEUTRAL,
             summary="Any server with OpenAI's interface: vLLM, Ollama, llama.cpp, transformers serve.",
         )
 
