@@ -119,9 +119,18 @@ class Asker:
             self._replies = CachedReplies(asking.cache, races=asking.hedging is not None)
 
     async def ask(
-        self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, parent: int | None = None
+        self,
+        spec: SystemSpec,
+        sampler: Sampler,
+        example: Example,
+        slot: int,
+        parent: int | None = None,
+        sent: Callable[[], None] = lambda: None,
     ) -> Output:
-        """What the system answers; ``slot`` is nobody else's until then."""
+        """What the system answers; ``slot`` is nobody else's until then.
+
+        ``sent`` is called before each attempt, after its wait for the limits; in a race, before the race.
+        """
         started = self._wiring.elapsed()
         request = self._request(spec, example)
         lane = f"{self._wiring.stage}/{slot}"
@@ -131,11 +140,13 @@ class Asker:
         if output is not None:
             extra["cached"] = True
         elif self._races is None or not self._races.for_system(spec):
+            asking, now = self._asking, self._wiring.now
             answer = await ask_with_retries(
-                sampler, request, self._asking.policy, gate=self._asking.gate(spec), now=self._wiring.now
+                sampler, request, asking.policy, gate=asking.gate(spec), sent=sent, now=now
             )
             output = await self._kept(spec, example, request, answer)
         else:
+            sent()
             number = next(self._wiring.ids)
             message = RaceRequest(request=request, span=number, lane=lane)
             answer, race = await self._races.race(spec, sampler, slot, message)

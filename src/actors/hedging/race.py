@@ -131,6 +131,11 @@ class RaceRun:
 
     async def _tiered(self, tries: int) -> tuple[Sent | None, int]:
         options = self.tiers or TieredOptions(tiers=())
+        try:
+            lease = await self._admitted(self.lanes[0])  # its wait is no tier's delay
+        except BudgetError as error:
+            self._keep_back("first", self.lanes[0], error)
+            return None, self.policy.max_attempts
         begun = self.clock.now()
         race, by_tier, reported = TieredRace(options, begun), dict[int, Sent](), set[int]()
         deadline, postponed = begun + options.timeout_ms / 1000, 0.0
@@ -138,7 +143,8 @@ class RaceRun:
         while decision.verdict == "running":
             if decision.start is not None:
                 kind: Kind = "tier" if by_tier else "first" if tries == 1 else "retry"
-                sent = await self._send(kind, self.lanes[decision.start], decision.reason)
+                sent = await self._send(kind, self.lanes[decision.start], decision.reason, lease)
+                lease = None
                 by_tier[decision.start] = sent or self._round[-1]
             await self._wait(
                 0.0 if _news(by_tier, reported) else max(decision.wake_at or deadline, postponed)
@@ -178,7 +184,11 @@ class RaceRun:
 
     # requests
 
-    async def _send(self, kind: Kind, lane: Lane, why: str) -> Sent | None:
+    async def _admitted(self, lane: Lane) -> Lease | None:
+        """Leave by the limits, None when there are none; BudgetError when the run has no money left."""
+        return None if lane.gate is None else await lane.gate.admit(self.request)
+
+    async def _send(self, kind: Kind, lane: Lane, why: str, lease: Lease | None = None) -> Sent | None:
         """Send as soon as limits and breaker let it through; None when they do not.
 
         The limits do not when the run has no money left, the breaker when it is open for a whole time-out.
@@ -187,7 +197,7 @@ class RaceRun:
         retry = self.request if kind in ("retry", "backup") else None
         while True:
             try:
-                lease = None if lane.gate is None else await lane.gate.admit(self.request)
+                lease = lease or await self._admitted(lane)
             except BudgetError as error:
                 self._keep_back(kind, lane, error)
                 return None
@@ -201,6 +211,7 @@ class RaceRun:
                 return self._start(kind, lane, permit.ticket, why, lease)
             if lease is not None:
                 lease.unsent()
+                lease = None
             now = self.clock.now()
             until = until or now + self.policy.timeout_s
             if now >= until:

@@ -48,13 +48,14 @@ async def ask_with_retries(
     policy: RetryPolicy,
     *,
     gate: Gate | None = None,
+    sent: Callable[[], None] = lambda: None,
     now: Callable[[], float],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Answer:
     """Ask until there is an answer, a final error, or ``max_attempts`` is reached.
 
     Errors of the two backend kinds become part of the Answer; any other exception is a bug and gets out.
-    Waiting at the gate counts neither as latency nor towards the time-out.
+    Waiting at the gate counts neither as latency nor towards the time-out; ``sent`` is called after it.
     """
     attempt = 1
     while True:
@@ -64,6 +65,7 @@ async def ask_with_retries(
             lease = None if gate is None else await gate.admit(request)
         except BudgetError as refusal:
             return Answer(attempts=attempt - 1, latency_s=0.0, error=f"BudgetError: {refusal}")
+        sent()
         started = now()
         reply: BackendReply | None = None
         error: TransientError | BackendError | None = None

@@ -23,7 +23,7 @@ __all__ = ["AskMember", "Asked", "EnsembleActor", "Question"]
 
 
 class AskMember(Protocol):
-    """How a member is asked; takes a slot first, and calls ``sent`` when it has one."""
+    """How a member is asked; waits for slot and limits first, and calls ``sent`` before each attempt."""
 
     def __call__(
         self, member: str, example: Example, span: int, sent: Callable[[], None]
@@ -81,7 +81,7 @@ class _Members:
         self._tasks[name] = asyncio.get_running_loop().create_task(self._one(name))
 
     async def _one(self, name: str) -> Output:
-        # The time-out runs from when the member has a slot: waiting for one is not the member's fault.
+        # The time-out runs from when the member is asked: waiting for a slot is not the member's fault.
         late = False
         timer: TimerHandle | None = None
 
@@ -93,7 +93,7 @@ class _Members:
         def sent() -> None:
             nonlocal timer
             self._sent.add(name)
-            if self._timeout_s is not None:
+            if self._timeout_s is not None and timer is None:
                 timer = self._clock.call_later(self._timeout_s, expire)
 
         try:

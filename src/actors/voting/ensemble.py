@@ -163,8 +163,7 @@ class Ensemble:
         spec, sampler = self._members[member]
         slot = await self._slots.take()
         try:
-            sent()
-            return await self._asker.ask(spec, sampler, example, slot, span)
+            return await self._asker.ask(spec, sampler, example, slot, span, sent)
         finally:
             self._slots.give(slot)
 
