@@ -16,7 +16,7 @@ from crucible.adapters.backends.openai.prices import cost_usd
 from crucible.messages.records import Prompt, SamplingParams, Usage
 from crucible.messages.requests import BackendRequest
 
-PRICES = {"price_per_million_input_usd": 3.0, "price_per_million_output_usd": 15.0}
+PRICES: dict[str, Any] = {"price_per_million_input_usd": 3.0, "price_per_million_output_usd": 15.0}
 TEXTS = st.text(max_size=200)
 
 
@@ -40,7 +40,9 @@ def test_tokens_of_a_byte_each_and_the_longest_answers_are_covered(
     options = OpenAIOptions(model="m", **PRICES)
     most = openai(request(text, n=n, max_tokens=max_tokens))
     assert most is not None
-    assert cost_usd(options, usage, cached) <= most  # type: ignore[operator]  # priced
+    cost = cost_usd(options, usage, cached)
+    assert cost is not None
+    assert cost <= most
 
 
 @pytest.mark.parametrize(
@@ -60,8 +62,11 @@ def test_what_the_options_add_to_a_request_counts() -> None:
     plain = openai()
     assert plain is not None
     assert openai(system="s" * 1000) == pytest.approx(plain + 1000 * 3e-6)
-    assert openai(extra_body={"max_tokens": 1100}) > plain + 0.9 * 1000 * 15e-6  # type: ignore[operator]  # priced
-    assert openai(price_per_million_cached_input_usd=6.0) > plain  # type: ignore[operator]  # priced
+    longer, dearer = openai(extra_body={"max_tokens": 1100}), openai(price_per_million_cached_input_usd=6.0)
+    assert longer is not None
+    assert longer > plain + 0.9 * 1000 * 15e-6
+    assert dearer is not None
+    assert dearer > plain
 
 
 @given(TEXTS, TEXTS, st.integers(1, 3))
