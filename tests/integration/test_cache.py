@@ -285,12 +285,12 @@ def test_damaged_replies_are_asked_again_and_said(tmp_path: Path, capsys: pytest
         (kept,) = (tmp_path / "cache").iterdir()
         kept.write_bytes(kept.read_bytes().replace(b"question 3,", b"question X,"))
         assert invoke(["cache", "info", str(tmp_path / "cache")]) == 0
-        assert "1 damaged entries, which are skipped" in capsys.readouterr().out
+        assert "damaged entries, which are skipped: 1" in capsys.readouterr().out
         assert invoke(command) == 0
         assert server.asked[ROWS:] == ["question 3"]
-    assert "note: backend_call: 1 damaged entries of the cache were skipped" in capsys.readouterr().out
+    assert "note: backend_call: damaged entries of the cache that were skipped: 1" in capsys.readouterr().out
     assert invoke(["cache", "clear", str(tmp_path / "cache")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'cache'}: 1 files deleted\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'cache'}: files deleted: 1\n"
 
 
 def test_no_secret_and_no_prompt_is_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +239,13 @@ def test_limits_that_cannot_be_kept_are_refused_in_one_line(
 def test_what_is_free_fits_every_budget(backend: str) -> None:
     made = limited("", LimitsConfig(max_cost_usd=1), backend=BackendRef(id=backend))
     assert prepare(made).experiment.backend.id == backend
+
+
+@pytest.mark.parametrize(("page", "blocks"), [("limits", 2), ("cache", 1)])
+def test_the_settings_on_the_pages_are_good_ones(page: str, blocks: int) -> None:
+    text = (Path(__file__).parents[2] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(found) == blocks
+    for block in found:
+        told = msgspec.convert(tomllib.loads(block)["reliability"], Reliability)
+        assert told != Reliability()

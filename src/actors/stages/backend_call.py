@@ -404,7 +404,7 @@ class BackendCall(StageBase):
         return StageResult(
             stage="backend_call",
             status="completed",
-            reason=f"{damaged} damaged entries of the cache were skipped" if damaged else None,
+            reason=f"damaged entries of the cache that were skipped: {damaged}" if damaged else None,
             stopped=self._stopped and f"{self._stopped}; {self._answered} rows were answered",
             metrics=metrics,
             losses=tuple(outcome.losses) if outcome else (),

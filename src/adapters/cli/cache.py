@@ -26,11 +26,11 @@ def info(folder: Path, /, *, json: Annotated[bool, Parameter(negative="")] = Fal
     if json:
         sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
         return 0
-    print(f"{folder}: {facts.replies} replies in {facts.files} files, {facts.bytes / 1e6:.1f} MB")
+    print(f"{folder}: replies {facts.replies}, files {facts.files}, megabytes {facts.bytes / 1e6:.1f}")
     if facts.damaged:
-        print(f"  {facts.damaged} damaged entries, which are skipped")
+        print(f"  damaged entries, which are skipped: {facts.damaged}")
     if facts.in_use:
-        print(f"  {facts.in_use} files that a run is writing to")
+        print(f"  files that a run is writing to: {facts.in_use}")
     return 0
 
 
@@ -42,5 +42,5 @@ def clear(folder: Path, /) -> int:
     """
     from ..caches import clear as clear_folder
 
-    print(f"{folder}: {clear_folder(folder)} files deleted")
+    print(f"{folder}: files deleted: {clear_folder(folder)}")
     return 0
