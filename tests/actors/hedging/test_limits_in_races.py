@@ -122,25 +122,32 @@ async def test_a_retry_that_finds_no_money_ends_the_race() -> None:
         assert "BudgetError: " in outcome.error
 
 
-async def test_the_time_of_the_tiers_begins_after_the_wait_and_a_tier_beside_a_slow_one_does_not_wait() -> (
-    None
-):
+def two_tiers(kit: TestKit, small: Slow, large: Slow) -> tuple[ActorRef, Gate]:
+    tiers = TieredOptions(
+        tiers=(TierOptions(name="small", delay_ms=1000), TierOptions(name="large", delay_ms=1000)),
+        timeout_ms=20_000,
+    )
+    gates = one_a_minute(kit), one_a_minute(kit)
+    lanes = [Lane("small", small, gates[0]), Lane("large", large, gates[1])]
+    config = HedgingConfig(strategy="tiered", control_percent=0)
+    return racer(kit, lanes, config, tiers)[0], gates[1]
+
+
+async def test_the_time_of_the_tiers_begins_after_the_wait_for_the_limits() -> None:
     async with TestKit() as kit:
         small, large = Slow(kit, 8.0), Slow(kit, 1.0)
-        tiers = TieredOptions(
-            tiers=(TierOptions(name="small", delay_ms=1000), TierOptions(name="large", delay_ms=1000)),
-            timeout_ms=20_000,
-        )
-        config = HedgingConfig(strategy="tiered", control_percent=0)
-        gates = one_a_minute(kit), one_a_minute(kit)
-        lanes = [Lane("small", small, gates[0]), Lane("large", large, gates[1])]
-        ref, _ = racer(kit, lanes, config, tiers)
-        first = await ask(kit, ref, "a", seconds=10)
-        assert first.race.backend == "large"
-        taken = gates[1].admit_nowait(BackendRequest(key="x", example_id="x", prompt=Prompt(text="")))
-        assert taken is None  # the large one was just asked
+        ref, _ = two_tiers(kit, small, large)
+        first = await ask(kit, ref, "a", seconds=30)
         second = await ask(kit, ref, "b", seconds=100)
-        assert small.at == [0.0, 60.0]
-        assert second.reply is not None
-        assert second.race.backend in ("small", "large")
-        assert second.latency_s <= 8.0
+        assert [first.race.backend, second.race.backend] == ["large", "large"]
+        assert (small.at, large.at) == ([0.0, 60.0], [1.0, 61.0])
+        assert second.latency_s == first.latency_s == 2.0
+
+
+async def test_a_tier_beside_a_slow_one_does_not_wait_for_the_limits() -> None:
+    async with TestKit() as kit:
+        small, large = Slow(kit, 8.0), Slow(kit, 1.0)
+        ref, gate = two_tiers(kit, small, large)
+        assert gate.admit_nowait(BackendRequest(key="x", example_id="x", prompt=Prompt(text=""))) is not None
+        outcome = await ask(kit, ref)
+        assert (outcome.race.backend, outcome.latency_s, outcome.attempts) == ("small", 8.0, 1)

@@ -136,6 +136,14 @@ async def test_duplicates_never_wait_and_never_overtake() -> None:
     await end(tasks)
 
 
+async def test_a_small_duplicate_does_not_overtake_either() -> None:
+    at = Waiting(tokens=SlidingWindow(100))
+    tasks = await at.ask(Demand(50, 0), Demand(80, 0))
+    assert not at.pool.has_room(Demand(1, 0))
+    assert at.pool.admit_nowait(Demand(1, 0)) is None
+    await end(tasks)
+
+
 async def test_too_many_at_once_are_let_through_as_others_end() -> None:
     at = Waiting(window=CongestionWindow(4))
     for lease in [task.result() for task in await at.ask(*[ONE] * 4)]:
@@ -208,8 +216,8 @@ async def test_the_money_is_shared_by_all_servers_and_its_end_reaches_those_who_
     other = Pool("q", at.clock, money=money, requests=SlidingWindow(1))
 
     def wake_both() -> None:
-        at.pool.wake()
         other.wake()
+        at.pool.wake()
 
     at.pool.on_money = other.on_money = wake_both
     (await other.admit(Demand(1, 0))).settle(reply(cost_usd=0.0))

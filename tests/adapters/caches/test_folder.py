@@ -156,6 +156,15 @@ async def test_a_reply_that_is_damaged_while_the_run_goes_on_is_asked_again_and_
     cache.close()
 
 
+async def test_two_keys_with_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ReplyFolder(tmp_path)
+    await cache.put(key(1), stored("one"))
+    monkeypatch.setattr("crucible.adapters.caches.folder.HashIndex.find", lambda _self, _key: 0)
+    assert await cache.get(key(1)) == stored("one")
+    assert await cache.get(key(2)) is None
+    cache.close()
+
+
 async def test_when_the_disk_is_full_it_says_so_and_leaves_no_half_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
