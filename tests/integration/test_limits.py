@@ -142,6 +142,16 @@ def test_members_and_baselines_share_the_money_and_half_answered_rows_are_left_o
     assert all(row["outputs"]["model"]["ballots"]["votes"] == 3 for row in rows)
 
 
+def test_rows_that_come_after_the_money_is_used_up_hold_nobody_up(tmp_path: Path) -> None:
+    with ModelServer(at_once) as server:
+        made = limited(server.url, LimitsConfig(max_cost_usd=0.1), rows=600, call={"gate": False})
+        result = crucible.run(made, out=tmp_path)
+        asked = len(server.asked)
+    assert result.stopped is not None
+    assert call(result).metrics["not_asked"] == 600 - asked
+    assert result.stage("data_load").emitted == 600
+
+
 def test_money_for_not_even_one_request_fails_the_run(tmp_path: Path) -> None:
     with (
         ModelServer(at_once) as server,

@@ -208,12 +208,11 @@ class BackendCall(StageBase):
                 emitting = group.create_task(self._emit_in_order(waiting, window, total))
                 beside = [group.create_task(self._tell_waits(total))]
                 async for sample in self._wanted():
+                    if self._stopped is not None:  # but take all rows in: whoever sends them must not wait
+                        self._asked -= 1
+                        continue
                     await window.acquire()
                     lane = await lanes.take()
-                    if self._stopped is not None:
-                        lanes.give(lane)
-                        self._asked -= 1
-                        break
                     work = (
                         self._answer(sample, systems, asker, lane, lanes)
                         if ensemble is None

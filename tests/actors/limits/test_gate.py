@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from crucible.actors.limits import RetryPolicy, ask_with_retries
 from crucible.actors.limits.congestion import CongestionWindow
-from crucible.actors.limits.gate import Demand, Lease, Pool
+from crucible.actors.limits.gate import Demand, Gate, Lease, Pool
 from crucible.actors.limits.money import Money
 from crucible.actors.limits.windows import SlidingWindow
 from crucible.actors.runtime import VirtualClock
@@ -21,8 +22,8 @@ from crucible.messages.errors import (
     RateLimitedError,
     TimedOutError,
 )
-from crucible.messages.records import Completion, Usage
-from crucible.messages.requests import BackendReply
+from crucible.messages.records import Completion, Prompt, Usage
+from crucible.messages.requests import BackendReply, BackendRequest
 
 CENT = 10_000_000
 
@@ -267,3 +268,54 @@ async def test_whatever_happens_no_limit_is_exceeded_and_nothing_is_left_over(se
     assert all(sum(at0 <= at1 < at0 + 60 for at1 in stamps) <= 10 for at0 in stamps)
     assert (money.set_aside, window.in_flight, at.pool.waiting[0]) == (0, 0, 0)
     assert at.pool.sent == len(stamps)
+
+
+class Busy:
+    """A server that works on eight requests at once and refuses all others."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._working = self.refused = 0
+
+    async def sample(self, _request: BackendRequest) -> BackendReply:
+        if self._working == 8:
+            self.refused += 1
+            raise OverloadedError("busy")
+        self._working += 1
+        try:
+            await self._clock.sleep(1.0)
+        finally:
+            self._working -= 1
+        return reply()
+
+
+async def refusals(window: CongestionWindow | None) -> tuple[int, float, int]:
+    """Of 500 requests, 64 at once, with back-off; how long they took, and how many had no answer."""
+    at = Waiting(window=window)
+    server, gate = Busy(at.clock), Gate(at.pool, lambda _request: ONE)
+    policy = RetryPolicy(max_attempts=8, base_s=0.5, cap_s=8)
+    numbers = iter(range(500))
+
+    async def worker() -> int:
+        failed = 0
+        for number in numbers:
+            asked = BackendRequest(key=str(number), example_id="", prompt=Prompt(text=""))
+            answer = await ask_with_retries(
+                server, asked, policy, gate=gate, now=at.clock.now, sleep=at.clock.sleep
+            )
+            failed += answer.reply is None
+        return failed
+
+    tasks = [asyncio.ensure_future(worker()) for _ in range(64)]
+    while not all(task.done() for task in tasks):
+        await at.clock.advance(0.5)
+    return server.refused, at.clock.now(), sum(task.result() for task in tasks)
+
+
+async def test_an_overloaded_server_refuses_few_requests_and_loses_none() -> None:
+    refused, seconds, failed = await refusals(CongestionWindow(64))
+    refused_without, _, failed_without = await refusals(None)
+    assert failed == 0
+    assert failed_without > 100
+    assert refused < refused_without / 5
+    assert seconds < 1.5 * 500 / 8
