@@ -60,6 +60,8 @@ class Prepared:
     hedging: HedgeSettings | None = None
     ensemble: EnsembleSettings | None = None
     base: Path = field(default_factory=Path.cwd)
+    use_cache: bool = True
+    """Whether the cache that the experiment names is used."""
 
     def enabled(self) -> list[StageDef]:
         """The stages that will run."""

@@ -107,8 +107,10 @@ class Supervisor:
     Leaving the block cancels what still runs.
     """
 
-    def __init__(self, *, out: str | os.PathLike[str] = "runs") -> None:
+    def __init__(self, *, out: str | os.PathLike[str] = "runs", cache: bool = True) -> None:
+        """``cache`` false: no run looks into its cache or keeps anything there."""
         self._out = Path(out)
+        self._cache = cache
         self._system = ActorSystem("crucible")
         self._runs: list[RunHandle] = []
 
@@ -142,6 +144,7 @@ class Supervisor:
         error messages.
         """
         prepared = prepare(experiment, base=Path(base) if base else None, source=source)
+        prepared.use_cache = self._cache
         run_id = run_id or new_run_id(experiment.id)
         handle = RunHandle(run_id, self._out / run_id)
         plan = await _planned(prepared, handle)
@@ -262,7 +265,11 @@ def open_dataset(prepared: Prepared) -> Any:
 def open_cache(prepared: Prepared) -> ReplyCache | None:
     """The cache of replies, if the experiment names one and asks anything. May raise OutputError."""
     folder = prepared.experiment.reliability.cache.folder
-    if folder is None or not any(stage.name == "backend_call" for stage in prepared.enabled()):
+    if (
+        folder is None
+        or not prepared.use_cache
+        or not any(stage.name == "backend_call" for stage in prepared.enabled())
+    ):
         return None
     from .adapters.caches import ReplyFolder
 

@@ -293,6 +293,16 @@ def test_damaged_replies_are_asked_again_and_said(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out == f"{tmp_path / 'cache'}: files deleted: 1\n"
 
 
+def test_a_run_without_the_cache_asks_everything_anew_and_keeps_nothing(tmp_path: Path) -> None:
+    with ModelServer(echo) as server:
+        file = tmp_path / "experiment.json"
+        file.write_bytes(msgspec.json.encode(cached(server.url, tmp_path / "cache", rows=3)))
+        command = ["run", str(file), "--out", str(tmp_path / "runs"), "--quiet"]
+        for expected, options in ((3, ["--no-cache"]), (6, []), (9, ["--no-cache"]), (9, [])):
+            assert invoke([*command, *options]) == 0
+            assert len(server.asked) == expected
+
+
 def test_no_secret_and_no_prompt_is_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-very-secret")
     with ModelServer(lambda _prompt, _before: (0.0, "a")) as server:
