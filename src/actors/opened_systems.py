@@ -32,6 +32,8 @@ class OpenedSystems:
         self._folder = workdir / "checkpoints"
         self._sessions: list[Session] = []
         self.outcomes: dict[str, TrainingOutcome] = {}
+        self.checkpoints: dict[int, CheckpointRef] = {}
+        """What the trained ones are asked with, by the id of their SystemSpec."""
         self._rows = self._without_reference = 0
 
     async def model(self, spec: SystemSpec, rows: WaitingRows | None) -> Sampler | None:
@@ -51,6 +53,8 @@ class OpenedSystems:
         session = await spec.backend.open(spec.options, seed=self._seed, workdir=folder)
         self._sessions.append(session)
         checkpoint = await self._train(session, spec, rows) if trains else None
+        if checkpoint is not None:
+            self.checkpoints[id(spec)] = checkpoint
         return None if self._mode == "train" else await session.sampler(checkpoint)
 
     async def _train(self, session: Session, spec: SystemSpec, rows: WaitingRows | None) -> CheckpointRef:

@@ -43,6 +43,10 @@ data.command(convert)
 data.command(f"{_HERE}.data:check", name="check", help="Check every row of a data set.")
 data.command(f"{_HERE}.data:profile", name="profile", help="Say what is in a data set.")
 app.command(data)
+cache = App(name="cache", help="Look at a cache of replies, or empty it.", help_format="plaintext")
+cache.command(f"{_HERE}.cache:info", name="info", help="Say what is in a cache.")
+cache.command(f"{_HERE}.cache:clear", name="clear", help="Delete all replies of a cache.")
+app.command(cache)
 
 
 def invoke(arguments: Sequence[str]) -> int:

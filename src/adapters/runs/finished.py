@@ -79,7 +79,9 @@ class FinishedRun:
         try:
             return self._decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise DatasetError(f"is not a sample of a run: {error}", source=str(self._path), line=number) from None
+            raise DatasetError(
+                f"is not a sample of a run: {error}", source=str(self._path), line=number
+            ) from None
 
 
 def open_run(folder: Path) -> FinishedRun:
