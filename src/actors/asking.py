@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from ..messages.records import Example, Output, Prompt, Race, SamplingParams
 from ..messages.requests import BackendRequest, RaceRequest
 from ..messages.training import TrainingConfig
 from .hedging.racing_options import HedgeSettings
 from .limits import Answer, RetryPolicy, ask_with_retries
 from .ports import Backend, Sampler
+from .request_span import RequestSpan
 from .runtime import ActorCrashed, ActorRef
 from .stage import StageBase, Wiring
 
@@ -72,31 +71,20 @@ class Asker:
         self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, parent: int | None = None
     ) -> Output:
         """What the system answers; ``slot`` is nobody else's until then."""
-        started = self._wiring.elapsed()
         request = self._request(spec, example)
-        lane = f"{self._wiring.stage}/{slot}"
-        number = None
-        extra: dict[str, Any] = {}
-        if self._races is None or not self._races.for_system(spec):
-            answer = await ask_with_retries(sampler, request, self._asking.policy, now=self._wiring.now)
-            output = _output(spec, example, answer)
-        else:
-            number = next(self._wiring.ids)
-            message = RaceRequest(request=request, span=number, lane=lane)
-            output = await self._races.race(spec, sampler, example, slot, message)
-            extra["hedging"] = msgspec.to_builtins(output.race)
-        if output.error:
-            extra["error"] = output.error
-        await self._stage.span(
-            spec.name,
-            "request",
-            started,
-            number=number,
-            parent=parent,
-            lane=lane,
-            status="error" if output.error else "ok",
-            attributes={"example": example.id, "attempts": output.attempts, **extra},
-        )
+        told = RequestSpan(self._stage, self._wiring, spec, sampler, request, slot, parent)
+        try:
+            if self._races is None or not self._races.for_system(spec):
+                answer = await ask_with_retries(told, request, self._asking.policy, now=self._wiring.now)
+                output = _output(spec, example, answer)
+                await told.end(output, answer.reply)
+            else:
+                message = RaceRequest(request=request, span=told.number, lane=told.lane)
+                output, sent = await self._races.race(spec, sampler, example, slot, message)
+                await told.end_race(output, sent)
+        except BaseException as error:
+            told.broken(error)
+            raise
         return output
 
     def temperature(self, spec: SystemSpec) -> float:
@@ -160,8 +148,8 @@ class _Races:
 
     async def race(
         self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, message: RaceRequest
-    ) -> Output:
-        """The output of one race."""
+    ) -> tuple[Output, tuple[str, ...]]:
+        """The output of one race, and what was sent for it."""
         try:
             outcome = await self._racer(spec, sampler, slot).ask(message, timeout=None)
         except ActorCrashed as crash:
@@ -169,7 +157,7 @@ class _Races:
         answer = Answer(
             attempts=outcome.attempts, latency_s=outcome.latency_s, reply=outcome.reply, error=outcome.error
         )
-        return _output(self._answered(spec, outcome.race), example, answer, outcome.race)
+        return _output(self._answered(spec, outcome.race), example, answer, outcome.race), outcome.sent
 
     def _answered(self, spec: SystemSpec, race: Race) -> SystemSpec:
         """The system, with the backend of the tier that answered."""
@@ -187,7 +175,7 @@ class _Races:
             from .hedging.sent import Lane
 
             further = self._asking.tiers[1:]
-            lanes = [Lane(spec.name, sampler), *(Lane(tier.name, each) for tier, each in further)]
+            lanes = [Lane(tier.name, each, tier.backend_id) for tier, each in ((spec, sampler), *further)]
             pool = self._pool(spec.name)
             self._racers[key] = self._stage.context.spawn(
                 lambda: Racer(lanes, pool, self._settings, self._asking.policy, self._wiring),

@@ -31,7 +31,7 @@ from ..messages.control import (
 from ..messages.errors import CrucibleError, InputError, StageError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
-from ..messages.trace import Span
+from ..messages.trace import Span, SpanStatus
 from .ports import SpanExporter
 from .runtime import (
     Actor,
@@ -51,6 +51,7 @@ __all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
 FailureKind = Literal["input", "stage", "bug"]
 DISABLED = "enabled = false"
 MAX_RESTARTS = 3
+RUN_SPAN = 1
 GRACE_S = 0.5
 MAILBOX = 8
 """Batches that may wait before a stage: enough to overlap work, little enough to keep memory flat."""
@@ -90,6 +91,8 @@ class RunPlan:
 class _Running:
     ref: ActorRef
     plan: StagePlan
+    tally: Tally
+    span: int
     restarts: int = 0
     done: bool = False
 
@@ -128,22 +131,25 @@ class ExperimentSupervisor(Actor):
             self._trace = self.context.spawn(
                 lambda: TraceActor(plan.exporters), name="trace", mailbox_capacity=1024
             )
-        ids = itertools.count(2 + len(plan.stages))
+            self._trace.tell_nowait(self._run_span("open"))
+        first = RUN_SPAN + 1
+        ids = itertools.count(first + len(plan.stages))
         downstream: ActorRef | None = None
-        for stage in reversed(plan.stages):
+        for number, stage in reversed(list(enumerate(plan.stages, start=first))):
             wiring = Wiring(
                 stage=stage.name,
                 supervisor=self.ref,
                 downstream=downstream,
                 trace=self._trace,
+                span=number,
                 began=self._began,
                 ids=ids,
                 now=plan.now,
             )
-            downstream = self._spawn(stage, wiring)
+            downstream = self._spawn(stage, wiring, number)
         self._stages[plan.stages[0].name].ref.tell_nowait(Start())
 
-    def _spawn(self, stage: StagePlan, wiring: Wiring) -> ActorRef:
+    def _spawn(self, stage: StagePlan, wiring: Wiring, span: int) -> ActorRef:
         tally = Tally()
         ref = self.context.spawn(
             lambda: stage.build(wiring, tally),
@@ -152,7 +158,7 @@ class ExperimentSupervisor(Actor):
             redeliver=stage.restartable,
             policy=SupervisionPolicy(intensity=RestartIntensity(max_restarts=1_000_000)),
         )
-        self._stages[stage.name] = _Running(ref, stage)
+        self._stages[stage.name] = _Running(ref, stage, tally, span)
         return ref
 
     def on_child_failure(self, failure: ChildFailed) -> Directive:
@@ -178,9 +184,12 @@ class ExperimentSupervisor(Actor):
         await self._end()
 
     @handler
-    def on_stage_started(self, message: StageStarted) -> None:
-        """Pass it on."""
+    async def on_stage_started(self, message: StageStarted) -> None:
+        """Pass it on, and put the stage into the trace, where its parts will look for it."""
         self._plan.publish(message)
+        if self._trace is not None and message.stage in self._stages:
+            running = self._stages[message.stage]
+            await self._trace.tell(unfinished_stage_span(running.plan.name, running.tally, running.span))
 
     @handler
     def on_progress(self, message: Progress) -> None:
@@ -266,34 +275,36 @@ class ExperimentSupervisor(Actor):
                 await asyncio.to_thread(exporter.close)
 
     def _stage_spans(self) -> list[Span]:
-        status: Any = "ok" if self._outcome.reason is None else "error"
-        end = self._plan.now() - self._began
-        name = self._plan.experiment.id
-        run = Span(id=1, name=name, kind="run", start_s=0.0, end_s=end, lane="run", status=status)
-        spans = [run]
-        numbers = {stage.name: i for i, stage in enumerate(self._plan.stages, start=2)}
-        spans.extend(
-            stage_span(result, numbers[result.stage])
-            for result in self._outcome.results
-            if result.stage in numbers
+        """Of the stages, finished or not, and of the run."""
+        outcome, end = self._outcome, self._plan.now() - self._began
+        results = {result.stage: result for result in outcome.results}
+        spans = []
+        for name, running in self._stages.items():
+            if name in results:
+                spans.append(stage_span(results[name], running.span))
+            elif name == outcome.failed_stage:
+                error = {"error": outcome.reason or ""}
+                spans.append(unfinished_stage_span(name, running.tally, running.span, end, "error", error))
+            elif running.tally.started_s is not None:
+                spans.append(unfinished_stage_span(name, running.tally, running.span, end, "cancelled"))
+        failed: SpanStatus = "error" if outcome.failed_stage is not None else "cancelled"
+        return [*spans, self._run_span("ok" if outcome.reason is None else failed)]
+
+    def _run_span(self, status: SpanStatus) -> Span:
+        plan = self._plan
+        attributes = {"run": plan.run_id, "started_at": plan.started_at}
+        if self._outcome.reason is not None:
+            attributes["error"] = self._outcome.reason
+        return Span(
+            id=RUN_SPAN,
+            name=plan.experiment.id,
+            kind="run",
+            start_s=0.0,
+            end_s=0.0 if status == "open" else plan.now() - self._began,
+            lane="run",
+            status=status,
+            attributes=attributes,
         )
-        if self._outcome.failed_stage in numbers:
-            failed = self._outcome.failed_stage
-            attributes = {"error": self._outcome.reason}
-            spans.append(
-                Span(
-                    id=numbers[failed],
-                    parent_id=1,
-                    name=failed,
-                    kind="stage",
-                    start_s=0.0,
-                    end_s=end,
-                    lane=failed,
-                    status="error",
-                    attributes=attributes,
-                )
-            )
-        return spans
 
     def _result(self, artifacts: Sequence[Artifact]) -> RunResult:
         outcome, plan = self._outcome, self._plan
@@ -317,6 +328,30 @@ class ExperimentSupervisor(Actor):
         )
 
 
+def unfinished_stage_span(
+    name: str,
+    tally: Tally,
+    number: int,
+    end_s: float | None = None,
+    status: SpanStatus = "open",
+    attributes: dict[str, Any] | None = None,
+) -> Span:
+    """The span of a stage that has begun, or was ended before it had a result."""
+    started = tally.started_s or 0.0
+    counts = {"received": tally.received, "emitted": tally.emitted, "busy_s": tally.busy_s}
+    return Span(
+        id=number,
+        parent_id=RUN_SPAN,
+        name=name,
+        kind="stage",
+        start_s=started,
+        end_s=started if end_s is None else end_s,
+        lane=name,
+        status=status,
+        attributes=attributes or {} if end_s is None else {**counts, **(attributes or {})},
+    )
+
+
 def stage_span(result: StageResult, number: int) -> Span:
     """The span of a stage, from its result.
 
@@ -325,7 +360,7 @@ def stage_span(result: StageResult, number: int) -> Span:
     """
     return Span(
         id=number,
-        parent_id=1,
+        parent_id=RUN_SPAN,
         name=result.stage,
         kind="stage",
         start_s=result.started_s,

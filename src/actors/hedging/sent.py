@@ -36,6 +36,7 @@ class Lane:
 
     name: str
     sampler: Sampler
+    backend_id: str = ""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -60,6 +61,11 @@ class Sent:
     expired: bool = False
     told: bool = False
     """Whether the pool knows that it is over."""
+
+    @property
+    def title(self) -> str:
+        """Its kind and its backend."""
+        return f"{self.kind} {self.lane.name}"
 
     @property
     def open(self) -> bool:

@@ -1,8 +1,9 @@
 """Spans as Chrome trace events, which ui.perfetto.dev and chrome://tracing open.
 
 Source: "Trace Event Format" (Google), JSON array form: its closing bracket may be missing, so even the file
-of a killed process opens. Spans are written as they end and not kept: memory grows with the number of lanes
-only.
+of a killed process opens. One event a line. Spans are written as they end and not kept: memory grows with the
+number of lanes only. This file is also where the spans of a run are kept; ``stored`` reads it. A span that is
+still open is metadata that other readers skip.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 import msgspec
 
 from ...messages.control import Artifact
-from ...messages.errors import DatasetError
 from ...messages.trace import Span
 from .whole import WholeFile
 
-__all__ = ["PerfettoExporter", "read_trace"]
+__all__ = ["OPEN_SPAN", "PerfettoExporter"]
 
+OPEN_SPAN = "span_open"
 PID = 1
 MICROSECONDS = 1e6
 
@@ -43,22 +44,31 @@ class PerfettoExporter:
         lane = span.lane or span.name
         known = lane in self._lanes
         thread = self._lanes.setdefault(lane, len(self._lanes) + 1)
-        event = {
-            "name": span.name,
-            "cat": span.kind,
-            "ph": "X",
-            "ts": round(span.start_s * MICROSECONDS, 3),
-            "dur": round(max(0.0, span.end_s - span.start_s) * MICROSECONDS, 3),
-            "pid": PID,
-            "tid": thread,
-            "args": {
-                "id": span.id,
-                "parent_id": span.parent_id,
-                "lane": span.lane,
-                "status": span.status,
-                "attributes": span.attributes,
-            },
+        args: dict[str, Any] = {
+            "id": span.id,
+            "parent_id": span.parent_id,
+            "lane": span.lane,
+            "status": span.status,
+            "attributes": span.attributes,
         }
+        if span.decisions:
+            args["decisions"] = span.decisions
+        start = round(span.start_s * MICROSECONDS, 3)
+        if span.status == "open":
+            kept = {"name": span.name, "kind": span.kind, "start_us": start, **args}
+            event: dict[str, Any] = _metadata(OPEN_SPAN, thread, **kept)
+        else:
+            duration = round(max(0.0, span.end_s - span.start_s) * MICROSECONDS, 3)
+            event = {
+                "name": span.name,
+                "cat": span.kind,
+                "ph": "X",
+                "ts": start,
+                "dur": duration,
+                "pid": PID,
+                "tid": thread,
+                "args": args,
+            }
         if known:
             return [event]
         order = _metadata("thread_sort_index", thread, sort_index=thread)
@@ -71,15 +81,18 @@ class PerfettoExporter:
         return [self._file.finish()]
 
 
-def _metadata(event: str, thread: int, /, **args: str | int) -> dict[str, Any]:
+def _metadata(event: str, thread: int, /, **args: Any) -> dict[str, Any]:
     return {"name": event, "ph": "M", "pid": PID, "tid": thread, "args": args}
+
+
+_json = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _encode(event: dict[str, Any]) -> bytes:
     try:
-        return msgspec.json.encode(event)
+        return _json(event)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_repair(event))
+        return _json(_repair(msgspec.to_builtins(event, enc_hook=str)))
 
 
 def _repair(value: Any) -> Any:
@@ -89,26 +102,3 @@ def _repair(value: Any) -> Any:
     if isinstance(value, dict):
         return {_repair(key): _repair(item) for key, item in value.items()}
     return [_repair(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def read_trace(path: Path) -> list[Span]:
-    """The spans of a file of ``PerfettoExporter``, in its order. Raises DatasetError naming the file."""
-    try:
-        events = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
-        return [_span(event) for event in events if event["ph"] == "X"]
-    except OSError as error:
-        raise DatasetError(f"cannot be read: {error.strerror}", source=str(path)) from error
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
-        raise DatasetError(f"is not a trace of a run: {error}", source=str(path)) from error
-
-
-def _span(event: dict[str, Any]) -> Span:
-    start = event["ts"] / MICROSECONDS
-    fields = {
-        "name": event["name"],
-        "kind": event["cat"],
-        "start_s": start,
-        "end_s": start + event["dur"] / MICROSECONDS,
-        **event["args"],
-    }
-    return msgspec.convert(fields | {"type": "Span"}, Span)
