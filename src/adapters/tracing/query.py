@@ -27,7 +27,7 @@ ORDER: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "h": 3600.0}
-AMOUNT = re.compile(r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*(?P<unit>us|ms|s|m|h)?", re.I)
+AMOUNT = re.compile(r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)\s*(?P<unit>us|ms|s|m|h)?", re.IGNORECASE)
 
 
 def stage_of(span: Span) -> str:
@@ -132,13 +132,17 @@ def _numeric(field: str, sign: str, value: str) -> Callable[[Span], bool]:
     return lambda span: any(each is not None and compare(each, limit) for each in get(span))
 
 
+def _attribute(key: str) -> Callable[[Span], list[str]]:
+    def get(span: Span) -> list[str]:
+        found = span.attributes.get(key)
+        return [] if found is None else ["\n".join(_leaves(found))]
+
+    return get
+
+
 def _textual(field: str, sign: str, value: str) -> Callable[[Span], bool]:
     if field.startswith(ATTRIBUTE):
-        key = field.removeprefix(ATTRIBUTE)
-
-        def get(span: Span) -> list[str]:
-            found = span.attributes.get(key)
-            return [] if found is None else ["\n".join(_leaves(found))]
+        get = _attribute(field.removeprefix(ATTRIBUTE))
     elif field in TEXTS:
         get = TEXTS[field]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -22,9 +22,12 @@ __all__ = ["StoredTrace", "find_trace", "read_trace"]
 NAMES = ("trace.json", "trace.json.partial")
 
 
+_Id = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
 class _Args(msgspec.Struct):
-    id: int | None = None
-    parent_id: int | None = None
+    id: _Id | None = None
+    parent_id: _Id | None = None
     lane: str = ""
     status: SpanStatus = "ok"
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -54,7 +57,8 @@ class StoredTrace:
     def spans(self) -> Iterator[Span]:
         """In the order they ended; those that never did come last.
 
-        These have status ``open`` and last up to the latest moment that the file knows of. Raises DatasetError naming file and line.
+        These have status ``open`` and last up to the latest moment that the file knows of. Raises
+        DatasetError naming file and line.
         """
         self.cut_off = True
         still_open: dict[int, Span] = {}
