@@ -90,12 +90,14 @@ def race_decisions(race: Race, sent: Sequence[str], start_s: float, end_s: float
 def vote_decisions(record: Ballots, end_s: float) -> tuple[Decision, ...]:
     """The answer that won, and why no more members were waited for."""
     decided = record.status == "decided"
-    key = record.key if record.key is not None else record.winner_member
-    chosen = (key or "")[:KEY_LENGTH] if decided else record.status.replace("_", " ")
+    one_of_many = record.key in record.scores  # else the answer is put together from the claims that won
+    others = [key for key in record.scores if key != record.key] if one_of_many or not decided else []
     voted = Decision(
         kind="vote",
-        chosen=chosen,
-        alternatives=tuple(other[:KEY_LENGTH] for other in record.scores if not decided or other != key),
+        chosen=(record.key or record.winner_member or "")[:KEY_LENGTH]
+        if decided
+        else record.status.replace("_", " "),
+        alternatives=tuple(other[:KEY_LENGTH] for other in others),
         why=record.reason,
         confidence=min(1.0, record.consensus) if decided else None,
         at_s=end_s,

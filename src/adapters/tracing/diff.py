@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ...messages.trace import Span
 from .query import example_of
 from .summary import Group, Sort, quantile, sort_of
+from .wording import time_text
 
 __all__ = ["Change", "Pace", "TraceDiff", "diff_traces"]
 
@@ -81,7 +82,7 @@ def diff_traces(before: Iterable[Span], after: Iterable[Span]) -> TraceDiff:
         was = known.pop(key, None)
         now = _was(span)
         if was is None:
-            found.add("new", Change(key.sort, key.example, "", f"{now.status}, {_time(now.seconds)}"))
+            found.add("new", Change(key.sort, key.example, "", f"{now.status}, {time_text(now.seconds)}"))
             continue
         found.same += 1
         if was.status != now.status:
@@ -91,13 +92,13 @@ def diff_traces(before: Iterable[Span], after: Iterable[Span]) -> TraceDiff:
             found.add("decision", Change(key.sort, key.example, *texts))
         if now.seconds > SLOWER * was.seconds and now.seconds - was.seconds > SLOWER_S:
             found.counts["slower"] += 1
-            change = Change(key.sort, key.example, _time(was.seconds), _time(now.seconds))
+            change = Change(key.sort, key.example, time_text(was.seconds), time_text(now.seconds))
             entry = (now.seconds - was.seconds, -found.counts["slower"], change)
             (heapq.heappush if len(slower) < LISTED else heapq.heappushpop)(slower, entry)
     if slower:
         found.listed["slower"] = [change for _, _, change in sorted(slower, reverse=True)]
     for key, was in known.items():
-        found.add("missing", Change(key.sort, key.example, f"{was.status}, {_time(was.seconds)}", ""))
+        found.add("missing", Change(key.sort, key.example, f"{was.status}, {time_text(was.seconds)}", ""))
     found.paces = [
         Pace(sort, _pace(slow_before.get(sort)), _pace(slow_after.get(sort)))
         for sort in sorted({*slow_before, *slow_after})
@@ -129,7 +130,3 @@ def _pace(group: Group | None) -> tuple[int, float, float]:
         return 0, 0.0, 0.0
     seconds = sorted(group.seconds)
     return len(seconds), quantile(seconds, 0.5), quantile(seconds, 0.99)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s"

@@ -17,7 +17,9 @@ from ...messages.trace import Span, SpanKind, SpanStatus
 
 __all__ = ["FIELDS", "Query", "example_of", "stage_of"]
 
-CONDITION = re.compile(r"\s*(?P<field>[\w.\-]+?)\s*(?P<sign>!=|!~|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.S)
+CONDITION = re.compile(
+    r"\s*(?P<field>[\w.\-]+?)\s*(?P<sign>!=|!~|<=|>=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL
+)
 ORDER: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
