@@ -16,7 +16,14 @@ from ..messages.requests import BackendReply
 from ..messages.trace import Decision
 from .ports import Sampler
 
-__all__ = ["call_attributes", "error_attributes", "race_decisions", "reply_attributes", "vote_decisions"]
+__all__ = [
+    "call_attributes",
+    "duplicate_decisions",
+    "error_attributes",
+    "race_decisions",
+    "reply_attributes",
+    "vote_decisions",
+]
 
 KEY_LENGTH = 200
 
@@ -85,6 +92,11 @@ def race_decisions(race: Race, sent: Sequence[str], start_s: float, end_s: float
         kind="race", chosen=winner, alternatives=tuple(losers), why=f"{why}{cancelled}", at_s=end_s
     )
     return planned, won
+
+
+def duplicate_decisions(title: str, why: str, start_s: float) -> tuple[Decision, ...]:
+    """That a duplicate was sent beside a request that was still open, and what it was paid from."""
+    return (Decision(kind="duplicate", chosen=title, alternatives=("wait",), why=why, at_s=start_s),)
 
 
 def vote_decisions(record: Ballots, end_s: float) -> tuple[Decision, ...]:

@@ -13,7 +13,7 @@ from ...messages.requests import RaceOutcome, RaceRequest
 from ...messages.trace import Span
 from ..limits import RetryPolicy
 from ..runtime import Actor, ActorRef, MailboxFull, handler
-from ..span_facts import call_attributes, error_attributes, reply_attributes
+from ..span_facts import call_attributes, duplicate_decisions, error_attributes, reply_attributes
 from ..stage import Wiring
 from .options import TieredOptions
 from .pool import Left
@@ -100,6 +100,9 @@ class Racer(Actor):
             lane=f"{message.lane} {sent.kind}" if sent.duplicate else message.lane,
             status=status,
             attributes=attributes,
+            decisions=duplicate_decisions(sent.title, sent.why, sent.started - began)
+            if sent.duplicate
+            else (),
         )
         try:
             trace.tell_nowait(span)

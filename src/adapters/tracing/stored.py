@@ -60,25 +60,32 @@ class StoredTrace:
         These have status ``open`` and last up to the latest moment that the file knows of. Raises
         DatasetError naming file and line.
         """
-        self.cut_off = True
         still_open: dict[int, Span] = {}
         latest = 0.0
+        for span in self._written():
+            latest = max(latest, span.end_s)
+            if span.status == "open":
+                still_open[span.id] = span
+                continue
+            still_open.pop(span.id, None)
+            yield span
+        for span in still_open.values():
+            yield msgspec.structs.replace(span, end_s=max(latest, span.start_s))
+
+    def run(self) -> Span | None:
+        """The span of the run as it was first written; read no further than that."""
+        return next((span for span in self._written() if span.kind == "run"), None)
+
+    def _written(self) -> Iterator[Span]:
+        self.cut_off = True
         try:
             with self.path.open("rb") as file:
                 for event in self._events(file):
                     span = _span(event)
-                    if span is None:
-                        continue
-                    latest = max(latest, span.end_s)
-                    if span.status == "open":
-                        still_open[span.id] = span
-                        continue
-                    still_open.pop(span.id, None)
-                    yield span
+                    if span is not None:
+                        yield span
         except OSError as error:
             raise DatasetError(f"cannot be read: {error.strerror}", source=str(self.path)) from error
-        for span in still_open.values():
-            yield msgspec.structs.replace(span, end_s=max(latest, span.start_s))
 
     def _events(self, lines: Iterator[bytes]) -> Iterator[_Event]:
         decode = msgspec.json.Decoder(_Event).decode
