@@ -33,27 +33,29 @@ def span(number: int, kind: Any = "request", name: str = "model", **changes: Any
 def raced() -> list[Span]:
     """A run with a stage, a plain request and one that is raced; in the order they are written."""
     hedged = Decision(
-        kind="hedge", chosen="duplicate after 0.02 s", alternatives=("no duplicate",), why="95 of 100 are faster",
-        confidence=0.95, at_s=0.4,
+        kind="hedge", chosen="duplicate after 0.02 s", alternatives=("no duplicate",),
+        why="95 of 100 are faster", confidence=0.95, at_s=0.4,
     )  # fmt: skip
     won = Decision(
         kind="race", chosen="hedge model", alternatives=("first model",), why="first acceptable answer"
     )
     call = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
+    late = {"error": "TimedOutError: no answer", "error.type": "TimedOutError"}
     used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "cost_usd": 0.5}
     return [
         span(1, "run", "race me", parent_id=None, lane="run", status="open", start_s=0.0, end_s=0.0,
              attributes={"run": "r", "started_at": "2026-01-02T03:04:05+00:00"}),
-        span(2, "stage", "backend_call", parent_id=1, lane="backend_call", status="open", start_s=0.2, end_s=0.2),
+        span(2, "stage", "backend_call", parent_id=1, lane="backend_call", status="open", start_s=0.2,
+             end_s=0.2),
         span(3, attributes={"example": "e3", **call, **used}),
         span(6, "hedge", "hedge model", parent_id=4, lane="backend_call/0 hedge", start_s=0.42, end_s=0.48,
              attributes={"example": "e4", **call, **used}),
         span(4, start_s=0.4, end_s=0.481, decisions=(hedged, won)),
         span(5, "attempt", "first model", parent_id=4, start_s=0.4, end_s=0.9, status="cancelled",
              attributes={"example": "e4", "loser": True, **call}),
-        span(7, start_s=0.5, end_s=0.6, status="error",
-             attributes={"example": "e7", "error": "TimedOutError: no answer", "error.type": "TimedOutError"}),
-        span(2, "stage", "backend_call", parent_id=1, lane="backend_call", start_s=0.2, end_s=1.0, attributes={}),
+        span(7, start_s=0.5, end_s=0.6, status="error", attributes={"example": "e7", **late}),
+        span(2, "stage", "backend_call", parent_id=1, lane="backend_call", start_s=0.2, end_s=1.0,
+             attributes={}),
         span(1, "run", "race me", parent_id=None, lane="run", start_s=0.0, end_s=1.2,
              attributes={"run": "r", "started_at": "2026-01-02T03:04:05+00:00"}),
     ]  # fmt: skip
