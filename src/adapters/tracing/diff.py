@@ -1,7 +1,7 @@
 """Two runs, span by span: what is new, what is missing, what got slower, what ended or was decided otherwise.
 
 Spans are the same when stage, kind, name and example are, and they are the n-th of these in their trace.
-Keeps about 400 bytes for each span of the first run; the second is read past it.
+Keeps about 500 bytes for each span of the first run; the second is read past it.
 """
 
 from __future__ import annotations
