@@ -70,13 +70,12 @@ def error_attributes(error: str) -> dict[str, Any]:
 
 def race_decisions(race: Race, sent: Sequence[str], start_s: float, end_s: float) -> tuple[Decision, ...]:
     """When a duplicate was to be sent, and who won; ``sent`` names all requests of the race in order."""
-    wait = "no duplicate"
-    after = wait if race.delay_s is None else f"duplicate after {race.delay_s:.3g} s"
+    waits = race.delay_s is None
     planned = Decision(
         kind="hedge",
-        chosen=after,
-        alternatives=() if race.delay_s is None else (wait,),
-        why=race.reason,
+        chosen="no duplicate" if waits else "duplicate when late",
+        alternatives=() if waits else ("no duplicate",),
+        why=race.reason if waits else f"late is after {race.delay_s:.3g} s, {race.reason}",
         confidence=race.quantile,
         at_s=start_s,
     )

@@ -64,9 +64,13 @@ def test_a_request_that_needed_no_duplicate_tells_what_was_planned_and_why() -> 
     race = Race(winner="first", backend="model", delay_s=0.0412, quantile=0.95, reason="95th percentile")
     (planned,) = race_decisions(race, ("first model",), 1.0, 1.02)
     assert (planned.kind, planned.chosen, planned.alternatives) == (
-        "hedge", "duplicate after 0.0412 s", ("no duplicate",),
+        "hedge", "duplicate when late", ("no duplicate",),
     )  # fmt: skip
-    assert (planned.why, planned.confidence, planned.at_s) == ("95th percentile", 0.95, 1.0)
+    assert (planned.why, planned.confidence, planned.at_s) == (
+        "late is after 0.0412 s, 95th percentile",
+        0.95,
+        1.0,
+    )
 
 
 def test_a_race_tells_who_won_against_whom() -> None:

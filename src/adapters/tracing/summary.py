@@ -17,6 +17,7 @@ from .query import stage_of
 __all__ = ["Group", "Sort", "TraceSummary", "quantile", "sort_of", "summarize"]
 
 CHOICES = 1_000
+KINDS = ("run", "stage", "batch", "train", "checkpoint", "vote", "request", "attempt", "hedge")
 
 
 class Sort(NamedTuple):
@@ -33,9 +34,11 @@ class Group:
 
     seconds: array[float] = field(default_factory=lambda: array("d"))
     statuses: Counter[str] = field(default_factory=Counter)
+    start_s: float = float("inf")
 
     def add(self, span: Span) -> None:
         """One more."""
+        self.start_s = min(self.start_s, span.start_s)
         self.seconds.append(span.end_s - span.start_s)
         self.statuses[span.status] += 1
 
@@ -52,6 +55,16 @@ class TraceSummary:
     cost_usd: float = 0.0
     end_s: float = 0.0
     run: Span | None = None
+
+    def ordered(self) -> list[tuple[Sort, Group]]:
+        """Stages as they began, in each the whole before its parts."""
+        began: dict[str, float] = {}
+        for sort, group in self.groups.items():
+            began[sort.stage] = min(began.get(sort.stage, group.start_s), group.start_s)
+        return sorted(
+            self.groups.items(),
+            key=lambda item: (began[item[0].stage], item[0].stage, KINDS.index(item[0].kind), item[0].name),
+        )
 
     @property
     def spans(self) -> int:

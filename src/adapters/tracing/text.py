@@ -14,7 +14,7 @@ from .diff import Change, Pace, TraceDiff
 from .query import example_of, stage_of
 from .relations import Relations
 from .summary import TraceSummary, quantile
-from .wording import time_text
+from .wording import time_text, titled
 
 __all__ = ["diff_lines", "relation_lines", "span_lines", "summary_lines"]
 
@@ -39,7 +39,7 @@ def summary_lines(summary: TraceSummary, *, cut_off: bool) -> Iterator[str]:
     if cut_off:
         yield CUT_OFF
     rows: list[tuple[str, ...]] = [("stage", "kind", "name", "spans", "failed", "median", "p99", "longest")]
-    for sort, group in sorted(summary.groups.items()):
+    for sort, group in summary.ordered():
         ascending = sorted(group.seconds)
         times = (quantile(ascending, 0.5), quantile(ascending, 0.99), ascending[-1])
         failed = len(ascending) - group.statuses["ok"]
@@ -64,7 +64,7 @@ def span_lines(span: Span) -> Iterator[str]:
     """A span on a line, and its decisions below it."""
     took = time_text(span.end_s - span.start_s)
     about = example_of(span)
-    where = f"{_flat(stage_of(span)) or '-'} {span.kind} {_flat(span.name)}"
+    where = f"{_flat(stage_of(span)) or '-'} {titled(span.kind, _flat(span.name))}"
     error = span.attributes.get("error")
     parts = [f"{span.start_s:10.4f} s {took:>10}  #{span.id} {where}"]
     parts += [_flat(about)] if about else []
@@ -119,7 +119,7 @@ def diff_lines(found: TraceDiff) -> Iterator[str]:
 
 def _change(change: Change) -> str:
     sort = change.sort
-    named = f"{_flat(sort.stage) or '-'} {sort.kind} {_flat(sort.name)}"
+    named = f"{_flat(sort.stage) or '-'} {titled(sort.kind, _flat(sort.name))}"
     about = f" {_flat(change.example)}" if change.example else ""
     values = [_flat(each) for each in (change.before, change.after) if each]
     return f"  {named}{about}: {' -> '.join(values)}"

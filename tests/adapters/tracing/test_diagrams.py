@@ -67,7 +67,7 @@ def test_the_flowchart_joins_each_sort_of_span_to_what_it_is_part_of(tmp_path: P
     assert f"    {requests} -->|1| {hedge}" in lines
     assert f"    class {requests} failed" in lines
     assert any("request model<br/>3 spans, median 100 ms<br/>1 error" in line for line in lines)
-    assert any("hedge<br/>1 x duplicate after 0.02 s" in line for line in lines)
+    assert any("hedge<br/>1 x duplicate when late" in line for line in lines)
 
 
 def test_the_flowchart_draws_a_bounded_number_of_boxes(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_sequence_tells_a_race_in_the_order_it_happened(tmp_path: Path) -> N
         "p0->>p1: hedge model at 20 ms",
         "p1-->>p0: ok after 60 ms",
         "p0-xp1: cancelled after 500 ms",
-        "Note right of p0: hedge - duplicate after 0.02 s - 95 of 100 are faster",
+        "Note right of p0: hedge - duplicate when late - late is after 0.02 s",
         "Note right of p0: race - hedge model - first acceptable answer",
     ]
 

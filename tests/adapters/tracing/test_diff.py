@@ -55,7 +55,7 @@ def test_another_status_and_another_decision_are_told() -> None:
     assert after(7, status="ok").listed["status"][0][2:] == ("error", "ok")
     found = after(4, decisions=(Decision(kind="hedge", chosen="no duplicate"),))
     assert found.listed["decision"][0][2:] == (
-        "hedge: duplicate after 0.02 s, race: hedge model",
+        "hedge: duplicate when late, race: hedge model",
         "hedge: no duplicate",
     )
 

@@ -127,7 +127,7 @@ def test_a_decision_is_an_event_and_an_error_is_the_status(collector: Collector,
     hedge, race = next(each.events for each in collector.all() if each.events)
     assert {hedge.name, race.name} == {"crucible.decision"}
     told = values(hedge)
-    assert told["crucible.decision.chosen"] == "duplicate after 0.02 s"
+    assert told["crucible.decision.chosen"] == "duplicate when late"
     assert told["crucible.decision.alternatives"] == ["no duplicate"]
     assert told["crucible.decision.confidence"] == 0.95
     failed = next(each for each in collector.all() if each.status.code == 2)

@@ -31,7 +31,7 @@ def meant(*conditions: str) -> list[int]:
         ("example=e4", [6, 4, 5]),
         ("text=timed", [7]),
         ("text!=timed", [3, 6, 4, 5, 2, 1]),
-        ("text~95 of \\d+", [4]),
+        ("text~after 0.\\d+", [4]),
         ("text=E3,e7", [3, 7]),
         ("decision=race", [4]),
         ("chosen~^hedge", [4]),

@@ -2,14 +2,15 @@
 
 from array import array
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from crucible.adapters.tracing.diff import diff_traces
 from crucible.adapters.tracing.relations import check_relations
-from crucible.adapters.tracing.summary import Sort, quantile, summarize
+from crucible.adapters.tracing.summary import KINDS, Sort, quantile, summarize
 from crucible.adapters.tracing.text import diff_lines, relation_lines, span_lines, summary_lines
-from crucible.messages.trace import Decision
+from crucible.messages.trace import Decision, SpanKind
 
 from .traces import HOSTILE, hostile, raced, span, stored
 
@@ -22,6 +23,14 @@ def test_spans_are_counted_by_stage_kind_and_name() -> None:
     assert (len(requests.seconds), requests.statuses) == (3, {"ok": 2, "error": 1})
     assert summary.spans == 7
     assert summary.end_s == 1.2
+
+
+def test_stages_stand_in_the_order_they_began_and_the_whole_before_its_parts() -> None:
+    early = span(9, "stage", "load", lane="load", start_s=0.0)
+    ordered = [sort for sort, _ in summarize([*SPANS, early]).ordered()]
+    assert [sort.stage for sort in ordered] == ["", "load", *["backend_call"] * 4]
+    assert [sort.kind for sort in ordered[2:]] == ["stage", "request", "attempt", "hedge"]
+    assert set(KINDS) == set(get_args(SpanKind))
 
 
 def test_tokens_and_cost_are_those_of_the_calls() -> None:
@@ -45,12 +54,12 @@ def test_the_lines_of_a_summary_tell_decisions_and_calls() -> None:
     assert lines[:2] == ["r: 7 spans in 1.20 s", "the trace is cut off: the run was killed or still works"]
     row = next(line for line in lines if "request" in line)
     assert row.split() == ["backend_call", "request", "model", "3", "1", *["100", "ms"] * 3]
-    assert "  1 x duplicate after 0.02 s" in lines
+    assert "  1 x duplicate when late" in lines
     assert lines[-1] == "calls: 20 input tokens, 10 output tokens, 1 USD"
 
 
 def test_a_span_is_told_on_a_line_with_its_decisions_below() -> None:
-    hedge = "hedge: duplicate after 0.02 s, because 95 of 100 are faster"
+    hedge = "hedge: duplicate when late, because late is after 0.02 s"
     told = [line.strip() for each in SPANS if each.id in (4, 7) for line in span_lines(each)]
     assert told == [
         "0.4000 s      81 ms  #4 backend_call request model  e4",

@@ -33,8 +33,8 @@ def span(number: int, kind: Any = "request", name: str = "model", **changes: Any
 def raced() -> list[Span]:
     """A run with a stage, a plain request and one that is raced; in the order they are written."""
     hedged = Decision(
-        kind="hedge", chosen="duplicate after 0.02 s", alternatives=("no duplicate",),
-        why="95 of 100 are faster", confidence=0.95, at_s=0.4,
+        kind="hedge", chosen="duplicate when late", alternatives=("no duplicate",),
+        why="late is after 0.02 s", confidence=0.95, at_s=0.4,
     )  # fmt: skip
     won = Decision(
         kind="race", chosen="hedge model", alternatives=("first model",), why="first acceptable answer"
