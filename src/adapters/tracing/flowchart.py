@@ -1,6 +1,6 @@
 """A trace as a Mermaid flowchart: which sort of span begins which, how often, and what was decided there.
 
-Spans of one stage, kind and name are one box. Reads the trace twice; keeps 4 bytes for each span, and at
+Spans of one stage, kind and name are one box. Reads the trace twice; keeps 12 bytes for each span, and at
 most ``MAX_BOXES`` boxes are drawn, the most numerous ones.
 """
 
