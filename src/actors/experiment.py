@@ -13,7 +13,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..messages.control import (
     Artifact,
@@ -33,6 +33,7 @@ from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.trace import Span, SpanStatus
 from .ports import SpanExporter
+from .run_spans import RUN_SPAN, broken_stage_span, open_stage_span, run_span, stage_span
 from .runtime import (
     Actor,
     ActorCrashed,
@@ -51,7 +52,6 @@ __all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
 FailureKind = Literal["input", "stage", "bug"]
 DISABLED = "enabled = false"
 MAX_RESTARTS = 3
-RUN_SPAN = 1
 GRACE_S = 0.5
 MAILBOX = 8
 """Batches that may wait before a stage: enough to overlap work, little enough to keep memory flat."""
@@ -189,7 +189,7 @@ class ExperimentSupervisor(Actor):
         self._plan.publish(message)
         if self._trace is not None and message.stage in self._stages:
             running = self._stages[message.stage]
-            await self._trace.tell(unfinished_stage_span(running.plan.name, running.tally, running.span))
+            await self._trace.tell(open_stage_span(running.plan.name, running.tally, running.span))
 
     @handler
     def on_progress(self, message: Progress) -> None:
@@ -283,28 +283,18 @@ class ExperimentSupervisor(Actor):
             if name in results:
                 spans.append(stage_span(results[name], running.span))
             elif name == outcome.failed_stage:
-                error = {"error": outcome.reason or ""}
-                spans.append(unfinished_stage_span(name, running.tally, running.span, end, "error", error))
+                spans.append(
+                    broken_stage_span(name, running.tally, running.span, end, "error", outcome.reason)
+                )
             elif running.tally.started_s is not None:
-                spans.append(unfinished_stage_span(name, running.tally, running.span, end, "cancelled"))
+                spans.append(broken_stage_span(name, running.tally, running.span, end, "cancelled"))
         failed: SpanStatus = "error" if outcome.failed_stage is not None else "cancelled"
         return [*spans, self._run_span("ok" if outcome.reason is None else failed)]
 
     def _run_span(self, status: SpanStatus) -> Span:
         plan = self._plan
-        attributes = {"run": plan.run_id, "started_at": plan.started_at}
-        if self._outcome.reason is not None:
-            attributes["error"] = self._outcome.reason
-        return Span(
-            id=RUN_SPAN,
-            name=plan.experiment.id,
-            kind="run",
-            start_s=0.0,
-            end_s=0.0 if status == "open" else plan.now() - self._began,
-            lane="run",
-            status=status,
-            attributes=attributes,
-        )
+        end = 0.0 if status == "open" else plan.now() - self._began
+        return run_span(plan.experiment.id, plan.run_id, plan.started_at, status, end, self._outcome.reason)
 
     def _result(self, artifacts: Sequence[Artifact]) -> RunResult:
         outcome, plan = self._outcome, self._plan
@@ -326,53 +316,6 @@ class ExperimentSupervisor(Actor):
             failure=failure,
             failure_kind=outcome.failure_kind,
         )
-
-
-def unfinished_stage_span(
-    name: str,
-    tally: Tally,
-    number: int,
-    end_s: float | None = None,
-    status: SpanStatus = "open",
-    attributes: dict[str, Any] | None = None,
-) -> Span:
-    """The span of a stage that has begun, or was ended before it had a result."""
-    started = tally.started_s or 0.0
-    counts = {"received": tally.received, "emitted": tally.emitted, "busy_s": tally.busy_s}
-    return Span(
-        id=number,
-        parent_id=RUN_SPAN,
-        name=name,
-        kind="stage",
-        start_s=started,
-        end_s=started if end_s is None else end_s,
-        lane=name,
-        status=status,
-        attributes=attributes or {} if end_s is None else {**counts, **(attributes or {})},
-    )
-
-
-def stage_span(result: StageResult, number: int) -> Span:
-    """The span of a stage, from its result.
-
-    On the stage's own lane, around its batches: stages work at the same time, and viewers of traces drop a
-    span that overlaps another one of its lane without lying inside it.
-    """
-    return Span(
-        id=number,
-        parent_id=RUN_SPAN,
-        name=result.stage,
-        kind="stage",
-        start_s=result.started_s,
-        end_s=result.started_s + result.seconds,
-        lane=result.stage,
-        attributes={
-            "received": result.received,
-            "emitted": result.emitted,
-            "busy_s": result.busy_seconds,
-            "status": result.status,
-        },
-    )
 
 
 def kind_of(error: BaseException) -> FailureKind:

@@ -77,7 +77,8 @@ class OpenedSystems:
             kind="checkpoint",
             chosen=chosen.name,
             alternatives=tuple(each.name for each in outcome.checkpoints if each is not chosen),
-            why=f"keep = {spec.training.keep}, held-out loss {chosen.loss}",
+            why=f"keep = {spec.training.keep}"
+            + ("" if chosen.loss is None else f", held-out loss {chosen.loss:.6g}"),
         )
         await self._stage.span(
             f"train {spec.name}",

@@ -97,7 +97,7 @@ class Racer(Actor):
             kind="hedge" if sent.duplicate else "attempt",
             start_s=sent.started - began,
             end_s=sent.ended - began,
-            lane=f"{message.lane} {sent.kind}" if sent.duplicate else message.lane,
+            lane=f"{message.lane} {sent.kind}" if sent.duplicate or loser else message.lane,
             status=status,
             attributes=attributes,
             decisions=duplicate_decisions(sent.title, sent.why, sent.started - began)
