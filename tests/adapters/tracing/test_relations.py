@@ -51,12 +51,23 @@ def test_each_fault_is_found_and_named(tmp_path: Path, spans: list[Span], proble
     assert found(tmp_path, spans).problems == [problem]
 
 
+def test_a_loser_that_was_let_run_may_end_after_its_request(tmp_path: Path) -> None:
+    assert found(tmp_path, changed(5, status="ok")).problems == []
+
+
 def test_a_cycle_names_its_spans_and_not_those_that_hang_from_it(tmp_path: Path) -> None:
     checked = found(tmp_path, changed(4, parent_id=6))
     assert checked.problems == [
         "span 6 (hedge 'hedge model'): is its own ancestor",
         "span 4 (request 'model'): is its own ancestor",
     ]
+
+
+def test_a_span_that_hangs_from_a_cycle_is_not_in_it(tmp_path: Path) -> None:
+    looped = [span(3, parent_id=6), span(6, parent_id=7), span(7, parent_id=6)]
+    kept = [each for each in raced() if each.id not in (3, 6, 7)]
+    own = [each for each in found(tmp_path, [*kept, *looped]).problems if "its own ancestor" in each]
+    assert [problem.split(" (")[0] for problem in own] == ["span 6", "span 7"]
 
 
 def test_a_trace_without_a_run_says_so(tmp_path: Path) -> None:
