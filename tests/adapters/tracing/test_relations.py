@@ -96,11 +96,11 @@ def test_ids_that_no_counter_gave_are_refused_before_they_cost_memory(tmp_path: 
 
 def test_memory_is_a_few_bytes_for_each_span(tmp_path: Path) -> None:
     trace = stored(
-        tmp_path, [*raced(), *(span(number, start_s=0.3, end_s=0.4) for number in range(8, 20_008))]
+        tmp_path, [*raced(), *(span(number, start_s=0.3, end_s=0.4) for number in range(8, 8_008))]
     )
     tracemalloc.start()
     checked = check_relations(trace)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert checked.problems == []
-    assert peak < 20_000 * 60
+    assert peak < 8_000 * 80
