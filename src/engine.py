@@ -25,8 +25,9 @@ from typing import Any, Self
 import msgspec
 
 from . import registry
-from .actors.experiment import ExperimentSupervisor, RunPlan, stage_span
+from .actors.experiment import ExperimentSupervisor, RunPlan
 from .actors.ports import ReplyCache
+from .actors.run_spans import stage_span
 from .actors.runtime import ActorRef, ActorSystem
 from .composition import Prepared, Services, build_stages, prepare, report_stages, skipped_stages
 from .messages.control import Artifact, Cancel, Progress, RunCompleted, RunEvent, RunResult, Start

@@ -133,7 +133,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sampler(Protocol):
-    """Answers requests. Safe to call concurrently."""
+    """Answers requests. Safe to call concurrently.
+
+    It may have an attribute ``telemetry``, a mapping: what the span of each call says by OpenTelemetry's
+    names, such as ``gen_ai.request.model`` and ``server.address``.
+    """
 
     async def sample(self, request: BackendRequest) -> BackendReply:
         """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""

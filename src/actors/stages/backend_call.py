@@ -346,8 +346,9 @@ class BackendCall(StageBase):
         """Put the outcomes in the place of what was answered."""
         at = len(samples[0].outputs) - 1 - len(self._settings.baselines) if samples else 0
         answers = [(sample.example, sample.outputs[at]) for sample in samples]
-        decided = []
+        decided, started = [], self._wiring.elapsed()
         results = await asyncio.to_thread(ensemble.decide_all, answers)
+        await ensemble.tell_decided(results, started)
         for sample, output in zip(samples, results, strict=True):
             verdicts = list(sample.verdicts)
             ensemble.count(output, sample.example)

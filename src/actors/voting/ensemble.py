@@ -15,10 +15,12 @@ import msgspec
 
 from ...messages.errors import StageError
 from ...messages.records import Ballots, Cached, Example, Output, Race, Usage
+from ...messages.trace import Decision
 from ..asking import Asker, SystemSpec
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
+from ..span_facts import vote_decisions
 from ..stage import StageBase, Wiring
 from .actor import Asked, EnsembleActor, Question
 from .ballots import Ballot, Rules, VoteResult
@@ -73,17 +75,23 @@ class Ensemble:
         """The ensemble's answer; ``lane`` is nobody else's until then."""
         started = self._wiring.elapsed()
         number = next(self._wiring.ids)
-        asked = await self._ask_all(example, lane, number)
-        result = self._vote(asked)
+        name, row = f"vote {self._name}", f"{self._wiring.stage}/vote {lane}"
+        try:
+            asked = await self._ask_all(example, lane, number)
+            result = self._vote(asked)
+        except BaseException as error:
+            self._stage.broken_span(name, "vote", started, error, number=number, lane=row, example=example.id)
+            raise
         output = self._output(example, asked, result, self._wiring.elapsed() - started)
         await self._stage.span(
-            f"vote {self._name}",
+            name,
             "vote",
             started,
             number=number,
-            lane=f"{self._wiring.stage}/vote {lane}",
+            lane=row,
             status="ok" if result.status == "decided" else "error",
             attributes=self._told(example, output, asked),
+            decisions=self._decisions(output),
         )
         return output
 
@@ -121,6 +129,22 @@ class Ensemble:
             self._decided(output, ballots_record(result, each), result)
             for (_, output), each, result in zip(answers, members, results, strict=True)
         ]
+
+    async def tell_decided(self, outputs: Sequence[Output], started: float) -> None:
+        """Tell the trace what ``decide_all`` decided; it began at ``started``."""
+        number = next(self._wiring.ids)
+        for output in outputs:
+            await self._stage.span(
+                f"decide {self._name}",
+                "vote",
+                started,
+                parent=number,
+                lane=f"{self._wiring.stage}/decide",
+                attributes={"example": output.example_id},
+                decisions=self._decisions(output),
+            )
+        row = f"{self._wiring.stage}/decide"
+        await self._stage.span(f"decide all {self._name}", "vote", started, number=number, lane=row)
 
     def metrics(self) -> dict[str, Any]:
         """JSON-ready figures."""
@@ -171,9 +195,15 @@ class Ensemble:
         """All members' answers, without any early stop."""
         number = next(self._wiring.ids)
         started = self._wiring.elapsed()
-        outputs = await asyncio.gather(
-            *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
-        )
+        try:
+            outputs = await asyncio.gather(
+                *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
+            )
+        except BaseException as error:
+            self._stage.broken_span(
+                "learn weights", "vote", started, error, number=number, example=example.id
+            )
+            raise
         await self._stage.span(
             "learn weights", "vote", started, number=number, attributes={"example": example.id}
         )
@@ -255,6 +285,10 @@ class Ensemble:
             return {output.system: output.text.strip() for output in answered}
         found = {output.system: self._council.key(output.text) for output in answered}
         return {name: key for name, key in found.items() if key is not None}
+
+    def _decisions(self, output: Output) -> tuple[Decision, ...]:
+        record = output.ballots
+        return () if record is None else vote_decisions(record, self._wiring.elapsed())
 
     def _told(self, example: Example, output: Output, asked: Asked) -> dict[str, Any]:
         record = output.ballots

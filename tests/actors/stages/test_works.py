@@ -75,6 +75,15 @@ async def test_every_issue_is_stored_at_once() -> None:
     assert [(issue.example_id, issue.line) for issue in stored] == [("r2", 2)]
 
 
+async def test_that_a_row_is_set_aside_is_a_decision_with_its_reason() -> None:
+    work = checks(max_violations=1)
+    await work.process([sample("r1"), sample("r2", reference=None)])
+    (decision,) = work.take_decisions()
+    assert (decision.kind, decision.chosen, decision.subject) == ("data_check", "set aside", "r2")
+    assert decision.why.startswith("reference: ")
+    assert work.take_decisions() == ()
+
+
 async def test_more_bad_rows_than_tolerated_are_an_input_error_with_the_first_place() -> None:
     work = checks()
     await work.process([sample("r1"), sample("r2", reference=None), sample("r3", reference=None)])
@@ -119,6 +128,22 @@ async def test_drop_flagged_takes_the_sample_out_and_counts_it() -> None:
     result = await work.finish(())
     assert [s.example.id for s in kept] == ["r1"]
     assert (result.metrics["violations"], result.metrics["dropped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("drop", "redact", "chosen"), [
+    (True, True, "drop"), (False, True, "redact"), (False, False, "flag"),
+])  # fmt: skip
+async def test_what_becomes_of_a_flagged_text_is_a_decision_that_does_not_repeat_it(
+    drop: bool, redact: bool, chosen: str
+) -> None:
+    work = Guardrails(RuleGuard(GuardOptions(redact="mask" if redact else "off")), drop_flagged=drop)
+    await work.process([sample("r1", "fine"), sample("r2", PII)])
+    (decision,) = work.take_decisions()
+    assert (decision.chosen, decision.subject) == (chosen, "r2")
+    assert chosen not in decision.alternatives
+    assert "pass" in decision.alternatives
+    assert decision.confidence is not None
+    assert PII not in str(decision)
 
 
 # analysis
@@ -231,6 +256,10 @@ async def test_the_filter_removes_or_flags() -> None:
     flag = AnalysisFilter(AnalysisFilterOptions(max_beta1=3, mode="flag"), model="model")
     flagged = await flag.process(rows)
     assert [s.example.fields for s in flagged] == [{"filter_reason": "max_beta1"}, {}, {}]
+    for work, chosen in ((remove, "remove"), (flag, "flag")):
+        (decision,) = work.take_decisions()
+        assert (decision.chosen, decision.subject) == (chosen, "r1")
+        assert decision.why == "max_beta1 of model is violated"
 
 
 # bench

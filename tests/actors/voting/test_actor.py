@@ -463,3 +463,30 @@ async def test_a_custom_strategy_that_scores_what_nobody_said_fails_the_stage(tm
         ended: Any = await watcher.expect(object)
         assert isinstance(ended.reason, StageError)
         assert "which no member answered" in str(ended.reason)
+
+
+async def test_a_vote_tells_its_decision_and_who_was_cancelled_keeps_a_span(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b", after=50.0)]
+        jury = Jury(kit, tmp_path, *members)
+        await jury.one()
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        vote = next(span for span in spans if span.kind == "vote")
+        assert [(each.kind, each.chosen) for each in vote.decisions] == [
+            ("early_stop", "stop"),
+            ("vote", "a"),
+        ]
+        requests = {span.name: (span.status, span.parent_id) for span in spans if span.kind == "request"}
+        assert requests == {"a": ("ok", vote.id), "b": ("ok", vote.id), "c": ("cancelled", vote.id)}
+
+
+async def test_what_is_decided_at_the_end_is_told_for_each_question(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b")]
+        jury = Jury(kit, tmp_path, *members, strategy="dawid_skene")
+        await jury.ask(3)
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        whole = next(span for span in spans if span.name == "decide all model")
+        parts = [span for span in spans if span.parent_id == whole.id]
+        assert [span.attributes["example"] for span in parts] == ["q0", "q1", "q2"]
+        assert {span.decisions[0].chosen for span in parts} == {"a"}
