@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from ...messages.findings import Interval
-from .answers import Figure, UnfitError, figured, probability
+from .answers import LARGEST, Figure, UnfitError, figured, probability
 from .pairs import Floats, stream
 
 __all__ = ["Scale", "cohens_kappa", "krippendorff_alpha"]
@@ -115,8 +115,8 @@ def krippendorff_alpha(
     drawn = _alpha(weights.astype(float), counts, apart, distance)
     drawn = drawn[~np.isnan(drawn)]  # a resample with one value only has no alpha
     tails = ((1 - probability(level, "the level")) / 2, (1 + level) / 2)
-    interval, notes = None, "no interval: one unit"
-    if len(counts) > 1:
+    interval, notes = None, "no interval: too few units"
+    if len(counts) > 1 and len(drawn):
         low, high = np.quantile(drawn, tails)
         method = "percentile bootstrap over units"
         interval = Interval(low=float(low), high=float(high), level=level, method=method)
@@ -140,6 +140,8 @@ def _unit_counts(ratings: Sequence[Sequence[Rating]]) -> tuple[list[float | str]
     given = [[v for v in unit if v is not None and not _missing(v)] for unit in zip(*ratings, strict=True)]
     if any(isinstance(value, float) and math.isinf(value) for unit in given for value in unit):
         raise UnfitError("infinite", "a rating is infinite")
+    if any(isinstance(value, float) and abs(value) > LARGEST for unit in given for value in unit):
+        raise UnfitError("out_of_range", "a rating is too large to square")
     units = [unit for unit in given if len(unit) > 1]
     values = sorted({value for unit in units for value in unit}, key=_key)
     place = {value: index for index, value in enumerate(values)}

@@ -21,6 +21,7 @@ from .sign_flip import Alternative
 from .unfit import UnfitError, probability
 
 __all__ = [
+    "LARGEST",
     "Alternative",
     "Figure",
     "UnfitError",
@@ -32,9 +33,12 @@ __all__ = [
     "paired_columns",
     "probability",
     "tested",
+    "without_spread",
 ]
 
 P = ParamSpec("P")
+LARGEST = 1e100
+"""Fourth powers do not fit a float much beyond it; below its inverse they vanish."""
 
 
 class Figure(Message, frozen=True):
@@ -95,6 +99,9 @@ def column(values: Sequence[float], name: str = "the sample", *, least: int = 2)
         raise UnfitError("not_a_number", f"{name} has {undefined} undefined of {len(found)} values (NaN)")
     if np.isinf(found).any():
         raise UnfitError("infinite", f"{name} has an infinite value")
+    largest = float(np.abs(found).max(initial=0.0))
+    if largest > LARGEST or 0.0 < largest < 1 / LARGEST:
+        raise UnfitError("out_of_range", f"{name} has the size {largest:.0e}, whose square no float holds")
     if len(found) < least:
         raise UnfitError("too_few", f"{name} has {len(found)} of the {least} values that are needed")
     return found
@@ -120,6 +127,12 @@ def groups_of(groups: Sequence[Sequence[float]], *, least: int = 2) -> list[Floa
     if len(groups) < 2:
         raise UnfitError("one_group", f"{len(groups)} of the 2 groups that are needed")
     return [column(group, f"group {number}", least=least) for number, group in enumerate(groups, 1)]
+
+
+def without_spread(groups: Sequence[Floats]) -> bool:
+    """Whether every group is constant up to the rounding of the largest value of all."""
+    scale = max(float(np.abs(group).max()) for group in groups)
+    return all(float(np.ptp(group)) <= NO_SPREAD * scale for group in groups)
 
 
 def is_constant(values: Floats) -> bool:

@@ -77,7 +77,7 @@ def compare_two(
         choice = choose_paired(x - y, binary=binary, clustered=False, scale=scale)
     else:
         choice = _choose_independent(x, y, binary=binary, scale=scale)
-    gained, lost = int(np.sum(x > y)), int(np.sum(x < y))
+    gained, lost = (int(np.sum(x > y)), int(np.sum(x < y))) if paired else (0, 0)
     table = [[int(x.sum()), int((1 - x).sum())], [int(y.sum()), int((1 - y).sum())]] if binary else []
     run: dict[str, Callable[[], TestResult]] = {
         "mcnemar": lambda: table_tests.mcnemar(gained, lost),

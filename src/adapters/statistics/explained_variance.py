@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...messages.findings import Interval
-from .answers import Figure, UnfitError, figured, groups_of, is_constant, probability
+from .answers import Figure, UnfitError, figured, groups_of, probability, without_spread
 from .noncentral import f_limits
 from .pairs import Floats, stream
 
@@ -54,7 +54,7 @@ def _parts(groups: Sequence[Sequence[float]]) -> Parts:
     df2 = len(both) - len(found)
     if df2 < 1:
         raise UnfitError("too_few", "no group has two values")
-    if all(is_constant(group) for group in found):
+    if without_spread(found):
         raise UnfitError("constant", "every group is constant: there is no spread to compare with")
     within = sum(float(((group - group.mean()) ** 2).sum()) for group in found)
     between = sum(len(group) * float(group.mean() - both.mean()) ** 2 for group in found)

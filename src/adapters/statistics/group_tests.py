@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...messages.findings import TestResult
-from .answers import UnfitError, groups_of, is_constant, tested
+from .answers import UnfitError, groups_of, tested, without_spread
+from .intervals import NO_SPREAD
 
 __all__ = ["anova", "friedman", "kruskal_wallis", "welch_anova"]
 
@@ -29,7 +30,7 @@ def anova(groups: Sequence[Sequence[float]]) -> TestResult:
     within = sum(len(group) for group in found) - len(found)
     if within < 1:
         raise UnfitError("too_few", "no group has two values")
-    if all(is_constant(group) for group in found):
+    if without_spread(found):
         raise UnfitError("constant", "every group is constant: there is no spread to compare with")
     result = f_oneway(*found)
     return TestResult(
@@ -47,8 +48,9 @@ def welch_anova(groups: Sequence[Sequence[float]]) -> TestResult:
     from scipy.special import fdtrc
 
     found = groups_of(groups)
+    largest = max(float(np.abs(group).max()) for group in found)
     for number, group in enumerate(found, 1):
-        if is_constant(group):
+        if float(np.ptp(group)) <= NO_SPREAD * largest:
             raise UnfitError("constant", f"group {number} is constant: its weight would be infinite")
     k = len(found)
     sizes = np.array([len(group) for group in found], dtype=float)

@@ -22,7 +22,7 @@ from .sign_flip import TIE, Alternative, sign_flip
 
 __all__ = ["paired_permutation", "permutation"]
 
-MAX_EXACT = 50_000
+MAX_EXACT = 200_000
 CHUNK_CELLS = 2_000_000
 
 
@@ -41,10 +41,10 @@ def permutation(
     both = np.concatenate([x, y])
     if is_constant(both):
         raise UnfitError("constant", "all values are equal")
-    if studentised and is_constant(x) and is_constant(y):
-        raise UnfitError("constant", "both samples are constant: Welch's t is not defined")
     centred = (both - both.mean()) / np.abs(both - both.mean()).max()
     observed = float(_statistics(centred, np.arange(len(x))[None, :], studentised=studentised)[0])
+    if not math.isfinite(observed):
+        raise UnfitError("constant", "both samples are constant: Welch's t is not defined")
     deals = math.comb(len(both), len(x))
     exact = deals <= MAX_EXACT
     chunks = (
@@ -89,7 +89,9 @@ def _statistics(values: Floats, deals: NDArray[np.intp], *, studentised: bool) -
     second = ((values**2).sum() - squares - (total - sums) ** 2 / rest) / (rest - 1) / rest
     error = np.sqrt(np.maximum(first + second, 0.0))
     flat = error <= TIE * np.abs(values).max()
-    scaled: Floats = np.where(flat, np.sign(difference) * np.inf, difference / np.where(flat, 1.0, error))
+    scaled: Floats = difference / np.where(flat, 1.0, error)
+    apart = flat & (np.abs(difference) > TIE)
+    scaled[apart] = np.copysign(np.inf, difference[apart])
     return scaled
 
 
@@ -117,5 +119,5 @@ def paired_permutation(
     rng = stream(seed, "permutation")
     result = sign_flip(difference, iterations=iterations, rng=rng, side=alternative)
     return TestResult(
-        name="permutation", statistic=float(difference.mean()), p_value=result.p_value, notes=result.notes
+        name="permutation", statistic=float((x - y).mean()), p_value=result.p_value, notes=result.notes
     )
