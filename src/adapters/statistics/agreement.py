@@ -140,8 +140,8 @@ def _unit_counts(ratings: Sequence[Sequence[Rating]]) -> tuple[list[float | str]
     given = [[v for v in unit if v is not None and not _missing(v)] for unit in zip(*ratings, strict=True)]
     if any(isinstance(value, float) and math.isinf(value) for unit in given for value in unit):
         raise UnfitError("infinite", "a rating is infinite")
-    if any(isinstance(value, float) and abs(value) > LARGEST for unit in given for value in unit):
-        raise UnfitError("out_of_range", "a rating is too large to square")
+    if any(isinstance(v, float) and v and not 1 / LARGEST < abs(v) < LARGEST for unit in given for v in unit):
+        raise UnfitError("out_of_range", "a rating has a size whose square no float holds")
     units = [unit for unit in given if len(unit) > 1]
     values = sorted({value for unit in units for value in unit}, key=_key)
     place = {value: index for index, value in enumerate(values)}
