@@ -1,11 +1,11 @@
 """How often one sample is above the other: Cliff's delta and the matched-pairs rank-biserial correlation.
 
 Cliff's delta is P(x > y) - P(x < y) over independent samples, and equals the rank-biserial correlation of
-Mann-Whitney. Its interval is Cliff's asymmetric one with the unbiased variance (Feng & Cliff 2004).
-The matched-pairs r is (W+ - W-) / (W+ + W-) of Wilcoxon (Kerby 2014), which is the mean sign of
-d_i + d_j over all pairs of differences; its interval takes the jackknife variance of that mean (Arvesen 1969)
-on the scale of artanh with t(n - 1). Where every comparison points the same way there is no variance, and the
-interval is (n - t^2) / (n + t^2) to 1, n the smaller sample (Cliff 1996, p. 140).
+Mann-Whitney; its variance is the unbiased one (Feng & Cliff 2004). The matched-pairs r is (W+ - W-) / (W+ +
+W-) of Wilcoxon (Kerby 2014), which is the mean sign of d_i + d_j over pairs of differences; its variance is
+the jackknife's (Arvesen 1969). Both intervals are Cliff's asymmetric one, which cannot leave [-1, 1], with
+quantiles of t. Where every comparison points the same way there is no variance, and the interval is (n -
+t^2) / (n + t^2) to 1, n the smaller sample (Cliff 1996, p. 140).
 """
 
 from __future__ import annotations
@@ -40,10 +40,8 @@ def cliffs_delta(first: Sequence[float], second: Sequence[float], *, level: floa
         squares = n * m - ties - n * m * delta**2
         variance = (between - squares) / (n * m * (n - 1) * (m - 1))
         variance = max(variance, (1 - delta**2) / (n * m - 1))
-        half = t * math.sqrt(variance * ((1 - delta**2) ** 2 + t * t * variance))
-        scale = 1 - delta**2 + t * t * variance
-        low, high = (delta - delta**3 - half) / scale, (delta - delta**3 + half) / scale
-    interval = Interval(low=max(-1.0, low), high=min(1.0, high), level=level, method="Cliff, asymmetric")
+        low, high = _asymmetric(delta, variance, t)
+    interval = Interval(low=low, high=high, level=level, method="Cliff, asymmetric")
     return Figure(name="cliffs_delta", value=delta, n=n + m, interval=interval)
 
 
@@ -53,6 +51,14 @@ def _dominance(x: Floats, y: Floats) -> tuple[Floats, int]:
     below, upto = np.searchsorted(ordered, x, "left"), np.searchsorted(ordered, x, "right")
     rows: Floats = (below - (len(y) - upto)) / len(y)
     return rows, int((upto - below).sum())
+
+
+def _asymmetric(value: float, variance: float, t: float) -> tuple[float, float]:
+    """Cliff's limits."""
+    half = t * math.sqrt(variance * ((1 - value**2) ** 2 + t * t * variance))
+    scale = 1 - value**2 + t * t * variance
+    low, high = (value - value**3 - half) / scale, (value - value**3 + half) / scale
+    return max(-1.0, low), min(1.0, high)
 
 
 def _separated(n: int, t: float, value: float) -> tuple[float, float]:
@@ -78,9 +84,8 @@ def matched_rank_biserial(first: Sequence[float], second: Sequence[float], *, le
         value = math.copysign(1.0, value)
         low, high = _separated(n, t, value)
     else:
-        half = t * math.sqrt(_jackknife(moved)) / (1 - value**2)
-        low, high = math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
-    interval = Interval(low=low, high=high, level=level, method="jackknife on artanh")
+        low, high = _asymmetric(value, _jackknife(moved), t)
+    interval = Interval(low=low, high=high, level=level, method="Cliff, asymmetric, jackknife")
     notes = f"{len(difference) - n} pairs without difference left out" if n < len(difference) else ""
     return Figure(name="matched_rank_biserial", value=value, n=n, interval=interval, notes=notes)
 

@@ -21,7 +21,7 @@ from typing import Literal
 from ...messages.base import Message
 from ...messages.findings import Status
 from .answers import UnfitError, probability
-from .noncentral import bisect
+from .noncentral import bisect, f_below, t_below
 from .sign_flip import Alternative
 
 __all__ = ["Design", "PowerResult", "power_analysis"]
@@ -111,14 +111,14 @@ def _power(design: Design, effect: float, n: float) -> float:
 
 
 def _t_power(design: Design, nc: float, df: float) -> float:
-    from scipy.special import nctdtr, stdtrit
+    from scipy.special import stdtrit
 
     if design.alternative != "two-sided":
         critical = float(stdtrit(df, 1 - design.alpha))
         # P(T > c) at nc is P(T < -c) at -nc: the small tail is computed, not 1 minus the large one
-        return float(nctdtr(df, -nc if design.alternative == "greater" else nc, -critical))
+        return t_below(df, -nc if design.alternative == "greater" else nc, -critical)
     critical = float(stdtrit(df, 1 - design.alpha / 2))
-    return float(nctdtr(df, nc, -critical) + nctdtr(df, -nc, -critical))
+    return t_below(df, nc, -critical) + t_below(df, -nc, -critical)
 
 
 def _paired_t(design: Design, effect: float, n: float) -> float:
@@ -131,11 +131,11 @@ def _two_sample_t(design: Design, effect: float, n: float) -> float:
 
 
 def _anova(design: Design, effect: float, n: float) -> float:
-    from scipy.special import fdtri, ncfdtr
+    from scipy.special import fdtri
 
     df1, df2 = design.groups - 1, design.groups * (n - 1)
     critical = float(fdtri(df1, df2, 1 - design.alpha))
-    return 1 - float(ncfdtr(df1, df2, effect**2 * n * design.groups, critical))
+    return 1 - f_below(df1, df2, effect**2 * n * design.groups, critical)
 
 
 def _two_proportions(design: Design, effect: float, n: float) -> float:

@@ -318,8 +318,9 @@ def test_the_jackknife_of_the_matched_r_is_the_one_by_leaving_out() -> None:
     found = matched_rank_biserial(d.tolist(), [0.0] * 12)
     assert found.value is not None
     assert found.interval is not None
-    half = stats.t.ppf(0.975, 11) * math.sqrt(variance) / (1 - found.value**2)
-    assert found.interval.low == near(math.tanh(math.atanh(found.value) - half))
+    r, t = found.value, stats.t.ppf(0.975, 11)
+    half = t * math.sqrt(variance * ((1 - r**2) ** 2 + t**2 * variance))
+    assert found.interval.low == near((r - r**3 - half) / (1 - r**2 + t**2 * variance))
 
 
 def test_limits_of_eta_squared_invert_the_noncentral_f() -> None:
