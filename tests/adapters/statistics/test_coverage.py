@@ -93,12 +93,12 @@ def paired_rates(rng: RNG) -> tuple[Interval | None, float]:
 
 
 def percentile(rng: RNG) -> tuple[Interval | None, float]:
-    return bootstrap_interval(normal(rng, 100), bca=False, iterations=1000).interval, 0.0
+    return bootstrap_interval(normal(rng, 100), bca=False, iterations=600).interval, 0.0
 
 
 def bca(rng: RNG) -> tuple[Interval | None, float]:
     x, y = normal(rng, 80), normal(rng, 80)
-    return bootstrap_difference(x, y, iterations=1000).interval, 0.0
+    return bootstrap_difference(x, y, iterations=600).interval, 0.0
 
 
 def strength(rng: RNG) -> tuple[Interval | None, float]:
@@ -126,8 +126,8 @@ def strength(rng: RNG) -> tuple[Interval | None, float]:
         (wilson, 20000),
         (two_rates, 20000),
         (paired_rates, 20000),
-        (percentile, 1000),
-        (bca, 1000),
+        (percentile, 3000),
+        (bca, 2000),
         (strength, 1000),
     ],
 )
