@@ -229,6 +229,10 @@ class Comparison(Message, frozen=True):
     higher_is_better: bool = True
     effect: EffectSize | None = None
     tests: tuple[TestResult, ...] = ()
-    verdict: Literal["better", "worse", "undecided", "no_data"] = "no_data"
+    verdict: Literal["better", "worse", "equivalent", "undecided", "no_data"] = "no_data"
     summary: str = ""
     """The result in words, with the test that decided and why it was chosen."""
+    detectable: float | None = None
+    """The true difference that these pairs (clusters) would show with power .8, given their spread."""
+    needed: int | None = None
+    """Pairs (clusters) that would show the observed difference with power .8."""

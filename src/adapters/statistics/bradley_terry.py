@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .answers import UnfitError
 from .pairs import Floats
@@ -144,11 +145,17 @@ def _newton(wins: Floats) -> Floats:
 
 
 def _check_graph(wins: Floats) -> None:
-    from scipy.sparse.csgraph import connected_components
-
     beaten = wins > 0
-    if connected_components(beaten | beaten.T, directed=False)[0] > 1:
+    if not _reach(beaten | beaten.T).all():
         raise UnfitError("not_connected", "some systems never met, directly or by way of others")
-    if connected_components(beaten, directed=True, connection="strong")[0] > 1:
+    if not _reach(beaten).all():
         reason = "some systems never lost an example to some others: their strength has no bound"
         raise UnfitError("separated", reason)
+
+
+def _reach(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which system reaches which by any number of edges."""
+    reached = edges | np.eye(len(edges), dtype=bool)
+    for _ in range(len(edges).bit_length()):
+        reached = (reached.astype(int) @ reached.astype(int)) > 0
+    return reached

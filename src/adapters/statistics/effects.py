@@ -9,7 +9,7 @@ from .intervals import Estimate, student_interval
 from .noncentral import bisect, t_limits
 from .student import t_quantile
 
-__all__ = ["detectable_difference", "standardised_difference"]
+__all__ = ["detectable_difference", "standardised_difference", "units_needed"]
 
 POWER = 0.8
 
@@ -58,3 +58,14 @@ def detectable_difference(estimate: Estimate, alpha: float) -> float | None:
         return missed - (1 - POWER)
 
     return bisect(shortfall, 0.0, 10 * critical + 10) * estimate.error
+
+
+def units_needed(estimate: Estimate, alpha: float) -> int | None:
+    """Pairs (or clusters) like these that would show a difference of the observed size with power .8."""
+    if estimate.error is None or estimate.mean == 0.0:
+        return None
+    from .power import Design, power_analysis
+
+    units = estimate.n if estimate.clusters is None else estimate.clusters
+    effect = abs(estimate.mean) / (estimate.error * math.sqrt(units))
+    return power_analysis(Design(kind="paired_t", alpha=alpha), effect=effect, power=POWER).n_whole

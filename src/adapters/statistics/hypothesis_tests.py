@@ -17,13 +17,14 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Status, TestResult
 from . import rank_tests
 from .bootstrap import bootstrap_mean
+from .equivalence import tost
 from .intervals import Estimate
 from .pairs import Pairs, stream
 from .rank_tests import normal_signed_ranks, signed_ranks
 from .sign_flip import binomial_p, exact_sign_flip, sign_flip
 from .t_tests import t_outcome
 
-__all__ = ["TESTS", "mcnemar"]
+__all__ = ["TESTS", "equivalent", "mcnemar"]
 
 IGNORES_PAIRS = "ignores that both systems answered the same examples"
 IGNORES_CLUSTERS = " and ignores the clusters"
@@ -105,6 +106,40 @@ def wilcoxon(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -
     return TestResult(name="wilcoxon", statistic=positive - negative, p_value=result.p_value, notes=notes)
 
 
+def auto(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:
+    """The test that fits the scores, with the reason in its notes; its name stays ``auto``."""
+    from .choice import choose_paired
+
+    clustered = pairs.cluster is not None
+    choice = choose_paired(pairs.difference, binary=pairs.binary, clustered=clustered)
+    if choice.test == "mcnemar":
+        result = mcnemar(pairs)
+    elif choice.test == "paired_t":
+        result = paired_ttest(pairs, estimate, config, seed)
+    else:
+        result = permutation(pairs, estimate, config, seed)
+    notes = "; ".join(part for part in (f"{choice.test}, for {choice.reason}", result.notes) if part)
+    return msgspec.structs.replace(result, name="auto", notes=notes)
+
+
+def equivalent(estimate: Estimate, config: StatsConfig) -> TestResult:
+    """Whether the difference is smaller than the margin: both one-sided tests, clusters respected."""
+    margin = config.equivalence_margin
+    if estimate.error is None or margin is None:
+        return TestResult(
+            name="tost", statistic=None, p_value=None, status=_unfit(estimate), reason=estimate.reason
+        )
+    return tost(
+        "tost",
+        estimate.mean,
+        estimate.error,
+        estimate.df,
+        margin=margin,
+        alpha=config.alpha,
+        method=estimate.method,
+    )
+
+
 def mcnemar(pairs: Pairs) -> TestResult:
     """Exact McNemar test of independent 0/1 pairs: binomial over the pairs that disagree."""
     gained, lost = int(np.sum(pairs.difference > 0)), int(np.sum(pairs.difference < 0))
@@ -166,6 +201,7 @@ def mann_whitney(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: in
 Test = Callable[[Pairs, Estimate, StatsConfig, int], TestResult]
 
 TESTS: Mapping[str, Test] = {
+    "auto": auto,
     "permutation": permutation,
     "bootstrap": bootstrap,
     "paired_ttest": paired_ttest,
