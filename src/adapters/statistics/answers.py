@@ -8,6 +8,7 @@ A wrong argument of the caller's own (an unknown name of a method) stays a Value
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import ParamSpec
 
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
+NO_RESULT = "the computation has no finite result for these values"
 LARGEST = 1e100
 """Fourth powers do not fit a float much beyond it; below its inverse they vanish."""
 
@@ -62,11 +64,14 @@ def tested(name: str) -> Callable[[Callable[P, TestResult]], Callable[P, TestRes
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> TestResult:
             try:
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                if result.p_value is not None and not math.isfinite(result.p_value):
+                    raise UnfitError("not_a_number", NO_RESULT)
             except UnfitError as unfit:
                 return TestResult(
                     name=name, statistic=None, p_value=None, status=unfit.status, reason=unfit.reason
                 )
+            return result
 
         return guarded
 
@@ -80,9 +85,12 @@ def figured(name: str) -> Callable[[Callable[P, Figure]], Callable[P, Figure]]:
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Figure:
             try:
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                if result.value is not None and not math.isfinite(result.value):
+                    raise UnfitError("not_a_number", NO_RESULT)
             except UnfitError as unfit:
                 return Figure(name=name, value=None, status=unfit.status, reason=unfit.reason)
+            return result
 
         return guarded
 

@@ -35,7 +35,7 @@ def tost(
         statistic=((difference + margin) if above >= below else (difference - margin)) / error,
         p_value=p_value,
         significant=p_value < alpha,
-        notes=f"{verdict} within -+{margin:g}; p below -margin {above:.3g}, above margin {below:.3g}",
+        notes=f"{verdict} within {margin:g}; p against below {above:.3g}, against above {below:.3g}",
     )
 
 

@@ -14,54 +14,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...messages.findings import Interval
-from .answers import Figure, UnfitError, figured, groups_of, probability, without_spread
+from .answers import Figure, UnfitError, figured, groups_of, probability
+from .group_tests import Variance, split_variance
 from .noncentral import f_limits
 from .pairs import Floats, stream
 
 __all__ = ["epsilon_squared", "eta_squared", "omega_squared", "rank_epsilon_squared"]
 
-Parts = tuple[float, float, float, float, int]
-"""SSb, SSw, dfb, dfw, N."""
-
 
 @figured("eta_squared")
 def eta_squared(groups: Sequence[Sequence[float]], *, level: float = 0.95) -> Figure:
     """SSb / SSt."""
-    between, within, df1, df2, n = _parts(groups)
-    return _figure("eta_squared", between / (between + within), (between, within, df1, df2, n), level)
+    parts = split_variance(groups)
+    return _figure("eta_squared", parts.between / (parts.between + parts.within), parts, level)
 
 
 @figured("omega_squared")
 def omega_squared(groups: Sequence[Sequence[float]], *, level: float = 0.95) -> Figure:
     """(SSb - dfb MSw) / (SSt + MSw); can be negative."""
-    between, within, df1, df2, n = _parts(groups)
-    noise = within / df2
-    value = (between - df1 * noise) / (between + within + noise)
-    return _figure("omega_squared", value, (between, within, df1, df2, n), level)
+    parts = split_variance(groups)
+    noise = parts.within / parts.df2
+    value = (parts.between - parts.df1 * noise) / (parts.between + parts.within + noise)
+    return _figure("omega_squared", value, parts, level)
 
 
 @figured("epsilon_squared")
 def epsilon_squared(groups: Sequence[Sequence[float]], *, level: float = 0.95) -> Figure:
     """(SSb - dfb MSw) / SSt; can be negative."""
-    between, within, df1, df2, n = _parts(groups)
-    value = (between - df1 * within / df2) / (between + within)
-    return _figure("epsilon_squared", value, (between, within, df1, df2, n), level)
+    parts = split_variance(groups)
+    noise = parts.within / parts.df2
+    value = (parts.between - parts.df1 * noise) / (parts.between + parts.within)
+    return _figure("epsilon_squared", value, parts, level)
 
 
-def _parts(groups: Sequence[Sequence[float]]) -> Parts:
-    found = groups_of(groups, least=1)
-    both = np.concatenate(found)
-    df2 = len(both) - len(found)
-    if df2 < 1:
-        raise UnfitError("too_few", "no group has two values")
-    if without_spread(found):
-        raise UnfitError("constant", "every group is constant: there is no spread to compare with")
-    within = sum(float(((group - group.mean()) ** 2).sum()) for group in found)
-    between = sum(len(group) * float(group.mean() - both.mean()) ** 2 for group in found)
-    return between, within, float(len(found) - 1), float(df2), len(both)
-
-
-def _figure(name: str, value: float, parts: Parts, level: float) -> Figure:
+def _figure(name: str, value: float, parts: Variance, level: float) -> Figure:
     between, within, df1, df2, n = parts
     limits = f_limits(between / df1 / (within / df2), df1, df2, probability(level, "the level"))
     interval = None

@@ -1,13 +1,14 @@
 """Three or more samples: one-way and Welch ANOVA, Kruskal-Wallis, Friedman.
 
-Sources: SciPy for all but Welch (1951), *On the comparison of several mean values*, Biometrika 38, which is
-written out. Kruskal-Wallis and Friedman correct for ties and use the chi-square approximation, which their
-notes call rough for small samples. Friedman on 0/1 scores is Cochran's Q.
+The rank tests are SciPy's, with the correction for ties and the chi-square approximation, which their notes
+call rough for small samples. Welch (1951), *On the comparison of several mean values*, Biometrika 38.
+Friedman on 0/1 scores is Cochran's Q.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ...messages.findings import TestResult
 from .answers import UnfitError, groups_of, tested, without_spread
 from .intervals import NO_SPREAD
 
-__all__ = ["anova", "friedman", "kruskal_wallis", "welch_anova"]
+__all__ = ["Variance", "anova", "friedman", "kruskal_wallis", "split_variance", "welch_anova"]
 
 SMALL = 5
 """Below this many values in a group the chi-square approximation of the rank tests is rough."""
@@ -24,22 +25,41 @@ SMALL = 5
 @tested("anova")
 def anova(groups: Sequence[Sequence[float]]) -> TestResult:
     """One-way analysis of variance, equal variances assumed; F."""
-    from scipy.stats import f_oneway
+    from scipy.special import fdtrc
 
+    parts = split_variance(groups)
+    statistic = parts.between / parts.df1 / (parts.within / parts.df2)
+    return TestResult(
+        name="anova",
+        statistic=statistic,
+        p_value=float(fdtrc(parts.df1, parts.df2, statistic)),
+        df=(parts.df1, parts.df2),
+        notes="assumes equal variances",
+    )
+
+
+class Variance(NamedTuple):
+    """Sums of squares between and within groups, their degrees of freedom, and all values."""
+
+    between: float
+    within: float
+    df1: float
+    df2: float
+    n: int
+
+
+def split_variance(groups: Sequence[Sequence[float]]) -> Variance:
+    """Both sums from the means, so that neither can come out below 0, as SciPy's can by rounding."""
     found = groups_of(groups, least=1)
-    within = sum(len(group) for group in found) - len(found)
-    if within < 1:
+    both = np.concatenate(found)
+    df2 = len(both) - len(found)
+    if df2 < 1:
         raise UnfitError("too_few", "no group has two values")
     if without_spread(found):
         raise UnfitError("constant", "every group is constant: there is no spread to compare with")
-    result = f_oneway(*found)
-    return TestResult(
-        name="anova",
-        statistic=float(result.statistic),
-        p_value=float(result.pvalue),
-        df=(float(len(found) - 1), float(within)),
-        notes="assumes equal variances",
-    )
+    within = sum(float(((group - group.mean()) ** 2).sum()) for group in found)
+    between = sum(len(group) * float(group.mean() - both.mean()) ** 2 for group in found)
+    return Variance(between, within, float(len(found) - 1), float(df2), len(both))
 
 
 @tested("welch_anova")

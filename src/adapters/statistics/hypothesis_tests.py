@@ -118,7 +118,7 @@ def auto(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> Te
         result = paired_ttest(pairs, estimate, config, seed)
     else:
         result = permutation(pairs, estimate, config, seed)
-    notes = "; ".join(part for part in (f"{choice.test}, for {choice.reason}", result.notes) if part)
+    notes = "; ".join(part for part in (f"{choice.test}: {choice.reason}", result.notes) if part)
     return msgspec.structs.replace(result, name="auto", notes=notes)
 
 

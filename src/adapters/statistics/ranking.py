@@ -21,6 +21,10 @@ from .t_tests import t_tail
 
 __all__ = ["rank_systems"]
 
+FEW = 20
+NOISE = 1e-9
+"""A strength or an error below it is rounding: a system of which nothing but ties is known."""
+
 
 def rank_systems(
     metric: str,
@@ -37,6 +41,8 @@ def rank_systems(
         probability(level, "the level")
         scores = _table(columns)
         fit = fit_scores(scores if higher_is_better else -scores, clusters)
+        if not fit.covariance.any():
+            raise UnfitError("no_difference", "on every example all systems tie")
     except UnfitError as unfit:
         n = max((len(column) for column in columns.values()), default=0)
         return Ranking(
@@ -52,6 +58,7 @@ def rank_systems(
     order = sorted(range(len(names)), key=lambda index: (-fit.strengths[index], names[index]))
     systems = tuple(_ranked(fit, names, index, better, level) for index in order)
     best = next((names[i] for i in order if better[i].sum() == len(names) - 1), None)
+    rough = f"; rough with fewer than {FEW} of them" if (fit.df or 0) + 1 < FEW else ""
     unit = f"{played} examples" if n_clusters is None else f"{n_clusters} clusters"
     return Ranking(
         metric=metric,
@@ -59,7 +66,7 @@ def rank_systems(
         n_clusters=n_clusters,
         systems=systems,
         best=best,
-        method=f"Bradley-Terry, sandwich over {unit}, t({fit.df}); places by pairs, Holm",
+        method=f"Bradley-Terry, sandwich over {unit}, t({fit.df}); places by pairs, Holm{rough}",
         summary=_words(metric, systems, best),
     )
 
@@ -78,7 +85,7 @@ def _significant(fit: Fit, alpha: float) -> np.ndarray[tuple[int, int], np.dtype
     for i, j in pairs:
         error = fit.error(i, j)
         lead = float(fit.strengths[i] - fit.strengths[j])
-        p_values.append(t_tail(lead / error, fit.df or 1) if error > 0 else float(lead == 0.0))
+        p_values.append(t_tail(lead / error, fit.df or 1) if error > NOISE else 1.0)
     found = np.zeros((k, k), dtype=bool)
     for (i, j), p_value in zip(pairs, adjust(p_values, "holm"), strict=True):
         if p_value < alpha:
@@ -94,13 +101,15 @@ def _ranked(
     better: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
     level: float,
 ) -> RankedSystem:
-    strength = float(fit.strengths[index])
-    half = t_quantile((1 + level) / 2, fit.df or 1) * float(np.sqrt(max(0.0, fit.covariance[index, index])))
+    strength = float(fit.strengths[index]) if abs(fit.strengths[index]) > NOISE else 0.0
+    error = float(np.sqrt(max(0.0, fit.covariance[index, index])))
+    half = t_quantile((1 + level) / 2, fit.df or 1) * error
+    interval = Interval(low=strength - half, high=strength + half, level=level, method="sandwich")
     games = float(fit.wins[index].sum() + fit.wins[:, index].sum())
     return RankedSystem(
         system=names[index],
         strength=strength,
-        interval=Interval(low=strength - half, high=strength + half, level=level, method="sandwich"),
+        interval=interval if error > NOISE else None,
         share_won=float(fit.wins[index].sum()) / games,
         place=(1 + int(better[:, index].sum()), len(names) - int(better[index].sum())),
     )

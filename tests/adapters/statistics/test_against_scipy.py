@@ -198,6 +198,12 @@ def test_groups(sizes: list[int]) -> None:
     assert group_tests.friedman(blocks).p_value == near(expected.pvalue)
 
 
+def test_groups_of_equal_means_have_p_1_where_scipy_says_nan() -> None:
+    x, y = [0.0] * 7 + [0.125, 0.0625], [0.0] * 5 + [0.125]  # SciPy's sum between is -1e-18
+    found = group_tests.anova([x, y])
+    assert found.p_value == pytest.approx(1.0, abs=1e-6)
+
+
 def test_a_huge_f_has_a_tiny_p() -> None:
     groups = [[k + 0.01 * (i % 7) for i in range(40)] for k in range(3)]
     found = group_tests.anova(groups)

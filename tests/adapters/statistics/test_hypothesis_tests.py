@@ -241,7 +241,7 @@ def test_asking_for_the_t_test_does_not_switch_the_choice_off() -> None:
         "f1", system, baseline, names=("a", "b"), clusters=None, config=both, seed=1
     )
     assert [test.name for test in found.tests] == ["ttest", "auto"]
-    assert found.tests[1].notes.startswith("paired_t, for")
+    assert found.tests[1].notes.startswith("paired_t: ")
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

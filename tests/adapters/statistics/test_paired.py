@@ -155,17 +155,17 @@ def test_auto_takes_mcnemar_for_rates_and_says_why() -> None:
     (auto, mcnemar) = comparison.tests
     assert auto.name == "auto"
     assert auto.p_value == mcnemar.p_value
-    assert auto.notes.startswith("mcnemar, for paired 0/1 scores")
-    assert "it fits the scores (mcnemar, for paired 0/1 scores" in comparison.summary
+    assert auto.notes.startswith("mcnemar: paired 0/1 scores")
+    assert "it fits the scores (mcnemar: paired 0/1 scores" in comparison.summary
 
 
 def test_auto_takes_the_t_test_for_quiet_differences_and_permutation_for_clusters() -> None:
     system, baseline = noisy(40, 0.05)
     alone = compare(system, baseline, tests=("auto", "paired_ttest"))
-    assert alone.tests[0].notes.startswith("paired_t, for")
+    assert alone.tests[0].notes.startswith("paired_t: paired scores, and")
     assert alone.tests[0].p_value == alone.tests[1].p_value
     grouped = compare(system, baseline, [i // 4 for i in range(40)], tests=("auto", "permutation"))
-    assert grouped.tests[0].notes.startswith("paired_permutation, for scores of one cluster")
+    assert grouped.tests[0].notes.startswith("paired_permutation: scores of one cluster")
     assert grouped.tests[0].p_value == grouped.tests[1].p_value
 
 

@@ -66,3 +66,24 @@ def test_a_system_that_never_loses_has_no_strength_and_says_so() -> None:
     ranking = rank_systems("f1", {"a": [1.0] * 5, "b": [0.0, 0.5] * 2 + [0.0], "c": [0.5, 0.0] * 2 + [0.0]})
     assert (ranking.systems, ranking.status) == ((), "separated")
     assert "No ranking on f1" in ranking.summary
+
+
+def test_ties_alone_are_no_ranking() -> None:
+    ranking = rank_systems("f1", {name: [0.5, 1.0, 0.0] for name in "abc"})
+    assert (ranking.systems, ranking.status) == ((), "no_difference")
+
+
+def test_a_strength_of_which_only_ties_are_known_has_no_interval() -> None:
+    columns = {"a": [1.0, 0.0, 0.5], "b": [0.5, 0.5, 0.5], "c": [0.0, 1.0, 0.5]}
+    columns["b"] = [float("nan"), float("nan"), 0.5]
+    ranking = rank_systems("f1", columns)
+    found = {system.system: system for system in ranking.systems}
+    assert found["b"].strength == 0.0
+    assert found["b"].interval is None
+    assert found["a"].interval is not None
+
+
+def test_a_ranking_of_few_examples_says_that_it_is_rough() -> None:
+    leads = {"a": 0.0, "b": 0.3, "c": 0.1}
+    assert "rough" in rank_systems("f1", scores(leads, 12)).method
+    assert "rough" not in rank_systems("f1", scores(leads, 40)).method
