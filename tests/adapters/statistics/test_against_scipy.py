@@ -440,3 +440,16 @@ def test_statsmodels_agrees_on_kappa(weights: Any) -> None:
     assert found.interval is not None
     half = stats.norm.ppf(0.975) * expected.std_kappa
     assert found.interval.high - found.interval.low == near(2 * half)
+
+
+def test_random_deals_and_flips_never_claim_p_0() -> None:
+    low, high = [float(i) for i in range(40)], [float(i) + 100 for i in range(40)]
+    assert permutation.permutation(low, high, iterations=500).p_value == near(1 / 501)
+    assert permutation.paired_permutation(sample(40), [v + 9 for v in sample(40, seed=2)]).p_value == near(
+        1 / 10_001
+    )
+
+
+def test_wilcoxon_says_how_many_pairs_it_dropped() -> None:
+    assert "2 pairs without difference dropped" in rank_tests.wilcoxon([1, 2, 3, 4], [1, 2, 5, 7]).notes
+    assert "dropped" not in rank_tests.wilcoxon([1, 2], [3, 5]).notes
