@@ -19,7 +19,7 @@ from .pairs import Floats
 from .student import t_quantile
 from .t_tests import t_tail
 
-__all__ = ["rank_systems"]
+__all__ = ["rank_systems", "significant"]
 
 FEW = 20
 NOISE = 1e-9
@@ -54,7 +54,7 @@ def rank_systems(
             summary=f"No ranking on {metric}: {unfit.reason}.",
         )
     played = int(np.sum((~np.isnan(scores)).sum(axis=1) > 1))
-    better = _significant(fit, 1 - level)
+    better = significant(fit, 1 - level)
     order = sorted(range(len(names)), key=lambda index: (-fit.strengths[index], names[index]))
     systems = tuple(_ranked(fit, names, index, better, level) for index in order)
     best = next((names[i] for i in order if better[i].sum() == len(names) - 1), None)
@@ -77,7 +77,7 @@ def _table(columns: Mapping[str, Sequence[float]]) -> Floats:
     return np.stack([np.asarray(column, dtype=float) for column in columns.values()], axis=1)
 
 
-def _significant(fit: Fit, alpha: float) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def significant(fit: Fit, alpha: float) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """``[i, j]``: i is stronger than j, after Holm over all pairs."""
     k = len(fit.strengths)
     pairs = list(combinations(range(k), 2))

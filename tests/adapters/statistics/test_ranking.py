@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from crucible.adapters.statistics.bradley_terry import fit_scores, fit_wins
-from crucible.adapters.statistics.ranking import rank_systems
+from crucible.adapters.statistics.bradley_terry import Fit, fit_scores, fit_wins
+from crucible.adapters.statistics.ranking import rank_systems, significant
 from crucible.messages.findings import Ranking
 
 
@@ -87,3 +87,19 @@ def test_a_ranking_of_few_examples_says_that_it_is_rough() -> None:
     leads = {"a": 0.0, "b": 0.3, "c": 0.1}
     assert "rough" in rank_systems("f1", scores(leads, 12)).method
     assert "rough" not in rank_systems("f1", scores(leads, 40)).method
+
+
+def test_the_sandwich_of_two_systems_is_the_one_of_a_proportion() -> None:
+    won = np.array([1, 1, 1, 0, 0.5, 1, 0, 1, 1, 0.5])
+    table = np.stack([won, 1 - won], axis=1)
+    n, p = len(won), won.mean()
+    meat = ((won - p) ** 2).sum() * n / (n - 1)
+    assert fit_scores(table, None).error(0, 1) == pytest.approx(np.sqrt(meat) / (n * p * (1 - p)), rel=1e-9)
+
+
+def test_places_are_corrected_for_the_number_of_pairs() -> None:
+    # a leads b and b leads c by 2.2 standard errors: p = .035 each, not significant after Holm
+    covariance = np.diag([0.5, 0.5, 0.5])
+    fit = Fit(strengths=np.array([2.2, 0.0, -2.2]), covariance=covariance, wins=np.zeros((3, 3)), df=40)
+    assert significant(fit, 0.05).tolist() == [[False, False, True], [False] * 3, [False] * 3]
+    assert significant(fit, 0.08)[0].tolist() == [False, True, True]
