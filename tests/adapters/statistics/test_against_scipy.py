@@ -27,6 +27,7 @@ from crucible.adapters.statistics import (
 )
 from crucible.adapters.statistics.correction import adjust
 from crucible.adapters.statistics.dominance import cliffs_delta, matched_rank_biserial
+from crucible.adapters.statistics.rates import newcombe_paired
 from crucible.adapters.statistics.sign_flip import Alternative
 
 SIDES: list[Alternative] = ["two-sided", "less", "greater"]
@@ -453,3 +454,21 @@ def test_random_deals_and_flips_never_claim_p_0() -> None:
 def test_wilcoxon_says_how_many_pairs_it_dropped() -> None:
     assert "2 pairs without difference dropped" in rank_tests.wilcoxon([1, 2, 3, 4], [1, 2, 5, 7]).notes
     assert "dropped" not in rank_tests.wilcoxon([1, 2], [3, 5]).notes
+
+
+@pytest.mark.parametrize("cells", [(20, 12, 2, 16), (30, 6, 9, 25), (5, 30, 20, 4), (10, 0, 0, 5)])
+def test_newcombes_interval_of_pairs_follows_its_formula(cells: tuple[int, int, int, int]) -> None:
+    e, f, g, h = cells
+    n = sum(cells)
+    first = stats.binomtest(e + f, n).proportion_ci(method="wilson")
+    second = stats.binomtest(e + g, n).proportion_ci(method="wilson")
+    p, q = (e + f) / n, (e + g) / n
+    numerator = e * h - f * g
+    phi = (max(numerator - n / 2, 0) if numerator > 0 else numerator) / math.sqrt(
+        (e + f) * (g + h) * (e + g) * (f + h)
+    )
+    down, up = p - first.low, first.high - p
+    left, right = q - second.low, second.high - q
+    found = newcombe_paired(*cells, 0.95)
+    assert found.low == near(p - q - math.sqrt(down**2 - 2 * phi * down * right + right**2))
+    assert found.high == near(p - q + math.sqrt(up**2 - 2 * phi * up * left + left**2))

@@ -41,6 +41,10 @@ def test_the_design_picks_the_test_and_says_why(
     assert answer.effects
 
 
+def test_independent_samples_of_poor_shape_keep_welchs_question() -> None:
+    assert compare_two(heavy(40), draws(40), paired=False).result.notes.startswith("of Welch's t")
+
+
 @pytest.mark.parametrize(("paired", "test"), [(True, "wilcoxon"), (False, "mann_whitney")])
 def test_ordered_scores_get_rank_tests(paired: bool, test: str) -> None:
     answer = compare_two(draws(20, 0.3), draws(20, seed=2), paired=paired, scale="ordered")
