@@ -1,7 +1,12 @@
 import random
 
+from msgspec.structs import replace
+
+from crucible.adapters.reports.overview import headline, verdicts
 from crucible.adapters.reports.rankings import ranking_table
+from crucible.adapters.reports.results import comparison_section
 from crucible.adapters.statistics.ranking import rank_systems
+from crucible.messages.report import RunReport
 
 
 def test_a_ranking_shows_strength_share_and_place_of_each_system() -> None:
@@ -24,3 +29,29 @@ def test_a_ranking_without_strengths_says_why() -> None:
 
 def test_two_systems_have_no_ranking_table() -> None:
     assert ranking_table([]) is None
+
+
+def with_verdicts(report: RunReport, verdict: str) -> RunReport:
+    """The report with all its comparisons decided alike, and a ranking of three systems."""
+    ranking = rank_systems("f1", {"a": [1.0, 0.0, 0.5], "b": [0.0, 1.0, 0.5], "c": [0.2, 0.3, 0.4]})
+    stages = tuple(
+        replace(
+            stage,
+            comparisons=tuple(replace(c, verdict=verdict) for c in stage.comparisons),
+            rankings=(ranking,) if stage.comparisons else (),
+        )
+        for stage in report.stages
+    )
+    return replace(report, stages=stages)
+
+
+def test_equivalence_is_a_verdict_of_the_report(report: RunReport) -> None:
+    text, _ = headline(with_verdicts(report, "equivalent"))
+    assert "equivalent on 4 of 4 metrics" in text
+    assert any("equivalent to lead" in line for line in verdicts(with_verdicts(report, "equivalent")))
+
+
+def test_the_ranking_stands_among_the_comparisons(report: RunReport) -> None:
+    section = comparison_section(with_verdicts(report, "undecided"))
+    assert section is not None
+    assert [table.caption.split(" ")[0] for table in section.tables] == ["Difference", "Ranking", "All"]
