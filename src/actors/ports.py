@@ -25,6 +25,7 @@ from ..messages.findings import (
     Metric,
     OutputScores,
     PersistenceResult,
+    Ranking,
     SurrogateScore,
     Verdict,
 )
@@ -341,6 +342,18 @@ class Statistics(Protocol):
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
         """Adjust all p values together and set verdicts."""
+        ...
+
+    def rank(
+        self,
+        metric: str,
+        columns: Mapping[str, Sequence[float]],
+        *,
+        clusters: Sequence[int] | None,
+        higher_is_better: bool,
+        config: StatsConfig,
+    ) -> Ranking:
+        """Rank three or more systems over the same examples."""
         ...
 
 

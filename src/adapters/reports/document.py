@@ -17,7 +17,7 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
-    """better, worse, undecided, no_data, failed, skipped, completed, or none."""
+    """better, worse, equivalent, undecided, no_data, failed, skipped, completed, or none."""
 
 
 @dataclass(frozen=True)

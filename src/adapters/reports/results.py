@@ -11,12 +11,19 @@ from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
+from .rankings import ranking_table
 from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
 CUT = ", cut to [0, 1]"
-VERDICT_WORDS = {"better": "better", "worse": "worse", "undecided": "undecided", "no_data": "no data"}
+VERDICT_WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "undecided": "undecided",
+    "no_data": "no data",
+}
 
 
 def result_section(report: RunReport) -> Section | None:
@@ -113,12 +120,14 @@ def comparison_section(report: RunReport) -> Section | None:
         return None
     stats = report.experiment.reliability.stats
     correction = stats.correction.replace("_", "-")
+    rankings = [ranking for stage in report.stages for ranking in stage.rankings]
+    tables = (_comparison_table(comparisons, stats), ranking_table(rankings), _test_table(comparisons))
     return Section(
         key="comparisons",
         title="Comparisons",
         lead=f"Model minus baseline on the same examples. A verdict needs an adjusted p below {stats.alpha:g}"
         f" (correction: {correction}, over all comparisons of this run).",
-        tables=(_comparison_table(comparisons, stats), _test_table(comparisons)),
+        tables=tuple(table for table in tables if table is not None),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
         points_title="In words",
         figures=("differences",),

@@ -114,7 +114,9 @@ async def test_a_race_without_money_sends_nothing_and_says_so() -> None:
 async def test_a_retry_that_finds_no_money_ends_the_race() -> None:
     async with TestKit() as kit:
         sampler, money = Slow(kit, None, 0.5), Money(0.015)
-        ref, _ = racer(kit, [Lane("m", sampler, gate=one_a_minute(kit, limit=9, money=money, most=CENT))], FIXED)
+        ref, _ = racer(
+            kit, [Lane("m", sampler, gate=one_a_minute(kit, limit=9, money=money, most=CENT))], FIXED
+        )
         outcome = await ask(kit, ref)
         assert len(sampler.at) == 1
         assert money.spent == CENT  # the broken connection may have been charged

@@ -27,7 +27,7 @@ from crucible.adapters.statistics import PairedStatistics
 from crucible.messages.errors import DatasetError
 from crucible.messages.experiment import StatsConfig
 from crucible.messages.findings import Issue, OutputScores, SurrogateScore
-from crucible.messages.flow import Sample
+from crucible.messages.flow import Sample, StageResult
 from crucible.messages.records import Example, Output
 
 
@@ -336,6 +336,46 @@ async def test_a_released_bench_holds_no_column() -> None:
     work.release()
     gc.collect()
     assert before - sum(isinstance(each, Columns) for each in gc.get_objects()) == 2
+
+
+async def three_systems() -> StageResult:
+    work = Bench(
+        PairedStatistics(),
+        StatsConfig(iterations=100),
+        BenchOptions(metrics=("exact_match", "token_f1")),
+        model="model",
+        baselines=("base", "other"),
+        seed=1,
+    )
+    right = {"model": (0, 1, 2, 3, 4, 5, 6), "base": (5, 6, 7), "other": (0, 7, 8)}
+    rows = [
+        sample(
+            f"r{i}",
+            outputs=tuple(output(f"r{i}", "gold" if i in ok else "no", name) for name, ok in right.items()),
+        )
+        for i in range(12)
+    ]
+    await work.process(rows)
+    return await work.finish(())
+
+
+async def test_three_systems_are_ranked_on_what_was_compared() -> None:
+    result = await three_systems()
+    assert [ranking.metric for ranking in result.rankings] == ["exact_match", "token_f1"]
+    assert result.rankings[0].systems[0].system == "model"
+    assert result.rankings[0].n == 12
+
+
+async def test_two_systems_need_no_ranking() -> None:
+    work = bench()
+    await work.process([answered(f"r{i}", "gold", "wrong") for i in range(6)])
+    assert (await work.finish(())).rankings == ()
+
+
+async def test_bench_says_what_hangs_on_the_correction() -> None:
+    decided = (await three_systems()).metrics["decided_by_correction"]
+    assert list(decided) == ["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
+    assert decided["bonferroni"] <= decided["holm"] <= decided["none"]
 
 
 async def test_without_outputs_bench_is_skipped() -> None:
