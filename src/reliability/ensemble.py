@@ -71,11 +71,12 @@ def prepare_ensemble(prepared: Prepared) -> list[Problem]:
     call = call_options(prepared.experiment)
     problems += check_ensemble(prepared.experiment, call.get("mode", "sample"), options)
     problems += _check_same(prepared, call)
-    normalise, score, merge = NORMALISERS.get(config.normalizer), None, None
+    normalise, score = NORMALISERS.get(config.normalizer), None
+    merge = check = None
     if config.normalizer == "claims":
-        from ..adapters.cns.merge import merge_claims
+        from ..adapters.cns.merge import check_claims, merge_claims
 
-        merge = merge_claims
+        merge, check = merge_claims, check_claims
     elif normalise is None:
         found, more = load_function(config.normalizer, f"{WHERE}.normalizer", (*NORMALISERS, "claims"))
         problems += more
@@ -90,6 +91,7 @@ def prepare_ensemble(prepared: Prepared) -> list[Problem]:
             members=tuple(system_name(ref) for ref, _, _ in prepared.members),
             normalise=normalise,
             merge=merge,
+            check=check,
             score=score,
         )
     return problems
