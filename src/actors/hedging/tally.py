@@ -18,7 +18,7 @@ from .plan import Race as Observed
 __all__ = ["HedgeTally", "figures"]
 
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
-CURVE_SHARES = (*(i / 50 for i in range(1, 45)), *(1 - 10 ** (-1 - i / 20) for i in range(61)))
+CURVE_SHARES = sorted({*(i / 50 for i in range(1, 45)), *(1 - 10 ** (-1 - i / 20) for i in range(61)), 0.95})
 """For plots: even steps to 0.88, then ten times closer to 1 with every 20 steps, up to 0.9999."""
 
 
@@ -92,12 +92,14 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
             "with_hedging": _percentiles(totals),
             "without_hedging_estimated": _without(tallies),
         },
-        "latency_curve": _curve(totals, tallies),
+        # Of the pools that sent duplicates: what is never slow says nothing of what hedging did.
+        "latency_curve": _curve([tally for tally in tallies if tally.duplicates] or tallies),
     }
 
 
-def _curve(ordered: Sequence[float], tallies: Iterable[HedgeTally]) -> dict[str, list[float]]:
+def _curve(tallies: Sequence[HedgeTally]) -> dict[str, list[float]]:
     """The same two distributions by share, as far as there are requests for it."""
+    ordered = sorted(value for tally in tallies for value in tally.totals)
     pairs = _firsts(tallies)
     if not ordered or not pairs:
         return {"share": [], "with_hedging": [], "without_hedging_estimated": []}

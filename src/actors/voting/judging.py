@@ -2,8 +2,9 @@
 
 Called by the council, with the ballots of one question and its reference. Over whole answers there is one
 judgement: is a member's answer the reference, as the normaliser compares them? Over claims there is one for
-each claim that a member or the reference makes: a member is right when it makes a claim that the reference
-makes, or does not make one that the reference does not make either. The merged answer is judged alike.
+each claim that a member or the reference makes. There a member is right when it makes a claim of the
+reference. A claim that the reference does not make counts for precision and calibration only: which of those
+are looked at depends on the members, and error correlations over them would come out negative.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ class Judgement(NamedTuple):
     """Of a whole answer, or of one claim."""
 
     right: dict[str, bool]
-    """By member; one without a vote is missing."""
+    """By member; one without a vote is missing, and all are on a claim that the reference does not make."""
     ensemble: bool | None
     """None when the ensemble decided nothing."""
     confidence: float | None
     """Of the ensemble, before calibration; None when it has none, or when nobody made the claim."""
     holds: bool
     """What the confidence is about: that the answer is right, that the claim is in the reference."""
+    made: tuple[str, ...] = ()
+    """Members that make this claim; empty over whole answers."""
+    made_by_ensemble: bool = False
 
 
 def judge_answer(poll: Poll, result: VoteResult, reference: str, confidence: float | None) -> Judgement:
@@ -59,10 +63,12 @@ def judge_claims(
         won = share > 0 and (share > min_agreement * (1 + 1e-9) or share >= 1 - 1e-9)
         judgements.append(
             Judgement(
-                right={name: (i in part.answers) == part.right for i, name in enumerate(names)},
-                ensemble=won == part.right if decided else None,
-                confidence=share if part.answers else None,
+                right={name: i in part.answers for i, name in enumerate(names)} if part.right else {},
+                ensemble=won if decided and part.right else None,
+                confidence=share if part.answers and decided else None,
                 holds=part.right,
+                made=tuple(names[i] for i in part.answers),
+                made_by_ensemble=won and decided,
             )
         )
     return judgements

@@ -22,6 +22,8 @@ from .judging import Judgement
 __all__ = ["EnsembleTally"]
 
 _UNKNOWN, _WRONG, _RIGHT = 0, 1, 2
+_SELF = ""
+"""The ensemble among the members that make claims."""
 _VERDICT = {_UNKNOWN: None, _WRONG: False, _RIGHT: True}
 
 
@@ -42,6 +44,8 @@ class EnsembleTally:
         self._consensus = 0.0
         self._agreement = array("d")
         self._ensemble = bytearray()
+        self._made = dict.fromkeys((*members, _SELF), 0)
+        self._made_right = dict.fromkeys((*members, _SELF), 0)
         self._before = array("d")
         self._after = array("d")
         self._holds = bytearray()
@@ -72,9 +76,13 @@ class EnsembleTally:
             self._judge(judgement, confidence)
 
     def _judge(self, judgement: Judgement, confidence: float | None) -> None:
-        for name in self._members:
-            right = judgement.right.get(name)
-            self._verdicts[name].append(_UNKNOWN if right is None else _RIGHT if right else _WRONG)
+        if judgement.right:
+            for name in self._members:
+                right = judgement.right.get(name)
+                self._verdicts[name].append(_UNKNOWN if right is None else _RIGHT if right else _WRONG)
+        for name in (*judgement.made, *((_SELF,) if judgement.made_by_ensemble else ())):
+            self._made[name] += 1
+            self._made_right[name] += judgement.holds
         if judgement.ensemble is not None:
             self._ensemble.append(judgement.ensemble)
         if judgement.confidence is not None and (self._claims or confidence is not None):
@@ -110,6 +118,7 @@ class EnsembleTally:
             "judged_by": "claim" if self._claims else "answer",
             "judged": max(map(len, verdicts.values()), default=0),
             "accuracy": sum(self._ensemble) / len(self._ensemble) if self._ensemble else None,
+            **self._precision(_SELF),
             "effective_voters": agreement.effective_voters,
             "mean_error_correlation": agreement.mean_correlation,
             "error_correlations": [msgspec.to_builtins(pair) for pair in agreement.pairs],
@@ -132,4 +141,11 @@ class EnsembleTally:
             "not_asked": self._not_asked[name],
             "with_the_winner": self._with_winner[name],
             "accuracy": sum(known) / len(known) if known else None,
+            **self._precision(name),
         }
+
+    def _precision(self, name: str) -> dict[str, float | None]:
+        """Over claims the share of those made that the reference makes too."""
+        if not self._claims:
+            return {}
+        return {"precision": self._made_right[name] / self._made[name] if self._made[name] else None}

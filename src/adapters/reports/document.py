@@ -40,6 +40,8 @@ class QuotedText:
     label: str
     text: str
     language: str = "text"
+    folded: bool = False
+    """Folded away where the format can."""
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,7 @@ async def test_over_claims_the_share_behind_a_claim_is_calibrated(tmp_path: Path
         assert told["judged_by"] == "claim"
         assert told["calibration"]["before"]["error"] == pytest.approx(1 / 3)
         assert told["calibration"]["after"]["error"] == 0
-        assert told["accuracy"] == 0.5
-        assert {name: each["accuracy"] for name, each in told["members"].items()} == {
-            "a": 0.5, "b": 0.5, "c": 1.0,
-        }  # fmt: skip
+        assert (told["accuracy"], told["precision"]) == (1.0, 0.5)
+        assert [each["accuracy"] for each in told["members"].values()] == [1.0, 1.0, 1.0]
+        assert [each["precision"] for each in told["members"].values()] == [0.5, 0.5, 1.0]
         assert got[0].confidence == 0.5  # of its two claims one is certain, one is never right

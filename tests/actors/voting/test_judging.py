@@ -37,8 +37,8 @@ def test_over_claims_each_claim_is_a_question() -> None:
     assert dose.right == {"m0": True, "m1": True, "m2": False}
     assert (dose.ensemble, dose.holds) == (True, True)
     assert dose.confidence == pytest.approx(2 / 3)
-    assert place.right == {"m0": False, "m1": True, "m2": False}
-    assert (place.ensemble, place.holds) == (False, False)
+    assert (place.right, place.ensemble, place.holds) == ({}, None, False)  # not of the reference
+    assert (place.made, place.made_by_ensemble) == (("m0", "m2"), True)
     assert time.right == {"m0": False, "m1": False, "m2": False}  # nobody saw it
     assert (time.ensemble, time.confidence, time.holds) == (False, None, True)
 
@@ -48,4 +48,4 @@ def test_weights_are_the_shares_behind_a_claim() -> None:
     result, _ = vote_claims(given, merge_claims, {"m0": 3.0, "m1": 1.0})
     dose, place, _ = judge_claims(poll_claims(given), result, REFERENCE, check_claims, [3.0, 1.0], 0.5)
     assert (dose.confidence, dose.ensemble) == (0.75, True)
-    assert (place.confidence, place.ensemble) == (0.25, True)
+    assert (place.confidence, place.made_by_ensemble) == (0.25, False)
