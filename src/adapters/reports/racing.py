@@ -69,10 +69,9 @@ def _lead(figures: Mapping[str, Any]) -> str:
         refused = f"; {count(figures['refused'])} were refused" if figures["refused"] else ""
         return f"None {of} got a duplicate{refused}. {policy}"
     with_, without = _percentiles(figures)
-    return (
-        f"{count(hedged)} {of} ({percent(hedged / requests)}) got a duplicate, which won"
-        f" {plural(wins, 'time')}. P99: {_seconds(with_['p99'])}, without hedging about {_seconds(without['p99'])}. {policy}"
-    )
+    p99 = f"P99: {_seconds(with_['p99'])}, without hedging about {_seconds(without['p99'])}."
+    won = f"got a duplicate, which won {plural(wins, 'time')}."
+    return f"{count(hedged)} {of} ({percent(hedged / requests)}) {won} {p99} {policy}"
 
 
 def _percentiles(figures: Mapping[str, Any]) -> tuple[Mapping[str, float | None], Mapping[str, float | None]]:

@@ -25,6 +25,7 @@ from crucible.messages.records import Attempt, Ballots, Example, Output, Race
 from crucible.messages.report import Disagreement, RunReport, SlowRequest
 
 HOSTILE = "<script>alert(1)</script> | `x` \u202e **bold** ]]> &amp;"
+HEDGE_WON = "hedge sent at 100 ms, answered at 150 ms. The hedge won."
 NEW = {"votes", "disagreements", "hedging", "slowest"}
 
 
@@ -179,8 +180,7 @@ def test_over_claims_the_members_have_claims_found_and_right(report: RunReport) 
     [
         (
             RACED,
-            "first sent at 0 ms, cancelled at 150 ms; hedge sent at 100 ms, answered at 150 ms."
-            " The hedge won.",
+            f"first sent at 0 ms, cancelled at 150 ms; {HEDGE_WON}",
         ),
         (
             slow(
