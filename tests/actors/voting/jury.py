@@ -40,6 +40,7 @@ class Member(MockBackend):
         self.asked: list[tuple[str, float]] = []
         self.prompts: list[str] = []
         self.temperatures: list[float] = []
+        self.seeds: list[int | None] = []
         self.cancelled = 0
 
     async def open(self, options: Any, *, seed: int, workdir: Path) -> Any:
@@ -55,6 +56,7 @@ class Member(MockBackend):
         self.asked.append((request.example_id, self._kit.clock.now()))
         self.prompts.append(request.prompt.text)
         self.temperatures.append(request.params.temperature)
+        self.seeds.append(request.params.seed)
         try:
             if self._after:
                 await self._kit.clock.sleep(self._after)

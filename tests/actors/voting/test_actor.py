@@ -269,6 +269,15 @@ async def test_members_may_be_asked_at_their_own_temperature(tmp_path: Path) -> 
         assert [member.temperatures for member in members] == [[0.0], [0.9]]
 
 
+async def test_one_model_asked_several_times_is_asked_with_another_seed_each_time(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        model = Member(kit, "yes")
+        hot = SamplingParams(temperature=0.8)
+        output, _ = await Jury(kit, tmp_path, model, model, model, params=(hot,) * 3, early_stop="off").one()
+        assert len(set(model.seeds)) == 3
+        assert output.confidence == 1.0  # self-consistency: the share that agrees
+
+
 async def test_tokens_and_cost_are_those_of_all_members(tmp_path: Path) -> None:
     async with TestKit() as kit:
         members = [Member(kit, "a"), Member(kit, "b"), Member(kit, "b")]
