@@ -1,11 +1,12 @@
 # ruff: noqa: INP001  # a script, not part of a package
 """Three servers with OpenAI's chat interface for config/experiments/ensemble.toml, each a process of its own.
 
-    python config/model_servers.py
+    python config/model_servers.py [FIRST_PORT]
 
 They stand in for real models: each knows the right answers of the sample data and errs at a rate of its own.
 It leaves out evidence, and takes other sentences for evidence; part of its errors is common to all three. A
 reply takes 40 ms, one in twenty ten times as long. Prices are made up, in the experiment. Ctrl-C ends them.
+With FIRST_PORT 0 each takes any free port, and prints it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from typing import Any
 from crucible.adapters.cns import format_claims, parse_claims, parse_passage
 from crucible.messages.claims import Claim, Relation
 
-PORTS = {8101: 0.35, 8102: 0.25, 8103: 0.2}
-"""Port -> share of the evidence that the model leaves out."""
+FIRST_PORT = 8101
+RATES = (0.35, 0.25, 0.2)
+"""The share of the evidence that each model leaves out."""
 WRONG = 0.25
 """Share of the other sentences that it takes for evidence, in units of that rate."""
 COMMON = 0.3
@@ -37,11 +39,12 @@ SLOW_SHARE, SLOW_FACTOR = 0.05, 10
 class ModelServer:
     """Serves one model until the process ends."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, number: int) -> None:
         rows = map(json.loads, DATA.read_text(encoding="utf-8").splitlines())
         self._known: dict[str, str] = {row["prompt"]: row["completion"] for row in rows}
         self._numbers = itertools.count()
-        self._port = port
+        self._rate = RATES[number]
+        self._name = FIRST_PORT + number  # what it draws by, whatever port it listens on
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -77,7 +80,7 @@ class ModelServer:
     def _wait_s(self) -> float:
         """The same sequence in every process that answers as many requests."""
         number = next(self._numbers)
-        return USUAL_S * (SLOW_FACTOR if _draw(f"{self._port}/{number}") < SLOW_SHARE else 1)
+        return USUAL_S * (SLOW_FACTOR if _draw(f"{self._name}/{number}") < SLOW_SHARE else 1)
 
     def _reply(self, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         prompt = body["messages"][-1]["content"]
@@ -99,7 +102,7 @@ class ModelServer:
         for document in parse_passage(prompt):
             for sentence in document.sentences:
                 label = known.get(sentence)
-                if self._errs(sentence, PORTS[self._port] * (1.0 if label else WRONG)) == bool(label):
+                if self._errs(sentence, self._rate * (1.0 if label else WRONG)) == bool(label):
                     continue
                 name = f"c{len(claims) + 1}"
                 claims.append(Claim(id=name, text=sentence, document_id=document.id))
@@ -107,7 +110,7 @@ class ModelServer:
         return format_claims(claims, relations)
 
     def _errs(self, sentence: str, rate: float) -> bool:
-        whose = "all" if _draw(f"common/{sentence}") < COMMON else self._port
+        whose = "all" if _draw(f"common/{sentence}") < COMMON else self._name
         return _draw(f"{whose}/{sentence}") < rate
 
 
@@ -116,19 +119,25 @@ def _draw(what: str) -> float:
     return int.from_bytes(hashlib.blake2b(what.encode(), digest_size=4).digest(), "big") / 2**32
 
 
-async def serve(port: int) -> None:
+async def serve(number: int, port: int) -> None:
     """One server."""
-    server = await asyncio.start_server(ModelServer(port).serve, "127.0.0.1", port)
-    print(f"http://127.0.0.1:{port}/v1: leaves out {PORTS[port]:.0%} of the evidence", flush=True)
+    server = await asyncio.start_server(ModelServer(number).serve, "127.0.0.1", port)
+    bound = server.sockets[0].getsockname()[1]
+    # In one piece: three processes share the terminal.
+    sys.stdout.write(f"http://127.0.0.1:{bound}/v1: leaves out {RATES[number]:.0%} of the evidence\n")
+    sys.stdout.flush()
     async with server:
         await server.serve_forever()
 
 
-def main() -> None:
+def main(first: int) -> None:
     """Start a process for each server and wait for Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = [sys.executable, __file__]
-    processes = [subprocess.Popen([*command, str(port)]) for port in PORTS]  # noqa: S603  # this very file
+    processes = [
+        subprocess.Popen([*command, str(first + number if first else 0), str(number)])  # noqa: S603
+        for number in range(len(RATES))
+    ]
     try:
         for process in processes:
             process.wait()
@@ -141,9 +150,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        if len(sys.argv) > 1:
-            asyncio.run(serve(int(sys.argv[1])))
+        if len(sys.argv) == 3:
+            asyncio.run(serve(number=int(sys.argv[2]), port=int(sys.argv[1])))
         else:
-            main()
+            main(int(sys.argv[1]) if len(sys.argv) > 1 else FIRST_PORT)
     except KeyboardInterrupt:
         pass

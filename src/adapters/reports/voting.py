@@ -98,6 +98,13 @@ def _outcome_table(figures: Mapping[str, Any]) -> Table:
             f" Of {plural(possible, 'request')} {count(early['not_asked'])} were not sent, and"
             f" {count(early['cancelled'])} were cancelled while they ran."
         )
+    learned = figures.get("learned")
+    if learned and learned["rows"]:
+        cost = "" if learned["cost_usd"] is None else f", ${figure(learned['cost_usd'])}"
+        note += (
+            f" Before that, {plural(learned['rows'], 'row')} of the validation split were asked to learn"
+            f" from: {plural(learned['requests'], 'request')}{cost}."
+        )
     return Table("Outcomes", ("outcome", "questions", "share"), rows, frozenset({1, 2}), note=note)
 
 

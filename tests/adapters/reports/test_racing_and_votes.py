@@ -64,7 +64,8 @@ def votes(*, claims: bool = False) -> dict[str, Any]:
     learned = IsotonicCalibration(thresholds=(0.5,), values=(0.8,))
     calibration = {"method": "isotonic", "learned_from": 40, "members": [], **tally.calibration(learned)}
     told = {"strategy": "majority", "execution": "parallel", "normalizer": "text", **tally.metrics()}
-    return {**told, "calibration": calibration}
+    learned_from = {"rows": 40, "requests": 120, "cost_usd": 0.5}
+    return {**told, "calibration": calibration, "learned": learned_from}
 
 
 def slow(*attempts: Attempt, winner: Any = "hedge", **fields: Any) -> SlowRequest:
@@ -151,6 +152,9 @@ def test_votes_show_outcomes_members_errors_and_calibration(whole: RunReport) ->
     assert "worth 1.2 independent voters. More of the same kind would add little." in found.lead
     assert row(found, 0, "members disagreed") == ["members disagreed", "2", "20 %"]
     assert row(found, 0, "a tie was broken")[1] == "2"
+    assert "40 rows of the validation split were asked to learn from: 120 requests, $0.500." in (
+        found.tables[0].note
+    )
     heads = found.tables[1].heads
     assert "not asked" in heads
     assert "cancelled" not in heads  # nobody was
