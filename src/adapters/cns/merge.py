@@ -6,8 +6,9 @@ a group holds at most one claim of a member. The best pairs are joined first (ag
 so that a chain of near-equals does not become one claim). The hypotheses, c1, are grouped among themselves.
 
 A group wins when members of enough weight are in it. It is written in the words of the member closest to the
-others. A relation wins when members of enough weight state it between the winners with that label; with equal
-weight for both labels none is written. Ids are given anew in the order of the first mentions.
+others. A relation between two winners wins when it is stated, with that label, by enough of the members that
+make both claims (the others have no say in it); with equal weight for both labels none is written. Ids are
+given anew in the order of the first mentions.
 
 What comes out is valid by the strict grammar. Rejected: asking a model to merge (it would be one more member
 that can err, and its answer could not be traced to votes).
@@ -226,9 +227,12 @@ def _relations(
             if source and target and source != target and (source, target) not in stated:
                 stated.add((source, target))
                 votes.setdefault((source, target), {}).setdefault(relation.label, []).append(answer)
-    total = math.fsum(weights)
+    makes: dict[str, set[int]] = {}
+    for (answer, _), name in place.items():
+        makes.setdefault(name, set()).add(answer)
     won = []
     for (source, target), by_label in votes.items():
+        total = math.fsum(weights[i] for i in makes[source] & makes[target])
         sums = {label: math.fsum(weights[i] for i in answers) for label, answers in by_label.items()}
         label = max(sums, key=lambda label: sums[label])
         if _wins(sums[label], total, share) and sum(math.isclose(s, sums[label]) for s in sums.values()) == 1:
