@@ -143,3 +143,17 @@ async def test_over_claims_the_share_behind_a_claim_is_calibrated(tmp_path: Path
         assert [each["accuracy"] for each in told["members"].values()] == [1.0, 1.0, 1.0]
         assert [each["precision"] for each in told["members"].values()] == [0.5, 0.5, 1.0]
         assert got[0].confidence == 0.5  # of its two claims one is certain, one is never right
+
+
+@pytest.mark.parametrize("strategy", ["dawid_skene", "weighted", "unanimous"])
+async def test_every_strategy_has_its_confidence_calibrated(tmp_path: Path, strategy: str) -> None:
+    async with TestKit() as kit:
+        members = [Coin(kit, name, 0.55) for name in "abc"]
+        jury = Jury(kit, tmp_path, *members, strategy=strategy, calibration="isotonic", early_stop="off")
+        got, result = await jury.ask(150, learn=["yes"] * 150, reference="yes")
+        told = result.metrics["ensemble"]["calibration"]
+        assert told["learned_from"] > 20
+        assert told["after"]["error"] < told["before"]["error"]
+        decided = [each for each in got if each.ballots is not None and each.ballots.status == "decided"]
+        assert told["judged"] == len(decided)
+        assert any(each.confidence != each.ballots.uncalibrated for each in decided if each.ballots)
