@@ -15,7 +15,7 @@ from .text import clip
 __all__ = ["hedging_figures", "hedging_section", "slowest_section", "told"]
 
 ALL = "all"
-MAX_WORD, MAX_REASON = 200, 300
+MAX_ID, MAX_WORD, MAX_REASON = 60, 200, 300
 ENDED = {
     "won": "answered at",
     "lost": "answered too late at",
@@ -146,7 +146,7 @@ def slowest_section(report: RunReport) -> Section | None:
     rows = tuple(
         (
             Cell(latency(each.latency_s)),
-            Cell(clip(each.example_id, MAX_WORD)),
+            Cell(clip(each.example_id, MAX_ID)),
             Cell(clip(each.system, MAX_WORD), detail=f"for {each.ensemble}" if each.ensemble else ""),
             Cell(told(each)),
             Cell(clip(each.race.reason if each.race else "", MAX_REASON)),
@@ -158,7 +158,15 @@ def slowest_section(report: RunReport) -> Section | None:
         key="slowest",
         title="Slowest requests",
         lead="Of the rows that were measured. Times count from when the first attempt was sent.",
-        tables=(Table(f"The slowest {len(rows)} requests", heads, rows, frozenset({0})),),
+        tables=(
+            Table(
+                caption=f"The slowest {len(rows)} requests",
+                heads=heads,
+                rows=rows,
+                numeric=frozenset({0, 1}),
+                prose=frozenset({3, 4}),
+            ),
+        ),
         figures=("slowest",) if any(each.race and each.race.attempts for each in report.slowest) else (),
     )
 
