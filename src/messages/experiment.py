@@ -107,6 +107,10 @@ class EnsembleConfig(Message, frozen=True):
     epsilon: Annotated[float, Meta(gt=0, lt=1, description="Error bound of the statistical early stop.")] = (
         0.05
     )
+    calibration: Annotated[
+        Literal["off", "isotonic", "temperature"],
+        Meta(description="How confidences are corrected, learned on the validation split."),
+    ] = "off"
     timeout_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="A member that has not answered after so long has failed; none: no limit."),

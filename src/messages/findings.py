@@ -95,6 +95,8 @@ class Verdict(Message, frozen=True):
     flagged: bool
     findings: tuple[Finding, ...] = ()
     redacted: bool = False
+    system: str | None = None
+    """Whose output it is; None for an input."""
 
 
 class Issue(Message, frozen=True):

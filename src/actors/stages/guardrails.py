@@ -122,6 +122,7 @@ class OutputGuard:
     def scan(self, output: Output) -> tuple[Verdict, Output]:
         """Verdict and the output, redacted where the guard says so. Short texts only: runs on the loop."""
         verdict, text = self._guard.scan(output.text, side="output")
+        verdict = msgspec.structs.replace(verdict, system=output.system)
         self._tally.add(verdict)
         if verdict.flagged and self._fail:
             category = verdict.findings[0].category

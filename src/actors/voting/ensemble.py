@@ -27,6 +27,7 @@ from .ballots import Ballot, Rules, VoteResult
 from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
+from .judging import Judgement
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
 
@@ -56,10 +57,13 @@ class Ensemble:
         self._wiring = wiring
         self._actors: dict[int, ActorRef] = {}
         self._tally = EnsembleTally(
-            settings.members, {name: spec.backend_id for name, (spec, _) in self._members.items()}
+            settings.members,
+            {name: spec.backend_id for name, (spec, _) in self._members.items()},
+            claims=settings.merge is not None,
         )
         self._learning: dict[str, Any] | None = None
         self._fit: DawidSkene | None = None
+        self._learned_from: set[str] = set()
 
     @property
     def deferred(self) -> bool:
@@ -69,7 +73,7 @@ class Ensemble:
     @property
     def learns(self) -> bool:
         """Whether ``learn`` must come first."""
-        return self._settings.learns_weights
+        return self._settings.learns
 
     async def answer(self, example: Example, lane: int) -> Output:
         """The ensemble's answer; ``lane`` is nobody else's until then."""
@@ -98,12 +102,22 @@ class Ensemble:
     def count(self, output: Output, example: Example) -> None:
         """Count a vote that stands."""
         if output.ballots is not None:
-            keys = self._keys(output.ballots.members)
-            reference = None if example.reference is None else self._council.key(example.reference)
-            self._tally.add(output.ballots, keys, reference)
+            record = output.ballots
+            self._tally.add(
+                record, self._keys(record.members), output.confidence, self._judged(output, example)
+            )
+
+    def _judged(self, output: Output, example: Example) -> list[Judgement]:
+        """Who was right; rows that something was learned from say nothing about how well it was learned."""
+        record = output.ballots
+        if record is None or example.reference is None or example.id in self._learned_from:
+            return []
+        result = VoteResult(status=record.status, strategy=record.strategy, reason="", key=record.key)
+        ballots = [ballot(each) for each in record.members]
+        return self._council.judge(ballots, result, example.reference, record.uncalibrated)
 
     async def learn(self, examples: Sequence[Example]) -> None:
-        """Weights from rows with a reference; all members are asked, and that is paid for."""
+        """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._everyone(example)) for example in examples]
         answers = [task.result() for task in tasks]
@@ -112,6 +126,7 @@ class Ensemble:
             for example, outputs in zip(examples, answers, strict=True)
         ]
         self._council.learn(known)
+        self._learned_from = {example.id for example in examples}
         usage, cost = _paid([output for outputs in answers for output in outputs])
         self._learning = {
             "rows": len(known),
@@ -126,7 +141,7 @@ class Ensemble:
         members = [output.ballots.members if output.ballots else () for _, output in answers]
         results, self._fit = self._council.vote_all([[ballot(o) for o in each] for each in members])
         return [
-            self._decided(output, ballots_record(result, each), result)
+            self._decided(output, self._record(result, each), result, self._council.confidence(result))
             for (_, output), each, result in zip(answers, members, results, strict=True)
         ]
 
@@ -157,8 +172,14 @@ class Ensemble:
         }
         if config.strategy == "weighted":
             told["weights"] = self._council.weights
-            if self._settings.learns_weights:
-                told["weights_learned"] = self._learning or {"rows": 0}
+        if self._settings.learns:
+            told["learned"] = self._learning or {"rows": 0}
+        told["calibration"] = {
+            "method": config.calibration,
+            "learned_from": self._council.calibrated_on if self._council.calibration is not None else 0,
+            "members": sorted(self._council.member_calibration),
+            **self._tally.calibration(self._council.calibration),
+        }
         if self._fit is not None:
             told["dawid_skene"] = {
                 "model": self._fit.model,
@@ -200,13 +221,9 @@ class Ensemble:
                 *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
             )
         except BaseException as error:
-            self._stage.broken_span(
-                "learn weights", "vote", started, error, number=number, example=example.id
-            )
+            self._stage.broken_span("learn", "vote", started, error, number=number, example=example.id)
             raise
-        await self._stage.span(
-            "learn weights", "vote", started, number=number, attributes={"example": example.id}
-        )
+        await self._stage.span("learn", "vote", started, number=number, attributes={"example": example.id})
         return outputs
 
     # votes
@@ -228,8 +245,17 @@ class Ensemble:
 
     def _output(self, example: Example, asked: Asked, result: VoteResult, latency_s: float) -> Output:
         stop = None if asked.stopped is None else Stop(True, asked.stopped, asked.error_bound)  # noqa: FBT003
+        confidence, raw = self._council.confidence(result), self._council.raw_confidence(result)
+        if asked.chosen is not None:  # nobody voted: it is as sure as the member is
+            raw = next((each.confidence for each in asked.outputs if each.system == asked.chosen), None)
+            confidence = self._council.member_confidence(asked.chosen, raw)
         record = ballots_record(
-            result, asked.outputs, cancelled=asked.cancelled, not_asked=asked.not_asked, stop=stop
+            result,
+            asked.outputs,
+            cancelled=asked.cancelled,
+            not_asked=asked.not_asked,
+            stop=stop,
+            uncalibrated=raw,
         )
         usage, cost = _paid(asked.outputs)
         raced = self._settings.config.execution == "hedged" and bool(asked.cancelled)
@@ -247,9 +273,15 @@ class Ensemble:
             ),
             record,
             result,
+            confidence,
         )
 
-    def _decided(self, output: Output, record: Ballots, result: VoteResult) -> Output:
+    def _record(self, result: VoteResult, members: Sequence[Output]) -> Ballots:
+        return ballots_record(result, members, uncalibrated=self._council.raw_confidence(result))
+
+    def _decided(
+        self, output: Output, record: Ballots, result: VoteResult, confidence: float | None
+    ) -> Output:
         """The output with the outcome of its vote. No consensus is an answer that says nothing, no error."""
         error = None
         if result.status == "no_answers":
@@ -260,7 +292,7 @@ class Ensemble:
             output,
             text=result.answer or "",
             finish_reason=finish,
-            confidence=min(1.0, result.consensus) if result.status == "decided" else None,
+            confidence=confidence if result.status == "decided" else None,
             error=error,
             ballots=record,
         )
@@ -300,6 +332,7 @@ class Ensemble:
             "reason": record.reason,
             "winner": record.winner_member,
             "consensus": record.consensus,
+            "confidence": output.confidence,
             "votes": {o.system: o.error or o.text[:200] for o in asked.outputs},
             "scores": {key[:200]: score for key, score in record.scores.items()},
             "abstained": record.abstained,

@@ -48,6 +48,8 @@ def result_section(report: RunReport) -> Section | None:
         lead="Means over the examples on which a score is defined, with confidence intervals.",
         tables=tuple(tables),
         figures=("intervals",) if scored else (),
+        points=tuple(_reasons(scored)),
+        points_title="Why some have no interval",
     )
 
 
@@ -74,7 +76,6 @@ def _score_table(
         heads=("metric", *shown, "n", "scored by", "interval by"),
         rows=tuple(rows),
         numeric=frozenset(range(1, len(shown) + 2)),
-        note=_reasons(figures),
     )
 
 
@@ -94,14 +95,13 @@ def _interval_methods(figures: Sequence[Metric]) -> str:
     return _shared([method.removesuffix(CUT) for method in methods]) + cut if methods else NONE
 
 
-def _reasons(figures: Sequence[Metric]) -> str:
+def _reasons(figures: Sequence[Metric]) -> list[str]:
     """Why figures have no value or no interval: one sentence per reason and system."""
     groups: dict[tuple[str, str], list[str]] = {}
     for metric in figures:
         if metric.reason:
             groups.setdefault((metric.reason, metric.system or ""), []).append(metric.name)
-    sentences = [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
-    return f"No interval: {' '.join(sentences)}" if sentences else ""
+    return [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
 
 
 def _plain_table(figures: Sequence[Metric]) -> Table:

@@ -17,7 +17,7 @@ from crucible.actors.stages.analysis_tda_validation import Reservoir, TdaValidat
 from crucible.actors.stages.bench import Bench, BenchOptions
 from crucible.actors.stages.data_checks import DataChecks
 from crucible.actors.stages.guardrails import Guardrails
-from crucible.actors.stages.report import ExcerptPicker, ReportOptions
+from crucible.actors.stages.report_picks import ExcerptPicker, ReportOptions
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
 from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
