@@ -17,13 +17,15 @@ from ...actors.ports import ScoreColumns
 from ...messages.findings import OutputScores
 from ...messages.flow import Sample
 from ...messages.records import Output
+from ..cns.chirality import Embed
 from ..cns.citations import document_ids
 from ..cns.metrics import METHODS, Entailment, score_answer
+from ..cns.parser import parse_claims
 from ..cns.quality import TARGETS, meets
 from ..cns.scores import Score
 from ..embeddings.base import EmbeddingName, make_embedder
 
-__all__ = ["CnsMetrics", "CnsMetricsOptions"]
+__all__ = ["CnsMetrics", "CnsMetricsOptions", "c1_cosine"]
 
 
 class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +43,9 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = "cross-encoder/nli-deberta-v3-base"
     embedding: Annotated[
         EmbeddingName,
-        Meta(description="Points for chirality: hashed_ngrams (no model) or sentence_transformers."),
+        Meta(
+            description="Points of claims: hashed_ngrams (words, no model), minilm or sentence_transformers."
+        ),
     ] = "hashed_ngrams"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
@@ -65,10 +69,13 @@ class CnsMetrics:
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._entailment = _entailment(options)
         self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._semantic = options.embedding != "hashed_ngrams"
         self._methods = METHODS | {
             "mean_entailment": self._entailment.method,
             "chirality": f"supporting against refuting side, {self._embedder.method}",
         }
+        if self._semantic:
+            self._methods["c1_cosine"] = f"cosine, {self._embedder.method}"
 
     def score(self, sample: Sample, output: Output) -> OutputScores:
         """Scores of one output. One that failed has an empty text and is scored as such."""
@@ -81,6 +88,8 @@ class CnsMetrics:
             entailment=self._entailment,
             embed=self._embedder.embed,
         )
+        if self._semantic:
+            scores["c1_cosine"] = c1_cosine(output.text, example.reference, self._embedder.embed)
         return OutputScores(system=output.system, scores=scores, methods=self._methods, details=details)
 
     def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
@@ -109,6 +118,22 @@ class CnsMetrics:
             "meets_threshold": meets(means),
             "methods": {"mean_entailment": columns.method("mean_entailment")} if columns.n else {},
         }
+
+
+def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
+    """Cosine of both c1, in [0, 1]; 0 when the answer has none, None when the reference has none."""
+    wanted = None if reference is None else _c1(reference)
+    if not wanted:
+        return None
+    given = _c1(answer)
+    if not given:
+        return 0.0
+    first, second = embed([given, wanted])
+    return min(1.0, max(0.0, float(first @ second)))
+
+
+def _c1(text: str) -> str | None:
+    return next((claim.text for claim in parse_claims(text).claims if claim.id == "c1"), None)
 
 
 _MEANS = (

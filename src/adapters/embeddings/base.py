@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Embedder", "EmbeddingName", "make_embedder"]
 
-EmbeddingName = Literal["hashed_ngrams", "sentence_transformers"]
+EmbeddingName = Literal["hashed_ngrams", "minilm", "sentence_transformers"]
 
 
 class Embedder(Protocol):
@@ -35,6 +35,10 @@ def make_embedder(name: EmbeddingName, model: str) -> Embedder:
         from .sentence_transformers import SentenceTransformerEmbedder
 
         return SentenceTransformerEmbedder(model)
+    if name == "minilm":
+        from .minilm import MiniLm
+
+        return MiniLm()
     from .hashed import HashedNgrams
 
     return HashedNgrams()

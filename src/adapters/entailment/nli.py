@@ -25,6 +25,8 @@ Pair = tuple[str, str]
 Classify = Callable[[Sequence[Pair]], Sequence[Mapping[str, float]]]
 """(premise, hypothesis) pairs to the probability of each of the model's labels."""
 
+BATCH = 16
+"""Pairs that go through the model at once; bounds its memory, whatever the length of document and claim."""
 _STEMS: dict[str, Label] = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
 _PREMISE = "The drug lowered blood pressure in all patients."
 _ENTAILED = "The drug reduced blood pressure."
@@ -73,9 +75,10 @@ class NliEntailment:
     def verdicts(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Probabilities of (premise, hypothesis) pairs."""
         out = []
-        for probabilities in self._classify(pairs):
-            names = label_names(probabilities)
-            out.append(Verdict(**{label: float(probabilities[name]) for label, name in names.items()}))
+        for start in range(0, len(pairs), BATCH):
+            for probabilities in self._classify(pairs[start : start + BATCH]):
+                names = label_names(probabilities)
+                out.append(Verdict(**{label: float(probabilities[name]) for label, name in names.items()}))
         return out
 
     def _self_test(self) -> None:

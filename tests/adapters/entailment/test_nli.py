@@ -70,6 +70,19 @@ def test_asking_for_nli_without_the_library_is_refused_and_never_replaced() -> N
         CnsMetrics(CnsMetricsOptions(entailment="nli"))
 
 
+def test_pairs_go_through_the_model_in_small_batches() -> None:
+    sizes: list[int] = []
+
+    def noting(pairs: Sequence[Pair]) -> list[Mapping[str, float]]:
+        sizes.append(len(pairs))
+        return oracle(pairs)
+
+    nli = NliEntailment("stub", noting)
+    sentences = tuple(f"lamps glow {number}" for number in range(40))
+    assert nli.support("lamps shine", PassageDocument(id="1", title="", sentences=sentences)) == 0.8
+    assert sizes == [2, 16, 16, 8]  # the self-test first
+
+
 class FakeTorch:
     """Logits are lists; a softmax that leaves them alone."""
 
