@@ -177,10 +177,6 @@ def _is_reliable(experiment: Experiment) -> bool:
 def _unavailable(experiment: Experiment) -> list[Problem]:
     reliability = experiment.reliability
     problems = []
-    if reliability.fairness.enabled:
-        problems.append(
-            Problem("reliability.fairness.enabled", "this version has no fairness stage: expected false")
-        )
     enabled = {stage.name for stage in experiment.pipeline if stage.enabled}
     if "data_load" not in enabled:
         problems.append(Problem("pipeline", "expected an enabled stage data_load"))
@@ -189,6 +185,9 @@ def _unavailable(experiment: Experiment) -> list[Problem]:
     if reliability.guardrails != GuardrailConfig() and "guardrails" not in enabled:
         text = "has no effect without the stage: expected an enabled stage guardrails"
         problems.append(Problem("reliability.guardrails", text))
+    if reliability.fairness.enabled and "fairness" not in enabled:
+        text = "has no effect without the stage: expected an enabled stage fairness"
+        problems.append(Problem("reliability.fairness.enabled", text))
     return problems
 
 
@@ -215,6 +214,12 @@ def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Probl
             if problems:
                 return problems
             options |= stage.options
+        elif stage.name == "fairness":
+            defaults = prepared.experiment.reliability.fairness.options
+            _, problems = collect(defaults, own_type, "reliability.fairness.options")
+            if problems:
+                return problems
+            options = defaults | options
         own, problems = collect(options, own_type, f"{path}.options")
         prepared.stage_options[stage.name] = (own, None)
         return problems
@@ -507,6 +512,20 @@ def _build_bench(services: Services, own: Any, _adapter: Any) -> Work:
     )
 
 
+def _build_fairness(services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.fairness import Fairness
+    from .adapters.statistics.group_gaps import group_gaps
+
+    reliability = services.experiment.reliability
+    return Fairness(
+        group_gaps,
+        reliability.fairness,
+        own,
+        model=services.model,
+        level=reliability.stats.confidence_level,
+    )
+
+
 PREFERRED = ("sentence_f1", "citation_f1", "token_f1")
 
 
@@ -583,6 +602,12 @@ METRICS = StageType(
     options=lambda: AdapterChoice,
     build=_build_metrics,
     adapter=("metrics adapter", "analysis_adapter"),
+)
+FAIRNESS = StageType(
+    name="fairness",
+    summary="Compares how answers turn out for the groups of the data.",
+    options=_lazy(_STAGES + "fairness", "FairnessOptions"),
+    build=_build_fairness,
 )
 BENCH = StageType(
     name="bench",

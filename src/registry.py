@@ -48,6 +48,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "analysis_tda_validation": ".composition:TDA",
         "analysis_filter": ".composition:FILTER",
         "analysis_metrics": ".composition:METRICS",
+        "fairness": ".composition:FAIRNESS",
         "bench": ".composition:BENCH",
         "report": ".composition:REPORT",
     },

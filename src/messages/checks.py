@@ -31,6 +31,7 @@ def check_experiment(experiment: Experiment) -> list[Problem]:
         *_check_systems(experiment),
         *_check_hedging(experiment),
         *_check_ensemble(experiment),
+        *_check_fairness(experiment),
         *_check_unique("outputs", [output.name for output in experiment.outputs]),
         *_check_secrets(msgspec.to_builtins(experiment), "", secret=False),
     ]
@@ -60,6 +61,8 @@ def _check_order(experiment: Experiment) -> Iterator[Problem]:
     for name in dict.fromkeys(analyses):
         if _is_before(names, name, "backend_call"):
             yield _misplaced(stages, name, "must come after backend_call, whose outputs it reads")
+    if _is_before(names, "fairness", "analysis_metrics"):
+        yield _misplaced(stages, "fairness", "must come after analysis_metrics, whose scores it reads")
     if _is_before(names, "bench", "analysis_metrics"):
         yield _misplaced(stages, "bench", "must come after analysis_metrics, whose scores it compares")
 
@@ -110,6 +113,12 @@ def _check_hedging(experiment: Experiment) -> Iterator[Problem]:
         yield Problem("reliability.hedging.delay_ms", "missing; strategy 'fixed' needs it")
     if hedging.strategy == "percentile" and hedging.percentile is None:
         yield Problem("reliability.hedging.percentile", "missing; strategy 'percentile' needs it")
+
+
+def _check_fairness(experiment: Experiment) -> Iterator[Problem]:
+    fairness = experiment.reliability.fairness
+    if fairness.enabled and fairness.group_by is None:
+        yield Problem("reliability.fairness.group_by", "missing; expected the field that holds the group")
 
 
 def _check_ensemble(experiment: Experiment) -> Iterator[Problem]:

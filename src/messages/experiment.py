@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from .base import Message
+from .fairness import CRITERIA, Criterion
 
 __all__ = [
     "BackendRef",
@@ -250,7 +251,9 @@ class FairnessConfig(Message, frozen=True):
     group_by: Annotated[str | None, Meta(description="The field of the examples that holds the group.")] = (
         None
     )
-    metrics: Annotated[tuple[str, ...], Meta(description="The group metrics to compute.")] = ()
+    metrics: Annotated[tuple[Criterion, ...], Meta(min_length=1, description="The criteria to compute.")] = (
+        CRITERIA
+    )
     options: Annotated[
         Options, Meta(description="Options of the fairness stage (`crucible stages fairness`).")
     ] = field(default_factory=dict)

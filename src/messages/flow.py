@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import field
 
 from .base import Message
+from .fairness import FairnessResult
 from .findings import (
     Comparison,
     Distribution,
@@ -85,5 +86,7 @@ class StageResult(Message, frozen=True, tag=True):
     """Persistent homology of the whole set, one per system."""
     rankings: tuple[Ranking, ...] = ()
     """Three or more systems ranked on one metric each."""
+    fairness: tuple[FairnessResult, ...] = ()
+    """Rates of groups and their gaps, one per system."""
     distributions: tuple[Distribution, ...] = ()
     """Histograms of the scores, for the plots of the report."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...messages.report import RunReport
-from . import disputes, inputs, overview, process, racing, results, voting
+from . import disputes, fairness, inputs, overview, process, racing, results, voting
 from .document import Document
 
 __all__ = ["build_document"]
@@ -16,6 +16,7 @@ def build_document(report: RunReport) -> Document:
         results.comparison_section(report),
         results.result_section(report),
         results.distribution_section(report),
+        fairness.fairness_section(report),
         voting.vote_section(report),
         disputes.disagreement_section(report),
         racing.hedging_section(report),
