@@ -128,7 +128,7 @@ def call_options(experiment: Experiment) -> dict[str, Any]:
 
 # Options
 
-RESERVED_OUTPUTS = ("run", "trace")
+RESERVED_OUTPUTS = {("run", "json"), ("trace", "json"), ("scores", "csv")}
 
 
 def collect_both(
@@ -194,10 +194,12 @@ def _unavailable(experiment: Experiment) -> list[Problem]:
 def _reserved_outputs(experiment: Experiment) -> list[Problem]:
     return [
         Problem(
-            f"{item('outputs', index)}.name", f"{output.name}.json is written by every run: choose another"
+            f"{item('outputs', index)}.name",
+            f"{output.name}.{ending} is written by every run: choose another",
         )
         for index, output in enumerate(experiment.outputs)
-        if output.name in RESERVED_OUTPUTS and "json" in output.formats
+        for ending in output.formats
+        if (output.name, ending) in RESERVED_OUTPUTS
     ]
 
 

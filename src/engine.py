@@ -388,6 +388,8 @@ MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",
     ".html": "text/html",
     ".md": "text/markdown",
+    ".csv": "text/csv",
+    ".tex": "application/x-tex",
     ".mmd": "text/vnd.mermaid",
     ".npz": "application/zip",
 }

@@ -31,7 +31,7 @@ __all__ = [
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Positive = Annotated[int, Meta(ge=1)]
 Options = dict[str, Any]
-ReportFormat = Literal["markdown", "html", "json"]
+ReportFormat = Literal["markdown", "html", "json", "csv", "latex"]
 
 
 class DatasetRef(Message, frozen=True):

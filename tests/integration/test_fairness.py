@@ -100,3 +100,11 @@ def test_a_model_that_exceeds_the_threshold_fails_the_run_when_asked_to(bench: W
     ran = bench.run(file)
     assert ran.code != 0
     assert "demographic_parity: north is 1 above south, tolerated are 0.1" in ran.err
+
+
+def test_an_output_that_would_be_named_like_the_table_of_scores_is_refused_before_the_run(
+    bench: Workbench,
+) -> None:
+    ran = bench.run(bench.experiment(outputs=[{"name": "scores", "formats": ["csv"]}]))
+    assert ran.code == 2
+    assert "outputs[0].name: scores.csv is written by every run" in ran.err

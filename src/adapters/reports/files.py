@@ -14,6 +14,8 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".tex": "application/x-tex; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".mmd": "text/vnd.mermaid",
 }

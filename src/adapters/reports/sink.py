@@ -20,6 +20,7 @@ from ...messages.flow import Sample
 from ...messages.report import RunReport
 from .files import write_whole
 from .samples import SampleWriter
+from .score_table import ScoreWriter
 from .text import encode_json
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileReportSink"]
 
-ENDINGS = {"json": "json", "markdown": "md", "html": "html"}
-RESERVED = frozenset({"trace.json"})
+ENDINGS = {"json": "json", "markdown": "md", "html": "html", "csv": "csv", "latex": "tex"}
+RESERVED = frozenset({"trace.json", "scores.csv"})
 
 
 class FileReportSink:
@@ -38,11 +39,15 @@ class FileReportSink:
         self._folder = run_dir
         self._targets = _targets(outputs)
         self._samples = SampleWriter(run_dir)
+        wants_scores = any(format_name == "csv" for _, format_name in self._targets)
+        self._scores = ScoreWriter(run_dir) if wants_scores else None
         self._abandoned = threading.Event()
 
     def write_samples(self, samples: Sequence[Sample]) -> None:
-        """Append to ``samples.jsonl.partial``."""
+        """Append to ``samples.jsonl.partial``, and to ``scores.csv.partial`` where scores are wanted."""
         self._samples.write(samples)
+        if self._scores is not None:
+            self._scores.write(samples)
 
     def finish(self, report: RunReport) -> list[Artifact]:
         """Write every format of every output, and give ``samples.jsonl`` its name.
@@ -64,12 +69,15 @@ class FileReportSink:
         if self._abandoned.is_set():
             return []
         written = [write_whole(self._folder / name, content) for name, content in contents]
-        return [self._samples.finish(), *written]
+        scores = [] if self._scores is None else [self._scores.finish()]
+        return [self._samples.finish(), *scores, *written]
 
     def abandon(self) -> None:
         """Close; the samples so far stay in ``samples.jsonl.partial``, every line of it whole. Idempotent."""
         self._abandoned.set()
         self._samples.close()
+        if self._scores is not None:
+            self._scores.close()
 
 
 def _render(document: Document, report: RunReport, format_name: str) -> bytes:
@@ -77,6 +85,14 @@ def _render(document: Document, report: RunReport, format_name: str) -> bytes:
         from .markdown import render_markdown
 
         return render_markdown(document).encode()
+    if format_name == "csv":
+        from .csv_table import render_csv
+
+        return render_csv(report).encode("utf-8", "replace")
+    if format_name == "latex":
+        from .latex import render_latex
+
+        return render_latex(document).encode("utf-8", "replace")
     from .html import render_html
 
     return render_html(document, report).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from crucible.adapters.statistics.group_gaps import group_gaps
+from crucible.adapters.statistics.intervals import wilson_interval
 from crucible.adapters.statistics.rates import newcombe
 from crucible.messages.fairness import CRITERIA, FairnessResult, GroupGap
 
@@ -164,3 +166,16 @@ def test_clusters_without_spread_leave_no_interval_and_say_so() -> None:
     gap = gap_of(assess(rows, "ab", clusters=[i // 2 for i in range(12)]), "demographic_parity")
     assert (gap.value, gap.interval, gap.status, gap.verdict) == (1.0, None, "constant", "undecided")
     assert gap.reason is not None
+
+
+def test_the_limits_of_a_ratio_solve_the_equations_that_define_them() -> None:
+    """Donner & Zou (2012): p - R q -+ sqrt((distance of p's limit)^2 + R^2 (distance of q's limit)^2) = 0."""
+    rows: list[Row] = [(0, int(i < 20), None) for i in range(60)]
+    rows += [(1, int(i < 70), None) for i in range(80)]
+    gap = gap_of(assess(rows, "ab"), "demographic_parity", "ratio")
+    a, b = wilson_interval(20, 60, 0.95), wilson_interval(70, 80, 0.95)
+    p, q = 20 / 60, 70 / 80
+    assert gap.interval is not None
+    low, high = gap.interval.low, gap.interval.high
+    assert p - low * q == pytest.approx(math.hypot(p - a.low, low * (b.high - q)), rel=1e-9)
+    assert high * q - p == pytest.approx(math.hypot(a.high - p, high * (q - b.low)), rel=1e-9)

@@ -1,0 +1,75 @@
+r"""Document to LaTeX: the tables of numbers, ready for ``\input`` in a paper that loads booktabs.
+
+Only tables that are not folded away and hold a column of numbers; no plots, no texts of models. Every string
+is escaped: a name can neither run a command nor break a row. The signs that the report itself writes are put
+in ASCII; a name in another script needs an engine and a font that know it (LuaLaTeX, XeLaTeX).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .document import Cell, Document, Table
+from .text import visible
+
+__all__ = ["latex_text", "render_latex"]
+
+SIGNS = str.maketrans(
+    {
+        "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+        "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
+        ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "`": r"\textasciigrave{}",
+        "*": "{*}", "[": "{[}", "]": "{]}", "-": "{-}",
+        "−": "$-$", "–": "--", "…": r"\dots{}", "×": r"$\times$", "·": r"$\cdot$", "⟨": r"$\langle$",
+        "⟩": r"$\rangle$", "β": r"$\beta$", "α": r"$\alpha$", "₀": "$_0$", "₁": "$_1$", "₂": "$_2$",
+        "²": "$^2$", "→": r"$\to$",
+    }
+)  # fmt: skip
+
+
+def render_latex(document: Document) -> str:
+    """One ``table`` environment for each table, in the order of the report."""
+    lines = [f"% {' '.join(visible(document.title).split())}: needs \\usepackage{{booktabs}}"]
+    for section in document.sections:
+        for table in section.tables:
+            if table.numeric and not table.folded:
+                lines += ["", *_table(section.key, table)]
+    return "\n".join(lines) + "\n"
+
+
+def latex_text(text: str) -> str:
+    """Plain text in one paragraph: no sign of it is read as LaTeX."""
+    return " ".join(visible(text).split()).translate(SIGNS)
+
+
+def _table(key: str, table: Table) -> Iterator[str]:
+    columns = "".join("r" if index in table.numeric else "l" for index in range(len(table.heads)))
+    yield r"\begin{table}"
+    yield r"\centering"
+    yield rf"\caption{{{latex_text(table.caption)}}}"
+    yield rf"\label{{tab:{key}-{_slug(table.caption)}}}"
+    yield rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}"
+    yield r"\toprule"
+    yield _row([latex_text(head) for head in table.heads])
+    yield r"\midrule"
+    for row in table.rows:
+        yield _row([_cell(cell) for cell in row])
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
+    if table.note:
+        yield rf"\par\smallskip{{\footnotesize {latex_text(table.note)}}}"
+    yield r"\end{table}"
+
+
+def _row(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _cell(cell: Cell) -> str:
+    text = latex_text(cell.text)
+    return f"{text} ({latex_text(cell.detail)})" if cell.detail else text
+
+
+def _slug(caption: str) -> str:
+    words = "".join(sign if sign.isascii() and sign.isalnum() else " " for sign in caption.lower()).split()
+    return "-".join(words[:4])
