@@ -109,6 +109,8 @@ class Race(Message, frozen=True):
     """None when the price is unknown."""
     race_biased: bool = False
     """The answer was chosen because it was whole first, at a temperature above 0: short answers win."""
+    decided_on: Literal["answer", "first_token"] = "answer"
+    """``first_token``: what else was open was given up as soon as this answer began to stream."""
 
 
 class Output(Message, frozen=True):

@@ -7,7 +7,7 @@ One for each request in flight of a system, asked with a ``RaceRequest``; all of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from ...messages.requests import RaceOutcome, RaceRequest
 from ...messages.trace import Span
@@ -72,7 +72,14 @@ class Racer(Actor):
         if trace is None:
             return
         status: Literal["ok", "error", "cancelled"] = "ok" if sent.acceptable else "error"
-        attributes = {"attempt": sent.number, "kind": sent.kind, "backend": sent.lane.name, "why": sent.why}
+        attributes: dict[str, Any] = {
+            "attempt": sent.number,
+            "kind": sent.kind,
+            "backend": sent.lane.name,
+            "why": sent.why,
+        }
+        if sent.first_token is not None:
+            attributes["first_token_s"] = sent.first_token - sent.started
         if sent.outcome == "cancelled":
             status = "cancelled"
         elif sent.error is not None:

@@ -72,8 +72,8 @@ class Enter(Message, frozen=True):
     request: BackendRequest
     backend: str
     retry: bool
-    clone: Callable[[], None]
-    """Makes the race send a duplicate: a race at work reads no messages."""
+    clone: Callable[[], bool]
+    """Makes the race send a duplicate, if it still can: a race at work reads no messages."""
 
     if TYPE_CHECKING:
 
@@ -121,6 +121,9 @@ class Settled(Message, frozen=True):
     request: BackendRequest
     backend: str
     observed: Observed
+    """What decided the race: latencies to the first token where the answers were streamed."""
+    whole: Observed | None = None
+    """The same with latencies of whole answers, None when that is what ``observed`` has."""
     tokens: int = 0
     """Of the winner."""
     cost_usd: float | None = None
@@ -158,9 +161,9 @@ class Drain(Message, frozen=True):
 class _Open:
     __slots__ = ("clone", "started", "told")
 
-    def __init__(self, started: float, clone: Callable[[], None]) -> None:
+    def __init__(self, started: float, clone: Callable[[], bool]) -> None:
         self.started = started
-        self.clone: Callable[[], None] | None = clone
+        self.clone: Callable[[], bool] | None = clone
         self.told = False
 
 
@@ -260,10 +263,11 @@ class HedgePool(Actor):
         """Learn."""
         features = self._features(message.request)
         self._policies.policy_for(message.backend, features).observe(message.observed)
-        self._tally.observed(message.observed)
-        if message.observed.winner is not None:
+        whole = message.whole or message.observed
+        self._tally.observed(whole, message.observed if message.whole else None)
+        if whole.winner is not None:
             self._prices.add(size_class(features), message.tokens, message.cost_usd)
-            self._answers.observe(message.observed.total_s)
+            self._answers.observe(whole.total_s)
 
     @handler
     def on_left(self, message: Left) -> None:
@@ -288,8 +292,8 @@ class HedgePool(Actor):
         if now - oldest.started < usual:
             return max(usual - (now - oldest.started), CLONE_PAUSE_S)
         clone, oldest.clone, oldest.told = oldest.clone, None, True
-        if clone is not None:
-            clone()
+        if clone is not None and not clone():  # its answer is coming
+            oldest.told = False
         return 0.0
 
     @handler

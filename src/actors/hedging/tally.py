@@ -1,7 +1,8 @@
 """Counts of what hedging did and what it cost, and the latency with it and, estimated, without it.
 
 Filled by the pool. Without hedging is the Kaplan-Meier estimate over first requests: one that was cancelled
-is known only to have taken longer. Sixteen bytes and a half a request.
+is known only to have taken longer. Seventeen bytes a request, twice that where answers are streamed: then
+latencies to the first token are kept too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,25 @@ __all__ = ["HedgeTally", "figures"]
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
 
 
+class Latencies:
+    """Of races, and of the first requests of these races."""
+
+    def __init__(self) -> None:
+        self.totals = array("d")
+        self.firsts = array("d")
+        self.censored = bytearray()
+
+    def add(self, race: Observed) -> None:
+        """One race; without an answer it has no latency."""
+        if race.winner is None:
+            return
+        self.totals.append(race.total_s)
+        first = race.attempts[0]
+        if first.outcome != "failed":
+            self.firsts.append(first.latency_s)
+            self.censored.append(first.censored)
+
+
 class HedgeTally:
     """The counts of one pool."""
 
@@ -30,9 +50,8 @@ class HedgeTally:
         self.extra_tokens = 0
         self.extra_cost_usd = 0.0
         self.cost_known = True
-        self.totals = array("d")
-        self.firsts = array("d")
-        self.censored = bytearray()
+        self.whole = Latencies()
+        self.to_first_token = Latencies()
 
     def settled(self, race: Race, attempts: int) -> None:
         """A request is over; ``attempts`` were sent for it."""
@@ -50,15 +69,11 @@ class HedgeTally:
         else:
             self.extra_cost_usd += race.extra_cost_usd
 
-    def observed(self, race: Observed) -> None:
+    def observed(self, whole: Observed, to_first_token: Observed | None = None) -> None:
         """A round is over, its cancelled attempts included."""
-        if race.winner is None:
-            return
-        self.totals.append(race.total_s)
-        first = race.attempts[0]
-        if first.outcome != "failed":
-            self.firsts.append(first.latency_s)
-            self.censored.append(first.censored)
+        self.whole.add(whole)
+        if to_first_token is not None:
+            self.to_first_token.add(to_first_token)
 
 
 def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
@@ -68,8 +83,7 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
     wins = sum(tally.wins for tally in tallies)
     duplicates = sum(tally.duplicates for tally in tallies)
     known = all(tally.cost_known for tally in tallies)
-    totals = sorted(value for tally in tallies for value in tally.totals)
-    return {
+    told: dict[str, Any] = {
         "requests": requests,
         "hedged": hedged,
         "wins": wins,
@@ -86,10 +100,18 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
         "failed": sum(tally.failed for tally in tallies),
         "extra_tokens": sum(tally.extra_tokens for tally in tallies),
         "extra_cost_usd": sum(tally.extra_cost_usd for tally in tallies) if known else None,
-        "latency_s": {
-            "with_hedging": _percentiles(totals),
-            "without_hedging_estimated": _without(tallies),
-        },
+        "latency_s": _compared([tally.whole for tally in tallies]),
+    }
+    streamed = [tally.to_first_token for tally in tallies]
+    if any(latencies.totals for latencies in streamed):
+        told["first_token_s"] = _compared(streamed)
+    return told
+
+
+def _compared(kept: Sequence[Latencies]) -> dict[str, Any]:
+    return {
+        "with_hedging": _percentiles(sorted(value for latencies in kept for value in latencies.totals)),
+        "without_hedging_estimated": _without(kept),
     }
 
 
@@ -101,11 +123,11 @@ def _percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
     return {f"p{percent:g}": ordered[max(0, rank - 1)] for percent, rank in ranks.items()}
 
 
-def _without(tallies: Iterable[HedgeTally]) -> dict[str, float | None]:
+def _without(kept: Iterable[Latencies]) -> dict[str, float | None]:
     pairs = [
         (value, bool(censored))
-        for tally in tallies
-        for value, censored in zip(tally.firsts, tally.censored, strict=True)
+        for latencies in kept
+        for value, censored in zip(latencies.firsts, latencies.censored, strict=True)
     ]
     if not pairs:
         return {f"p{percent:g}": None for percent in PERCENTILES}
