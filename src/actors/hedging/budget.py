@@ -73,11 +73,15 @@ class QueueTrend:
         self._depths: deque[int] = deque(maxlen=2 * window)
 
     def rising(self, depth: int) -> bool:
-        """Enter a depth; True when the newer half is longer by half and by at least 2 requests on average."""
+        """Enter a depth; True when the newer half is longer by half and by more than chance makes it.
+
+        Requests that come by chance (Poisson) at a steady rate have depths of variance about their mean, and
+        neighbours are alike: hence three times the root of the mean, and at least 2.
+        """
         self._depths.append(depth)
         if len(self._depths) < (self._depths.maxlen or 0):
             return False
         half = len(self._depths) // 2
         depths = list(self._depths)
         old, new = sum(depths[:half]) / half, sum(depths[half:]) / half
-        return new >= 1.5 * old and new - old >= 2
+        return new >= 1.5 * old and new - old >= max(2.0, 3.0 * math.sqrt(old))

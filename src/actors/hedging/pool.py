@@ -18,7 +18,8 @@ from ..runtime import Actor, handler
 from .breaker import CircuitBreaker
 from .budget import HedgeBudget, QueueTrend
 from .latency import LatencyWindow
-from .plan import HedgePlan, RequestFeatures, coin, is_control
+from .load_guard import Guarded
+from .plan import HedgePlan, HedgePolicy, RequestFeatures, coin, is_control
 from .plan import Race as Observed
 from .racing_options import HedgeSettings
 from .registry import DEFAULT_BUDGET_PERCENT, PolicyRegistry, make_policy
@@ -181,7 +182,7 @@ class HedgePool(Actor):
         self._budget = HedgeBudget(percent, burst=config.burst, hold_s=racing.hold_s)
         self._prices = UnitPrices(config.budget_unit)
         self._control = config.control_percent / 100
-        self._policies = PolicyRegistry(lambda own: make_policy(config, settings.policy, own), seed)
+        self._policies = PolicyRegistry(lambda own: _policy(settings, own), seed)
         self._breakers: dict[str, CircuitBreaker] = {}
         self._trend = QueueTrend()
         self._settling = concurrency + SETTLING_ROUNDS
@@ -320,3 +321,9 @@ class HedgePool(Actor):
             period=racing.period,
             priority=racing.priority,
         )
+
+
+def _policy(settings: HedgeSettings, seed: int) -> HedgePolicy:
+    policy = make_policy(settings.config, settings.policy, seed)
+    guarded = settings.racing.load_guard and settings.config.strategy not in ("off", "tiered")
+    return Guarded(policy, seed) if guarded else policy
