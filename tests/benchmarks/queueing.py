@@ -3,7 +3,7 @@
 Used by ``hedging_optimum.py`` and by the tests of the guard against load. Requests arrive in a Poisson stream
 and are served first come first served. A request that lost its race leaves the queue, or frees its server,
 unless ``notices`` is false: then the server works on for nobody, as servers do that do not look at their
-connections. Policy, bucket and queue trend are the real ones, called as the pool calls them.
+connections. Policy and bucket are the real ones, called as the pool calls them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from crucible.actors.hedging.budget import HedgeBudget, QueueTrend
+from crucible.actors.hedging.budget import HedgeBudget
 from crucible.actors.hedging.plan import Attempt, HedgePolicy, Race, RequestFeatures
 
 ANY = RequestFeatures()
@@ -97,16 +97,10 @@ class Client:
     bucket: HedgeBudget
     notices: bool
     coins: random.Random
-    trend: QueueTrend = field(default_factory=QueueTrend)
     outcome: Outcome = field(default_factory=lambda: Outcome([], 0))
-    open_requests: int = 0
-    settling: int = 40
 
     def arrive(self, now: float, seconds: float) -> None:
         self.bucket.on_first(now)
-        self.settling -= 1
-        if self.settling < 0 and self.trend.rising(self.open_requests):
-            self.bucket.on_overload(now)
         plan = self.policy.plan(now, ANY)
         call = Call(now, plan.delay_s)
         if plan.delay_s is not None and plan.fires(self.coins.random()):
@@ -121,7 +115,6 @@ class Client:
     def send(self, call: Call, now: float, seconds: float) -> None:
         job = Job(call, now, seconds)
         call.jobs.append(job)
-        self.open_requests += 1
         self.queue.enter(now, job)
 
     def done(self, now: float, job: Job) -> None:
@@ -133,7 +126,6 @@ class Client:
 
     def answered(self, now: float, job: Job) -> None:
         call = job.call
-        self.open_requests -= len(call.jobs)
         self.outcome.latencies.append(now - call.sent)
         self.policy.observe(_race(call, job, now))
         for other in call.jobs:

@@ -3,7 +3,9 @@
 An actor, so that all races of a system see one state; its handlers decide and never wait. Asked by the races
 (``race``) before each request they send, and told how each one ended. Retries and duplicates draw on the same
 bucket: a duplicate that it cannot pay is not sent, a retry is (an experiment should not lose the row) and
-leaves less for duplicates. Any sign of overload (429, 503, ``Retry-After``, a rising queue) shuts the bucket.
+leaves less for duplicates. Overload (429, 503, ``Retry-After``) shuts the bucket. A rising queue shows in the
+latencies, see ``load_guard``, and not in the requests in flight, which the run's concurrency bounds (Little
+1961: with as many in flight, a longer queue is a longer latency).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from ...messages.records import Race
 from ...messages.requests import BackendRequest
 from ..runtime import Actor, handler
 from .breaker import CircuitBreaker
-from .budget import HedgeBudget, QueueTrend
+from .budget import HedgeBudget
 from .latency import LatencyWindow
 from .load_guard import Guarded
 from .plan import HedgePlan, HedgePolicy, RequestFeatures, coin, is_control
@@ -44,7 +46,6 @@ __all__ = [
 CLONE_WINDOW = 512
 CLONE_QUANTILE = 0.9
 CLONE_PAUSE_S = 0.05
-SETTLING_ROUNDS = 40
 
 
 class Entry(Message, frozen=True):
@@ -171,7 +172,7 @@ class _Open:
 class HedgePool(Actor):
     """Decides for all races of one system; ``tally`` outlives it."""
 
-    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int, concurrency: int) -> None:
+    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int) -> None:
         config, racing = settings.config, settings.racing
         percent = config.budget_percent
         if percent is None:
@@ -184,10 +185,8 @@ class HedgePool(Actor):
         self._control = config.control_percent / 100
         self._policies = PolicyRegistry(lambda own: _policy(settings, own), seed)
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._trend = QueueTrend()
-        self._settling = concurrency + SETTLING_ROUNDS
         self._races: dict[str, _Open] = {}
-        self._requests = self._clones = 0
+        self._clones = 0
         self._answers = LatencyWindow(CLONE_WINDOW)
 
     @handler
@@ -197,10 +196,6 @@ class HedgePool(Actor):
         request = message.request
         if not message.retry:
             self._budget.on_first(now, self._price(request))
-            if self._settling > 0:  # the queue rises while the run starts
-                self._settling -= 1
-            elif self._trend.rising(self._requests):
-                self._budget.on_overload(now)
         self._races[request.key] = _Open(now, message.clone)
         features = self._features(request)
         plan = self._policies.policy_for(message.backend, features).plan(now, features)
@@ -217,7 +212,6 @@ class HedgePool(Actor):
             return Permit(ticket=None, reason="the circuit breaker is open", retry_at=breaker.retry_at())
         if message.retry is not None:
             self._budget.take(now, self._price(message.retry))
-        self._requests += 1
         return Permit(ticket=ticket)
 
     @handler
@@ -238,7 +232,6 @@ class HedgePool(Actor):
         if ticket is None:
             self._tally.refused += 1
             return Permit(ticket=None, reason=reason, budget_left=left)
-        self._requests += 1
         self._tally.clones += message.kind == "clone"
         self._clones += message.kind == "clone"
         return Permit(ticket=ticket, budget_left=self._budget.left)
@@ -247,7 +240,6 @@ class HedgePool(Actor):
     def on_ended(self, message: Ended) -> None:
         """Note it for breaker, queue and overload."""
         now = self.context.clock.now()
-        self._requests -= 1
         self._clones -= message.kind == "clone"
         breaker = self._breaker(message.backend)
         if message.outcome == "answered":

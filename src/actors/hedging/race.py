@@ -76,7 +76,7 @@ class RaceRun:
                 enter = Enter(
                     request=self.request, backend=self.lanes[0].name, retry=tries > 1, clone=self._on_clone
                 )
-                self._entry = await self.pool.ask(enter)
+                self._entry = await self.pool.ask(enter, timeout=None)
                 self._winner, tries = await (self._tiered(tries) if self.tiers else self._hedged(tries))
                 if self._winner is not None:
                     return self._won(self._winner)
@@ -192,7 +192,7 @@ class RaceRun:
     async def _may_escalate(self, tier: int) -> bool:
         """Whether the budget pays for a tier beside a slow one."""
         name = self.lanes[tier].name
-        permit = await self.pool.ask(Duplicate(request=self.request, backend=name, kind="tier"))
+        permit = await self.pool.ask(Duplicate(request=self.request, backend=name, kind="tier"), timeout=None)
         if permit.ticket is None:
             self._refused = permit.reason
             return False
@@ -206,7 +206,7 @@ class RaceRun:
         until = self.clock.now() + self.policy.timeout_s
         retry = self.request if kind in ("retry", "backup") else None
         while True:
-            permit = await self.pool.ask(Admit(backend=lane.name, retry=retry))
+            permit = await self.pool.ask(Admit(backend=lane.name, retry=retry), timeout=None)
             if permit.ticket is not None:
                 return self._start(kind, lane, permit.ticket, why)
             now = self.clock.now()
@@ -221,7 +221,9 @@ class RaceRun:
             await self.clock.sleep(max(BREAKER_POLL_S, (permit.retry_at or now) - now))
 
     async def _duplicate(self, kind: Literal["hedge", "clone"], lane: Lane, why: str) -> None:
-        permit = await self.pool.ask(Duplicate(request=self.request, backend=lane.name, kind=kind))
+        permit = await self.pool.ask(
+            Duplicate(request=self.request, backend=lane.name, kind=kind), timeout=None
+        )
         if permit.ticket is None:
             self._refused = permit.reason
         elif any(each.open for each in self._round):

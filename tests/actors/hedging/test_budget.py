@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from crucible.actors.hedging.budget import HedgeBudget, QueueTrend
+from crucible.actors.hedging.budget import HedgeBudget
 
 PERCENT, BURST = 7.0, 3.0
 
@@ -94,21 +92,3 @@ def test_overload_shuts_the_bucket_for_as_long_as_the_server_asks() -> None:
 def test_a_budget_out_of_range_is_refused(percent: float, burst: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         HedgeBudget(percent, burst)
-
-
-def test_a_queue_that_grows_is_told_from_one_that_is_long() -> None:
-    steady, growing = QueueTrend(), QueueTrend()
-    assert not any(steady.rising(30 + i % 3) for i in range(200))
-    assert any(growing.rising(i // 4) for i in range(60))
-
-
-def test_requests_that_come_by_chance_are_no_growing_queue() -> None:
-    rng, trend, depth, ends = random.Random(1), QueueTrend(), 0, list[float]()
-    alarms, now = 0, 0.0
-    for _ in range(20_000):  # Poisson arrivals, exponential services, as many servers as it takes
-        now += rng.expovariate(5.0)
-        ends = [end for end in ends if end > now]
-        depth = len(ends)
-        ends.append(now + rng.expovariate(1.0))
-        alarms += trend.rising(depth)
-    assert alarms < 20

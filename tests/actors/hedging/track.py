@@ -94,9 +94,7 @@ class Track:
             policy=policy or NoOptions(),
             racing=racing or RacingOptions(),
         )
-        self.pool = kit.spawn(
-            lambda: HedgePool(settings, self.tally, seed=1, concurrency=1), mailbox_capacity=100_000
-        )
+        self.pool = kit.spawn(lambda: HedgePool(settings, self.tally, seed=1), mailbox_capacity=100_000)
         lanes = [Lane(f"lane{number}", sampler) for number, sampler in enumerate(samplers)]
         retry = RetryPolicy(max_attempts=max_attempts, timeout_s=timeout_s, base_s=0.0)
         wiring = Wiring(
