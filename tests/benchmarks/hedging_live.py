@@ -1,10 +1,10 @@
 """Hedging over sockets beside other hedging clients, and free-slot cloning: all in one run.
 
-    python -m tests.benchmarks.hedging_live --peers /tmp/peers/bin/python [--count 4000] [--ms 20]
+    python -m tests.benchmarks.hedging_live --peers /tmp/peers/bin/python
 
-POST requests, 8 in flight, to a server where 5 % of the requests take ten times as long; the same sequence
-for each client. A budget of 5 % for all. Fixed delays: twice the usual time, which is about the best there is
-and must be known beforehand, and 4.5 times. Extra requests are counted by the server.
+POST requests to a server where 5 % of the requests take ten times as long (by default 200 ms and 32 in
+flight); the same sequence for each client. A budget of 5 % for all. Fixed delays: twice the usual time, which
+is about the best there is and must be known beforehand, and 4.5 times. The server counts extra requests.
 
 Cloning: batches on a server with a Pareto tail (alpha 1.5), 64 in flight, each with and without, budget 1 %.
 The figure is the makespan: seconds until the last answer.
@@ -18,11 +18,9 @@ from typing import Any
 
 from .processes import asked, latency_server, load, own, peer, quantile
 
-IN_FLIGHT = 8
 
-
-def hedging(python: str | None, count: int, ms: float) -> None:
-    print(f"POST, {ms:g} ms, 5 % of requests 10x, {count:,} requests, {IN_FLIGHT} in flight; {load()}\n")
+def hedging(python: str | None, count: int, ms: float, in_flight: int) -> None:
+    print(f"POST, {ms:g} ms, 5 % of requests 10x, {count:,} requests, {in_flight} in flight; {load()}\n")
     found: dict[str, tuple[dict[str, Any], int]] = {}
     with latency_server("--ms", str(ms), "--slow-share", "0.05", "--slow-factor", "10") as server:
         for name, way in (
@@ -32,9 +30,9 @@ def hedging(python: str | None, count: int, ms: float) -> None:
             ("optimal", "optimal"),
         ):
             asked(server)
-            found[name] = own(server, count, IN_FLIGHT, way), asked(server)
+            found[name] = own(server, count, in_flight, way), asked(server)
         for name in ("httpx", "httpx-hedged", "hedge-python") if python else ():
-            found[name] = peer(python or "", name, server, count, IN_FLIGHT), asked(server)
+            found[name] = peer(python or "", name, server, count, in_flight), asked(server)
     print("| client | P50 | P95 | P99 | P99.9 | extra requests | P99 against optimal |")
     print("|---|---|---|---|---|---|---|")
     best = quantile(found["optimal"][0]["latencies"], 0.99)
@@ -71,7 +69,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers")
     parser.add_argument("--count", type=int, default=4_000)
-    parser.add_argument("--ms", type=float, default=20.0)
+    parser.add_argument("--ms", type=float, default=200.0)
+    parser.add_argument("--in-flight", type=int, default=32)
     given = parser.parse_args()
-    hedging(given.peers, given.count, given.ms)
-    cloning(5_000, 25.0, 7)
+    hedging(given.peers, given.count, given.ms, given.in_flight)
+    cloning(5_000, 50.0, 5)

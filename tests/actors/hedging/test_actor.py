@@ -62,6 +62,22 @@ async def test_a_fast_answer_is_not_duplicated() -> None:
         assert (outcome.race.hedged, outcome.attempts, len(sampler.asked)) == (False, 1, 1)
 
 
+async def test_of_answers_at_the_same_moment_the_first_request_has_won() -> None:
+    async with TestKit() as kit:
+        outcome = await Track(kit, Scripted(kit, (2.0, "a"), (1.0, "b"))).outcome()
+        assert outcome.reply is not None
+        assert (outcome.reply.completions[0].text, outcome.race.winner) == ("a", "first")
+
+
+async def test_all_requests_of_a_race_have_one_idempotency_key_and_numbers_of_their_own() -> None:
+    async with TestKit() as kit:
+        gone = ConnectionFailedError("gone")
+        sampler = Scripted(kit, (5.0, gone), (5.0, gone), (0.1, gone), (1.0, "a"))
+        await Track(kit, sampler, max_attempts=3).outcome()
+        assert {key for key, _ in sampler.asked} == {"k"}
+        assert sampler.attempts == [1, 2, 3, 4]
+
+
 async def test_a_duplicate_is_paid_whether_it_wins_or_loses() -> None:
     async with TestKit() as kit:
         for script in (((60.0, "a"), (0.5, "b")), ((2.0, "a"), (60.0, "b"))):
@@ -312,6 +328,14 @@ async def test_a_slow_tier_keeps_running_and_may_still_win() -> None:
         assert outcome.reply.completions[0].text == "late"
         assert outcome.latency_s == pytest.approx(3.0)
         assert [at for _, at in large.cancelled] == pytest.approx([3.0])
+
+
+async def test_of_tiers_that_answer_at_the_same_moment_the_earlier_is_taken() -> None:
+    async with TestKit() as kit:
+        small, large = Scripted(kit, (3.0, "small")), Scripted(kit, (2.0, "large"))
+        options = tiers(TierOptions(name="lane0", delay_ms=1000), TierOptions(name="lane1"))
+        outcome = await Track(kit, small, large, strategy="tiered", policy=options).outcome()
+        assert (outcome.race.winner, outcome.race.backend) == ("first", "lane0")
 
 
 async def test_a_last_tier_without_delay_gets_the_time_that_is_left() -> None:

@@ -46,11 +46,13 @@ class Scripted:
         self._confidence = confidence
         self._finish = finish
         self.asked: list[tuple[str, float]] = []
+        self.attempts: list[int] = []
         self.cancelled: list[tuple[int, float]] = []
 
     async def sample(self, request: BackendRequest) -> BackendReply:
         number = len(self.asked)
         self.asked.append((request.key, self._kit.clock.now()))
+        self.attempts.append(request.attempt)
         wait, answer = self._script[min(number, len(self._script) - 1)]
         try:
             begin = self._first_tokens[number] if number < len(self._first_tokens) else None
