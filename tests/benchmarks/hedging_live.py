@@ -71,6 +71,8 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=4_000)
     parser.add_argument("--ms", type=float, default=200.0)
     parser.add_argument("--in-flight", type=int, default=32)
+    parser.add_argument("--no-cloning", action="store_true")
     given = parser.parse_args()
     hedging(given.peers, given.count, given.ms, given.in_flight)
-    cloning(5_000, 50.0, 5)
+    if not given.no_cloning:
+        cloning(5_000, 50.0, 5)

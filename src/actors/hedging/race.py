@@ -11,7 +11,6 @@ failed the race backs off and starts another round, up to ``max_attempts`` first
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -112,7 +111,7 @@ class RaceRun:
             if plan.delay_s is not None and self._entry.fires
             else ()
         )
-        due = deque(first.started + delay for delay in delays)
+        due = [first.started + delay for delay in delays]
         backups = self.max_hedges
         while True:
             await self._wait(due[0] if due else None)
@@ -135,7 +134,7 @@ class RaceRun:
                 self._clone = False
                 await self._duplicate("clone", lane, "a slot is free")
             elif due and self.clock.now() >= due[0]:
-                due.popleft()
+                due.pop(0)
                 await self._duplicate("hedge", lane, plan.reason)
 
     def _lead(self) -> Sent | None:
