@@ -32,7 +32,7 @@ BLOCK = 50
 MARGIN = 1.25
 
 CHANGE_Z = 5.0
-"""Standard deviations that a block must differ by: no false alarm in 2,400 blocks of a lognormal with sigma 1."""
+"""Standard deviations: no false alarm in 2,400 blocks of a lognormal with sigma 1."""
 
 _REFRESH = 64  # a curve may lag by this many values, or by 1/16 of them when there are fewer
 
