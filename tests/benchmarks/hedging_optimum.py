@@ -208,5 +208,5 @@ if __name__ == "__main__":
     random.seed(0)
     quick = "--quick" in sys.argv
     if "--load" not in sys.argv:
-        optimum_table(40_000 if quick else 400_000)
+        optimum_table(40_000 if quick else 200_000)
     load_table(5_000 if quick else 20_000, 3 if quick else 6)

@@ -69,14 +69,19 @@ class Stage(StageBase):
         asker = Asker(self, self._wiring, self._asking)
         slots = Slots(message.in_flight)
         latencies: list[float] = []
+        most = open_now = 0
 
         async def one(number: int, slot: int) -> None:
+            nonlocal most, open_now
+            open_now += 1
+            most = max(most, open_now)
             try:
                 example = Example(id=str(number), input="question")
                 output = await asker.ask(self._spec, self._sampler, example, slot)
                 assert output.text == "42", output
                 latencies.append(output.latency_s)
             finally:
+                open_now -= 1
                 slots.give(slot)
 
         async def clone() -> None:
@@ -100,6 +105,7 @@ class Stage(StageBase):
             "latencies": latencies,
             "cpu_s": time.process_time() - cpu,
             "wall_s": time.monotonic() - wall,
+            "most": most,
         }
         figures = await asker.close() or {}
         return {**told, "duplicates": figures.get("extra_requests", 0), "refused": figures.get("refused", 0)}
@@ -119,12 +125,13 @@ def settings(hedging: str) -> HedgeSettings | None:
     )
 
 
-async def lag(seen: list[float]) -> None:
+async def lag(seen: list[tuple[float, float]]) -> None:
+    """How late a sleep of 10 ms ends, and the CPU that this process used meanwhile."""
     loop = asyncio.get_running_loop()
     while True:
-        begun = loop.time()
+        begun, cpu = loop.time(), time.process_time()
         await asyncio.sleep(0.01)
-        seen.append(loop.time() - begun - 0.01)
+        seen.append((loop.time() - begun - 0.01, time.process_time() - cpu))
 
 
 def memory_mib() -> float:
@@ -165,7 +172,7 @@ async def main() -> None:
             sampler = await session.sampler()
             stage = system.spawn(lambda: Stage(wiring, asking, sampler), name="stage")
             before = memory_mib()
-            lags: list[float] = []
+            lags: list[tuple[float, float]] = []
             watching = asyncio.ensure_future(lag(lags)) if given.watch else None
             clone = given.hedging == "cloning"
             message = Go(count=given.count, in_flight=given.in_flight, clone=clone)
