@@ -141,7 +141,10 @@ class Sampler(Protocol):
     """
 
     async def sample(self, request: BackendRequest) -> BackendReply:
-        """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""
+        """One answer. Raises TransientError (retried by the caller) or BackendError (final).
+
+        A sampler that streams may call ``first_token.first_token_came`` when the first piece is there.
+        """
         ...
 
 
