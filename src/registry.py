@@ -54,6 +54,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "backend": {
         "extractive": ".adapters.backends.extractive:ExtractiveBackend",
         "lead": ".adapters.backends.lead:LeadBackend",
+        "local": ".adapters.backends.local:LocalBackend",
         "mock": ".adapters.backends.mock:MockBackend",
         "openai": ".adapters.backends.openai:OpenAIBackend",
     },
