@@ -5,6 +5,7 @@ Called by ``backend_call``.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
 from .asking import SystemSpec
-from .ports import Sampler, Session
+from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
 from .training_loop import TrainingOutcome, train
+from .training_record import read_record, write_record
 from .waiting_rows import WaitingRows
 
 __all__ = ["OpenedSystems"]
@@ -32,6 +34,7 @@ class OpenedSystems:
         self._folder = workdir / "checkpoints"
         self._sessions: list[Session] = []
         self.outcomes: dict[str, TrainingOutcome] = {}
+        self._figures: dict[str, dict[str, Any]] = {}
         self._rows = self._without_reference = 0
 
     async def model(self, spec: SystemSpec, rows: WaitingRows | None) -> Sampler | None:
@@ -50,10 +53,12 @@ class OpenedSystems:
     ) -> Sampler | None:
         session = await spec.backend.open(spec.options, seed=self._seed, workdir=folder)
         self._sessions.append(session)
-        checkpoint = await self._train(session, spec, rows) if trains else None
+        checkpoint = await self._train(session, spec, rows, folder) if trains else None
         return None if self._mode == "train" else await session.sampler(checkpoint)
 
-    async def _train(self, session: Session, spec: SystemSpec, rows: WaitingRows | None) -> CheckpointRef:
+    async def _train(
+        self, session: Session, spec: SystemSpec, rows: WaitingRows | None, folder: Path
+    ) -> CheckpointRef:
         if rows is None:
             raise StageError("backend_call", "training needs the rows to wait first")
         training, without = await rows.with_reference("train", or_all=self._mode == "train")
@@ -68,8 +73,20 @@ class OpenedSystems:
         async def report(done: int, total: int, note: str) -> None:
             await self._stage.progress(done, total, note, phase=f"train {spec.name}")
 
-        outcome = await train(session, training, held_out, spec.training, seed=self._seed, report=report)
+        resume = spec.training.resume
+        outcome = await train(
+            session,
+            training,
+            held_out,
+            spec.training,
+            seed=self._seed,
+            report=report,
+            save=lambda record: write_record(folder, record),
+            resume=None if resume is None else await asyncio.to_thread(read_record, resume),
+        )
         self.outcomes[spec.name] = outcome
+        if isinstance(session, QueuedSession):
+            self._figures[spec.name] = session.figures()
         self._rows, self._without_reference = training.count, without
         await self._stage.span(
             f"train {spec.name}", "train", started, steps=outcome.steps, epochs=outcome.epochs
@@ -86,6 +103,7 @@ class OpenedSystems:
                 "rows": self._rows,
                 "rows_without_reference": self._without_reference,
                 **outcome.metrics(model.training.keep),
+                **({"service": self._figures[model.name]} if model.name in self._figures else {}),
             },
             "baseline_training": {
                 spec.name: self.outcomes[spec.name].metrics(spec.training.keep)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -41,6 +41,8 @@ __all__ = [
     "Expectations",
     "Guard",
     "MetricsAdapter",
+    "PendingStep",
+    "QueuedSession",
     "ReportSink",
     "Sampler",
     "ScoreColumns",
@@ -161,6 +163,40 @@ class Session(Protocol):
 
     async def aclose(self) -> None:
         """Release everything. Idempotent."""
+        ...
+
+
+class PendingStep(Protocol):
+    """A training step that is on its way."""
+
+    async def result(self) -> TrainStep:
+        """Its loss. Asked for in the order of submission, one at a time."""
+        ...
+
+
+@runtime_checkable
+class QueuedSession(Session, Protocol):
+    """A session that takes work before the results of earlier work are there, as a distant service does.
+
+    Everything happens in the order of the calls: a checkpoint asked for after three steps holds those three.
+    """
+
+    @property
+    def ahead(self) -> int:
+        """Steps that should be on their way besides the one whose result is waited for."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What keeps the service from working, in a few words; empty while it works."""
+        ...
+
+    async def submit_step(self, batch: Sequence[Example], learning_rate: float) -> PendingStep:
+        """Queue ``train_step`` and ``optim_step``; returns as soon as both are on their way."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """What training has used so far (tokens, cost, faults), JSON-ready."""
         ...
 
 
