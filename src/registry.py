@@ -45,6 +45,8 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "lead": ".adapters.backends.lead:LeadBackend",
         "mock": ".adapters.backends.mock:MockBackend",
         "openai": ".adapters.backends.openai:OpenAIBackend",
+        "tinker": ".adapters.backends.tinker:TinkerBackend",
+        "tinkex": ".adapters.backends.tinker:TinkerBackend",
     },
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",
