@@ -37,6 +37,9 @@ class Request:
         self.future: Any = None
         self.result: Any = None
         self.settled = False
+        """Whether its result on the client of now is known."""
+        self.known = False
+        """Whether a result has ever been known: then it is being repeated."""
 
 
 class Journal:
@@ -96,9 +99,9 @@ class Journal:
         Raises one of our errors when the service refuses for good or recovery has given up.
         """
         while not request.settled:
-            first = next(each for each in self._requests if not each.settled)
             try:
-                await self.client()
+                await self.client()  # a new one makes all results unknown again
+                first = next(each for each in self._requests if not each.settled)
                 first.result = await within(first.future, self._timeout_s)
             except Exception as error:  # noqa: BLE001 - read_fault sorts what the SDK raises
                 await self._recover(error)
@@ -122,7 +125,9 @@ class Journal:
 
     def _settled(self, request: Request) -> None:
         request.settled, request.future = True, None
-        self._failed = 0
+        if not request.known:  # repeating what was done before is no progress
+            self._failed = 0
+        request.known = True
         self._service.notices.clear()
         if request.saves:
             self._state_path = request.result.path
@@ -159,4 +164,5 @@ class Journal:
         for request in self._requests:
             if request.settled:
                 self.on_repeat(request)
+            request.settled = False  # a repetition may fail too, and nothing after it would be right
             request.future = request.send(self._client)

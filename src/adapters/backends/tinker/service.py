@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -29,6 +30,8 @@ class Service:
     def __init__(self, sdk: Any, options: TinkerOptions, key: Secret, *, seed: int) -> None:
         self.sdk, self.key, self.notices = sdk, key, Notices()
         self._options, self._seed = options, seed
+        # Given to every client: the SDK keeps some by the address that they were given.
+        self._address = options.base_url or os.environ.get("TINKER_BASE_URL") or None
         self._client: Any = None
         self.number = 0
         """Of the session of now."""
@@ -44,7 +47,7 @@ class Service:
         options = self._options
 
         def ask() -> Any:
-            rest = self.sdk.RestClient(base_url=options.base_url, api_key=self.key.reveal())
+            rest = self.sdk.RestClient(base_url=self._address, api_key=self.key.reveal())
             return rest.get_server_capabilities().result(timeout=options.connect_timeout_s)
 
         try:
@@ -137,11 +140,10 @@ class Service:
     async def _session(self) -> Any:
         async with self._lock:
             if self._client is None:
-                options = self._options
 
                 def connect() -> Any:
                     client = self.sdk.ServiceClient(
-                        base_url=options.base_url,
+                        base_url=self._address,
                         api_key=self.key.reveal(),
                         user_metadata={"made_by": "crucible"},
                     )

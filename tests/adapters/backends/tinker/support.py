@@ -6,16 +6,23 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 
-from ..support import INPUT, REFERENCE, VERIFY_INPUT
+from crucible.adapters.backends.tinker import TinkerBackend, TinkerOptions
+from crucible.messages.records import Example
+
+from ..support import INPUT, REFERENCE, VERIFY_INPUT, row
+
+if TYPE_CHECKING:
+    from crucible.adapters.backends.tinker.session import TinkerSession
 
 ROOT = Path(__file__).parents[4]
 KEY = "tml-test-0123456789"
@@ -83,3 +90,32 @@ def running_server(tokenizer: Path) -> Iterator[int]:
         assert process.stdin is not None
         yield int(process.stdout.readline())
         process.stdin.close()
+
+
+@asynccontextmanager
+async def opened(texts: Path, folder: Path, seed: int = 3, **given: Any) -> AsyncIterator[TinkerSession]:
+    """A session that waits for nothing between recoveries."""
+    defaults = {"base_model": "tiny/lora", "tokenizer": str(texts), "recovery_backoff_s": 0.0}
+    options = msgspec.convert({**defaults, **given}, TinkerOptions)
+    session = await TinkerBackend().open(options, seed=seed, workdir=folder)
+    try:
+        yield session
+    finally:
+        await session.aclose()
+
+
+def batch(number: int) -> list[Example]:
+    """Another two rows for every step."""
+    return [row(number, reference=f"{REFERENCE}\nCLAIM[c3]: Number {number}."), row(number + 100)]
+
+
+async def steps(session: TinkerSession, first: int, last: int) -> list[float]:
+    """Losses of the steps ``first`` to ``last`` (exclusive), submitted one ahead."""
+    waiting, losses = deque[Any](), list[float]()
+    for number in range(first, last):
+        waiting.append(await session.submit_step(batch(number), 0.02))
+        if len(waiting) > 1:
+            losses.append((await waiting.popleft().result()).loss_sum)
+    while waiting:
+        losses.append((await waiting.popleft().result()).loss_sum)
+    return losses
