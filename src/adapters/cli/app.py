@@ -41,6 +41,14 @@ data.command(convert)
 data.command(f"{_HERE}.data:check", name="check", help="Check every row of a data set.")
 data.command(f"{_HERE}.data:profile", name="profile", help="Say what is in a data set.")
 app.command(data)
+checkpoints = App(
+    name="checkpoints", help="Manage checkpoints on the Tinker service.", help_format="plaintext"
+)
+checkpoints.command(f"{_HERE}.checkpoints:list_all", name="list", help="List the checkpoints of the account.")
+checkpoints.command(f"{_HERE}.checkpoints:info", name="info", help="Show which model a checkpoint is of.")
+checkpoints.command(f"{_HERE}.checkpoints:download", name="download", help="Download a checkpoint's files.")
+checkpoints.command(f"{_HERE}.checkpoints:delete", name="delete", help="Delete checkpoints for good.")
+app.command(checkpoints)
 
 
 def invoke(arguments: Sequence[str]) -> int:

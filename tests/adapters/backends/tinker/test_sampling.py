@@ -33,8 +33,8 @@ async def test_what_was_learned_is_answered_with_confidence(
     short = row(reference="Green tea.")
     async with opened(tokenizer, tmp_path, prices={"prefill": 1.0, "sample": 3.0}) as session:
         untrained = await (await session.sampler()).sample(asking())
-        for _ in range(40):
-            await (await session.submit_step([short], 0.05)).result()
+        for _ in range(12):
+            await (await session.submit_step([short], 0.3)).result()
         reply = await (await session.sampler()).sample(asking())
     answer = reply.completions[0]
     assert (answer.text, answer.finish_reason) == ("Green tea.", "stop")
@@ -88,8 +88,8 @@ async def test_the_seed_decides_and_completions_differ(tokenizer: Path, tmp_path
 @pytest.mark.usefixtures("tenant")
 async def test_a_stop_text_ends_the_answer_and_is_left_off(tokenizer: Path, tmp_path: Path) -> None:
     async with opened(tokenizer, tmp_path) as session:
-        for _ in range(40):
-            await (await session.submit_step([row(reference="one two. three")], 0.05)).result()
+        for _ in range(12):
+            await (await session.submit_step([row(reference="one two. three")], 0.3)).result()
         reply = await (await session.sampler()).sample(asking(stop=("two",)))
     assert reply.completions[0].text == "one "
     assert reply.completions[0].finish_reason == "stop"
