@@ -40,13 +40,14 @@ class Service:
         given = (
             "base_model=tiny/lora",
             f"tokenizer={self._tokenizer}",
-            "learning_rate=0.02",
+            "learning_rate=0.05",
             "epochs=2",
+            "batch_size=4",
             "recovery_backoff_s=0",
             *settings,
         )
         sets = [part for setting in given for part in ("--set", f"backend.options.{setting}")]
-        short = ["--set", "pipeline.backend_call.options.max_tokens=48"]
+        short = ["--set", "pipeline.backend_call.options.max_tokens=48", "--set", "dataset.options.limit=40"]
         return [COMMAND, "run", str(EXPERIMENT), "--out", str(self.out / out), *sets, *short]
 
     @property
