@@ -27,6 +27,10 @@ from .tokens import Tokens, load_folder, of_service
 __all__ = ["TinkerSession"]
 
 
+RECOVERY_TTL_S = 7 * 24 * 3600
+"""How long the service keeps a state that only recovery within this run may go back to."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """Rows as the SDK takes them."""
@@ -115,7 +119,8 @@ class TinkerSession:
     async def submit_step(self, batch: Sequence[Example], learning_rate: float) -> _Pending:
         """Both, without waiting for either."""
         if self._journal.unsaved() >= 2 * self._options.recovery_every:
-            await self._journal.add(self._save_state(f"recovery-{self._steps}"))
+            remote = self._remote(f"recovery-{self._steps}")
+            await self._journal.add(self._save_state(remote, at_most_s=RECOVERY_TTL_S))
         passed = await self._forward(batch, backward=True)
         return _Pending(self, passed, await self._optimise(learning_rate))
 
@@ -210,16 +215,17 @@ class TinkerSession:
     async def save_checkpoint(self, name: str, *, step: int, epoch: int, loss: float | None) -> CheckpointRef:
         """Save state and sampler weights with the service, and the file that names them."""
         check_name(name)  # before anything is saved far away
-        sampler, state = self._save_sampler(name), self._save_state(name)
-        await self._add(sampler)
+        remote = self._remote(name)
+        state, sampler = self._save_state(remote), self._save_sampler(remote)
         await self._add(state)
-        paths = [(await self.settle(request)).path for request in (sampler, state)]
+        await self._add(sampler)
+        paths = [(await self.settle(request)).path for request in (state, sampler)]
         manifest = Manifest(
             format="crucible-tinker-1",
             base_model=self._options.base_model,
             lora_rank=self._options.lora_rank,
-            state_path=paths[1],
-            sampler_path=paths[0],
+            state_path=paths[0],
+            sampler_path=paths[1],
         )
         return await asyncio.to_thread(
             partial(write_manifest, self._workdir, name, manifest, step=step, epoch=epoch, loss=loss)
@@ -231,16 +237,23 @@ class TinkerSession:
         self._gathered, self._trained = False, True
         await self._guarded(self._journal.restart(manifest.state_path))
 
-    def _save_state(self, name: str) -> Request:
-        remote, ttl = self._remote(name), self._ttl()
+    def _save_state(self, remote: str, at_most_s: int | None = None) -> Request:
+        """``at_most_s``: the service need not keep it for longer."""
+        times = [at_most_s, self._ttl()]
+        ttl = min((time for time in times if time is not None), default=None)
         return Request(
             lambda client: client.save_state(remote, ttl_seconds=ttl, overwrite=True),
             changes=False,
             saves=True,
         )
 
-    def _save_sampler(self, name: str) -> Request:
-        remote, ttl = self._remote(name), self._ttl()
+    def _save_sampler(self, remote: str) -> Request:
+        """To be settled before anything else is sent.
+
+        The SDK numbers this request only when its own loop comes to it, so what is sent right after may
+        overtake it.
+        """
+        ttl = self._ttl()
         return Request(lambda client: client.save_weights_for_sampler(remote, ttl_seconds=ttl), changes=False)
 
     def _remote(self, name: str) -> str:
@@ -262,7 +275,7 @@ class TinkerSession:
                 await asyncio.to_thread(read_manifest, self._workdir, checkpoint, self._options)
             ).sampler_path
         elif self._trained:
-            saving = self._save_sampler("now")
+            saving = self._save_sampler(self._remote("now"))
             await self._add(saving)
             path = (await self.settle(saving)).path
         sampler = TinkerSampler(self._options, self._service, tokens, path, self._limit)

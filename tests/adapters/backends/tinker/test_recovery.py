@@ -78,6 +78,7 @@ async def test_recovery_goes_back_to_the_last_saved_state_only(
     assert tenant.counts()["create_model"] == 1
     assert tenant.counts()["load_weights"] == 1
     assert tenant.asked("load_weights")[0]["optimizer"] is True
+    assert {asked["ttl_seconds"] for asked in tenant.asked("save_weights")} == {7 * 24 * 3600}
     # A state was saved after two steps or four, and only what came after it is sent again.
     assert len(tenant.asked("optim_step")) <= COUNT + 3
 

@@ -87,6 +87,7 @@ async def test_names_of_two_sessions_never_meet(tenant: Tenant, tokenizer: Path,
     names = [asked["path"] for asked in tenant.asked("save_weights")]
     assert len(set(names)) == 2
     assert all(name.startswith("epoch-1-") for name in names)
+    assert [asked["path"] for asked in tenant.asked("save_weights_for_sampler")] == names
 
 
 @pytest.mark.usefixtures("tenant")
