@@ -12,11 +12,12 @@ Used by ``session``. Results are asked for by one caller at a time.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ....messages.errors import BackendError
-from .faults import Fault, as_error, read_fault
+from ....messages.errors import BackendError, CrucibleError
+from .faults import Fault, as_error
 from .sdk import within
 from .service import Service
 
@@ -80,7 +81,7 @@ class Journal:
                 self._seen = self._service.number
                 self._client = await self._service.training(self._state_path)
                 self._send_again()
-            except Exception as error:  # noqa: BLE001 - read_fault sorts what the SDK raises
+            except Exception as error:  # noqa: BLE001 - the service's `fault` sorts what the SDK raises
                 await self._recover(error)
         return self._client
 
@@ -103,15 +104,16 @@ class Journal:
                 await self.client()  # a new one makes all results unknown again
                 first = next(each for each in self._requests if not each.settled)
                 first.result = await within(first.future, self._timeout_s)
-            except Exception as error:  # noqa: BLE001 - read_fault sorts what the SDK raises
+            except Exception as error:  # noqa: BLE001 - the service's `fault` sorts what the SDK raises
                 await self._recover(error)
             else:
                 self._settled(first)
         return request.result
 
     def unsaved(self) -> int:
-        """Requests that would have to be repeated."""
-        return sum(request.changes for request in self._requests)
+        """Requests that no saved state will hold, not even one that is on its way."""
+        since = itertools.takewhile(lambda request: not request.saves, reversed(self._requests))
+        return sum(request.changes for request in since)
 
     @property
     def busy(self) -> bool:
@@ -137,7 +139,9 @@ class Journal:
 
     async def _recover(self, error: Exception) -> None:
         """Drop the client, so that ``client`` makes a new one; raises when that would not help."""
-        fault = read_fault(error, (self._service.key,), self._service.notices.text)
+        if isinstance(error, CrucibleError):  # an inner call has decided already
+            raise error
+        fault = self._service.fault(error)
         self.last_fault = fault.text
         self._give_up()
         self._client = None

@@ -17,7 +17,7 @@ from ....messages.errors import BackendError, OverloadedError
 from ....messages.records import Completion, SamplingParams, Usage
 from ....messages.requests import BackendReply, BackendRequest
 from .accounts import sampling_cost
-from .faults import Fault, Kind, as_error, read_fault
+from .faults import Fault, Kind, as_error
 from .options import TinkerOptions
 from .sdk import within
 from .service import Service
@@ -65,7 +65,7 @@ class TinkerSampler:
         try:
             await self.connect()
         except Exception as error:
-            raise as_error(self._fault(error)) from error
+            raise as_error(self._service.fault(error)) from error
 
     async def sample(self, request: BackendRequest) -> BackendReply:
         """``n`` answers, confidence from their log-probabilities; raises TransientError or BackendError."""
@@ -83,7 +83,7 @@ class TinkerSampler:
             self._breaker.abandoned(ticket)
             raise
         except Exception as error:
-            fault = self._fault(error)
+            fault = self._service.fault(error)
             await self._failed(fault, ticket, seen)
             raise as_error(fault) from error
         self._breaker.succeeded(self._now(), ticket)
@@ -109,9 +109,6 @@ class TinkerSampler:
             top_p=params.top_p,
         )
         return await within(client.sample(types.ModelInput.from_ints(prompt), params.n, given), LONGEST_S)
-
-    def _fault(self, error: Exception) -> Fault:
-        return read_fault(error, (self._service.key,), self._service.notices.text)
 
     async def _failed(self, fault: Fault, ticket: int, seen: int) -> None:
         if fault.kind in BLAMED:

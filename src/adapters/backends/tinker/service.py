@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ....messages.errors import InputError, near_match
 from ..openai.secret import Secret
-from .faults import Kind, as_error, read_fault
+from .faults import Fault, Kind, as_error, read_fault
 from .options import TinkerOptions
 from .sdk import Notices, in_thread, within
 
@@ -39,6 +39,10 @@ class Service:
         self._lost: list[Any] = []
         self._lock = asyncio.Lock()
 
+    def fault(self, error: BaseException) -> Fault:
+        """What an exception of the SDK means, in one line without the key."""
+        return read_fault(error, (self.key,), self.notices.text)
+
     async def check_model(self) -> int | None:
         """The context length of the base model, if the service tells.
 
@@ -53,7 +57,7 @@ class Service:
         try:
             found = await self._blocking(ask)
         except Exception as error:
-            fault = read_fault(error, (self.key,), self.notices.text)
+            fault = self.fault(error)
             if fault.kind is Kind.DENIED:
                 raise InputError(
                     f"backend tinker: api_key: the service refuses {options.api_key} ({fault.text})"

@@ -17,6 +17,7 @@ from ....messages.records import CheckpointRef, Example, TrainStep
 from ..checkpoints import check_name
 from .accounts import Accounts
 from .datums import Datum, LongRows, build
+from .faults import as_error
 from .journal import Journal, Request
 from .manifest import Manifest, read_manifest, write_manifest
 from .options import TinkerOptions
@@ -206,7 +207,10 @@ class TinkerSession:
                 client = await self._guarded(self._journal.client())
                 self._tokens = await asyncio.to_thread(of_service, client, end)
             else:
-                client = await self._service.sampling(self._options.model_path)
+                try:
+                    client = await self._service.sampling(self._options.model_path)
+                except Exception as error:
+                    raise as_error(self._service.fault(error)) from error
                 self._tokens = await asyncio.to_thread(of_service, client, end)
         return self._tokens
 

@@ -83,6 +83,15 @@ async def test_recovery_goes_back_to_the_last_saved_state_only(
     assert len(tenant.asked("optim_step")) <= COUNT + 3
 
 
+async def test_states_are_saved_every_so_many_steps_and_no_more(
+    tenant: Tenant, tokenizer: Path, tmp_path: Path, undisturbed: list[float]
+) -> None:
+    async with opened(tokenizer, tmp_path, recovery_every=2) as session:
+        assert await steps(session, 0, COUNT) == undisturbed
+    names = [asked["path"] for asked in tenant.asked("save_weights")]
+    assert [name.rsplit("-", 2)[0] for name in names] == ["recovery-2", "recovery-4"]
+
+
 async def test_a_checkpoint_is_a_state_to_go_back_to(
     tenant: Tenant, tokenizer: Path, tmp_path: Path, undisturbed: list[float]
 ) -> None:
@@ -161,7 +170,7 @@ async def test_an_account_without_credit_ends_the_run_with_its_reason(
 ) -> None:
     tenant.control(faults=[{"at": "create_session", "status": 402, "detail": "add credit"}])
     async with opened(tokenizer, tmp_path) as session:
-        with pytest.raises(BackendError, match="add credit"):
+        with pytest.raises(BackendError, match=r"^tinker: Error code: 402 .*add credit"):
             await steps(session, 0, 1)
 
 
