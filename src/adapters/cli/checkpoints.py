@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -29,7 +29,7 @@ def list_all(*, json_output: Annotated[bool, Parameter(name="--json", negative="
     Args:
         json_output: One JSON object a line.
     """
-    for each in _run(_storage().all()):
+    for each in _run(lambda storage: storage.all()):
         size = each.size_bytes
         if json_output:
             facts = {"path": each.tinker_path, "kind": each.checkpoint_type, "bytes": size}
@@ -46,7 +46,7 @@ def info(path: str, /) -> int:
     Args:
         path: Its path, tinker://RUN/weights/NAME.
     """
-    found = _run(_storage().info(path))
+    found = _run(lambda storage: storage.info(path))
     for name in ("base_model", "is_lora", "lora_rank", "train_mlp", "train_attn", "train_unembed"):
         value = getattr(found, name, None)
         if value is not None:
@@ -66,7 +66,7 @@ def download(path: str, /, *, output: Path) -> int:
         if sys.stderr.isatty():
             print(f"\r{name}: {done / 1e6:,.0f} MB", end="", file=sys.stderr)
 
-    for file in _run(_storage().download(path, output, progress)):
+    for file in _run(lambda storage: storage.download(path, output, progress)):
         print(f"{file}  {file.stat().st_size:,} bytes")
     return 0
 
@@ -87,23 +87,22 @@ def delete(*paths: str, yes: Annotated[bool, Flag] = False) -> int:
         parse_path(path)
     if not yes:
         raise InputError(f"checkpoints delete: {len(paths)} would be deleted for good: add --yes")
-    storage = _storage()
 
-    async def delete_all() -> None:
+    async def delete_all(storage: Storage) -> None:
         for path in paths:
             await storage.delete(path)
             print(f"deleted {path}")
 
-    _run(delete_all())
+    _run(delete_all)
     return 0
 
 
-def _storage() -> Storage:
+def _run(work: Callable[[Storage], Coroutine[Any, Any, T]]) -> T:
     from ..backends.tinker.options import TinkerOptions
     from ..backends.tinker.storage import Storage
 
-    return Storage(TinkerOptions(base_model="-"))
+    async def with_storage() -> T:
+        async with Storage(TinkerOptions(base_model="-")) as storage:
+            return await work(storage)
 
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    return asyncio.run(with_storage())

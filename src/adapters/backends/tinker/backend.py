@@ -47,7 +47,12 @@ class TinkerBackend:
 
         set_telemetry(wanted=options.telemetry)
         service = Service(await asyncio.to_thread(load_sdk), options, key, seed=seed)
-        return TinkerSession(options, service, workdir, await service.check_model())
+        try:
+            context = await service.check_model()
+        except BaseException:
+            await service.aclose("errored")
+            raise
+        return TinkerSession(options, service, workdir, context)
 
 
 def read_key(options: TinkerOptions) -> Secret:

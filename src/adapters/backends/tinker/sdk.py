@@ -20,7 +20,7 @@ from typing import Any
 
 from ....messages.errors import InputError
 
-__all__ = ["Notices", "in_thread", "load_sdk", "set_telemetry", "within"]
+__all__ = ["Notices", "in_thread", "load_sdk", "rest_of", "set_telemetry", "within"]
 
 SERIES = "0.38"
 
@@ -69,6 +69,15 @@ async def within(future: Any, timeout_s: float) -> Any:
     """The result of an SDK future; at the deadline or a cancellation the SDK gives the request up too."""
     async with asyncio.timeout(timeout_s):
         return await asyncio.wrap_future(future.future())
+
+
+def rest_of(client: Any) -> Any:
+    """The REST side of a service client. Blocking.
+
+    The SDK's own ``RestClient()`` is made under one lock of the whole process, and kept for good: where one
+    hangs on a service that does not answer, all others would hang with it.
+    """
+    return client._rest_client()
 
 
 class Notices(logging.Handler):

@@ -16,9 +16,9 @@ from ....messages.errors import InputError, near_match
 from ..openai.secret import Secret
 from .faults import Fault, Kind, as_error, read_fault
 from .options import TinkerOptions
-from .sdk import Notices, in_thread, within
+from .sdk import Notices, in_thread, rest_of, within
 
-__all__ = ["Service"]
+__all__ = ["CLOSE_S", "Service"]
 
 CLOSE_S = 10.0
 Status = Literal["success", "errored", "interrupted"]
@@ -50,12 +50,10 @@ class Service:
         """
         options = self._options
 
-        def ask() -> Any:
-            rest = self.sdk.RestClient(base_url=self._address, api_key=self.key.reveal())
-            return rest.get_server_capabilities().result(timeout=options.connect_timeout_s)
-
+        client = await self._session()
         try:
-            found = await self._blocking(ask)
+            rest = await self._blocking(lambda: rest_of(client))
+            found = await within(rest.get_server_capabilities(), options.connect_timeout_s)
         except Exception as error:
             fault = self.fault(error)
             if fault.kind is Kind.DENIED:
@@ -143,18 +141,12 @@ class Service:
 
     async def _session(self) -> Any:
         async with self._lock:
-            if self._client is None:
-
-                def connect() -> Any:
-                    client = self.sdk.ServiceClient(
-                        base_url=self._address,
-                        api_key=self.key.reveal(),
-                        user_metadata={"made_by": "crucible"},
-                    )
-                    _ = client.holder  # opens the session here, where waiting hurts nobody
-                    return client
-
-                self._client = await self._blocking(connect)
+            if self._client is None:  # it connects when it is first used
+                self._client = self.sdk.ServiceClient(
+                    base_url=self._address,
+                    api_key=self.key.reveal(),
+                    user_metadata={"made_by": "crucible"},
+                )
             return self._client
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:

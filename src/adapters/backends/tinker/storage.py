@@ -7,11 +7,12 @@ and writes file by file in pieces, so that memory stays flat; a file has its nam
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -19,8 +20,8 @@ from ....messages.errors import BackendError, CrucibleError, InputError, OutputE
 from .backend import check_address, read_key
 from .faults import as_error, read_fault
 from .options import TinkerOptions
-from .sdk import in_thread, load_sdk, set_telemetry, within
-from .service import Service
+from .sdk import in_thread, load_sdk, rest_of, set_telemetry, within
+from .service import CLOSE_S, Service
 
 __all__ = ["Storage", "parse_path"]
 
@@ -49,7 +50,17 @@ class Storage:
         set_telemetry(wanted=options.telemetry)
         self._options = options
         self._address = options.base_url or os.environ.get("TINKER_BASE_URL") or None
+        self._client: Any = None
         self._rest: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            with contextlib.suppress(Exception):
+                await within(self._client.close("success"), CLOSE_S)
 
     async def all(self) -> list[Any]:
         """Every checkpoint of the account, as the SDK gives them."""
@@ -105,11 +116,8 @@ class Storage:
         try:
             if self._rest is None:
                 sdk = await asyncio.to_thread(load_sdk)
-                key = self._key.reveal()
-                self._rest = await in_thread(
-                    lambda: sdk.RestClient(base_url=self._address, api_key=key),
-                    self._options.connect_timeout_s,
-                )
+                self._client = sdk.ServiceClient(base_url=self._address, api_key=self._key.reveal())
+                self._rest = await in_thread(lambda: rest_of(self._client), self._options.connect_timeout_s)
             return await within(ask(self._rest), self._options.connect_timeout_s)
         except Exception as error:
             raise self._error(error) from error
