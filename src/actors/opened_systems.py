@@ -34,7 +34,7 @@ class OpenedSystems:
         self._folder = workdir / "checkpoints"
         self._sessions: list[Session] = []
         self.outcomes: dict[str, TrainingOutcome] = {}
-        self._figures: dict[str, dict[str, Any]] = {}
+        self._queued: dict[str, QueuedSession] = {}
         self._rows = self._without_reference = 0
 
     async def model(self, spec: SystemSpec, rows: WaitingRows | None) -> Sampler | None:
@@ -86,7 +86,7 @@ class OpenedSystems:
         )
         self.outcomes[spec.name] = outcome
         if isinstance(session, QueuedSession):
-            self._figures[spec.name] = session.figures()
+            self._queued[spec.name] = session
         self._rows, self._without_reference = training.count, without
         await self._stage.span(
             f"train {spec.name}", "train", started, steps=outcome.steps, epochs=outcome.epochs
@@ -103,7 +103,7 @@ class OpenedSystems:
                 "rows": self._rows,
                 "rows_without_reference": self._without_reference,
                 **outcome.metrics(model.training.keep),
-                **({"service": self._figures[model.name]} if model.name in self._figures else {}),
+                **({"service": self._queued[model.name].figures()} if model.name in self._queued else {}),
             },
             "baseline_training": {
                 spec.name: self.outcomes[spec.name].metrics(spec.training.keep)

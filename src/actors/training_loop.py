@@ -224,7 +224,7 @@ class _Loop:
 
     def _count(self, step: TrainStep, rate: float) -> None:
         outcome = self.outcome
-        _check_finite("training", step, outcome.steps + 1)
+        _check_finite("training", step, outcome.steps + 1, outcome.checkpoints)
         outcome.steps += 1
         outcome.unit = step.unit
         self._epoch_sum += step.loss_sum
@@ -303,7 +303,7 @@ class _Loop:
         rows, size = self._held_out, self._config.batch_size
         for start in range(0, rows.count, size):
             step = await self._session.evaluate(await rows.take(range(start, min(start + size, rows.count))))
-            _check_finite("held-out", step, self.outcome.steps)
+            _check_finite("held-out", step, self.outcome.steps, self.outcome.checkpoints)
             loss_sum += step.loss_sum
             weight_sum += step.weight_sum
         if weight_sum == 0:
@@ -319,8 +319,10 @@ def _due(config: TrainingConfig, epoch: int) -> bool:
     return (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs
 
 
-def _check_finite(kind: str, step: TrainStep, number: int) -> None:
+def _check_finite(kind: str, step: TrainStep, number: int, saved: Sequence[CheckpointRef]) -> None:
     if not abs(step.loss_sum) < float("inf"):
+        last = f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"
         raise StageError(
-            "backend_call", f"{kind} loss is {step.loss_sum} at step {number}; try a lower learning_rate"
+            "backend_call",
+            f"{kind} loss is {step.loss_sum} at step {number}; {last}; try a lower learning_rate",
         )

@@ -13,7 +13,7 @@ import pytest
 from crucible.actors.ports import PendingStep, QueuedSession
 from crucible.actors.training_loop import Rows, TrainingOutcome, train
 from crucible.actors.training_record import read_record, write_record
-from crucible.messages.errors import InputError
+from crucible.messages.errors import InputError, StageError
 from crucible.messages.records import CheckpointRef, Example, TrainStep
 from crucible.messages.training import TrainingConfig, TrainingRecord
 
@@ -194,3 +194,21 @@ def test_a_folder_without_a_record_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"training\.json: cannot be read"):
         read_record(str(tmp_path))
+
+
+class Diverging(Averager):
+    """Its loss is no number in the sixth step and after it."""
+
+    async def train_step(self, batch: Sequence[Example]) -> TrainStep:
+        step = await super().train_step(batch)
+        steps = sum(call.startswith("train") for call in self.calls)
+        return step if steps < 6 else msgspec.structs.replace(step, loss_sum=float("nan"))
+
+
+async def test_a_loss_that_is_no_number_ends_training_and_names_the_last_good_checkpoint() -> None:
+    session = Diverging()
+    config = msgspec.structs.replace(TEN, checkpoint_every_steps=2)
+    with pytest.raises(StageError, match="training loss is nan at step 6") as raised:
+        await trained(session, config)
+    assert f"the last good checkpoint is {session.saved['epoch-1']}" in str(raised.value)
+    assert list(session.saved) == ["step-2", "step-4", "epoch-1"]

@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
 def check_name(name: str) -> None:
-    """Raise InputError for a name that is no plain file name."""
+    """Raises InputError for a name that is no plain file name."""
     if not _NAME.fullmatch(name):
         raise InputError(f"checkpoint name {name!r}: expected letters, digits, '_', '.' and '-'")
 
