@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from . import registry
 from .actors.experiment import DISABLED, StagePlan
-from .actors.ports import Dataset, ReportSink
+from .actors.ports import Dataset, Preflight, ReportSink
 from .actors.runtime import Actor
 from .actors.stage import SourceActor, StageActor, Tally, Wiring, Work
 from .messages.base import Message
@@ -262,9 +262,22 @@ def prepare_backend(
     )
     trains = call_options(prepared.experiment).get("mode", "sample") != "sample"
     wants_training = trains and (path == "backend" or ref.train)
-    if wants_training and not backend().capabilities.trainable:
+    made = backend()
+    if wants_training and not made.capabilities.trainable:
         problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
+    if isinstance(made, Preflight) and options is not None and _is_opened(prepared, ref, path, trains=trains):
+        found = made.missing(options)
+        problems += [Problem(f"{path}.options.{each.path}", each.message) for each in found]
     return (ref, options, training), problems
+
+
+def _is_opened(prepared: Prepared, ref: BackendRef, path: str, *, trains: bool) -> bool:
+    """Whether the run opens this backend: not the model that only lends its name to an ensemble of others."""
+    if not any(stage.name == "backend_call" for stage in prepared.enabled()):
+        return False
+    ensemble = prepared.experiment.reliability.ensemble
+    lends_its_name = path == "backend" and ensemble.strategy != "none" and not trains
+    return not lends_its_name or any(member.id == ref.id for member in ensemble.members)
 
 
 # Stages

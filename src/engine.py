@@ -42,7 +42,7 @@ __all__ = ["RunHandle", "Supervisor", "run"]
 logging.getLogger(__package__).addHandler(logging.NullHandler())
 
 EVENTS_KEPT = 1024
-PACKAGES = ("msgspec", "numpy", "scipy", "ripser")
+PACKAGES = ("msgspec", "numpy", "scipy", "ripser", "httpx", "torch", "transformers", "peft", "tinker")
 
 
 class RunHandle:
@@ -308,6 +308,8 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
         skipped=skipped_stages(experiment),
         exporters=(TraceFiles(handle.folder),),
         started_at=started.isoformat(timespec="seconds"),
+        provenance=provenance,
+        base=str(prepared.base.resolve()),
         publish=handle.publish,
         close=close,
         artifacts=lambda: list_artifacts(handle.folder),

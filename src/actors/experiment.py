@@ -31,6 +31,7 @@ from ..messages.control import (
 from ..messages.errors import CrucibleError, InputError, StageError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
+from ..messages.report import Provenance
 from ..messages.trace import Span
 from .ports import SpanExporter
 from .runtime import (
@@ -75,6 +76,8 @@ class RunPlan:
     skipped: tuple[str, ...] = ()
     exporters: tuple[SpanExporter, ...] = ()
     started_at: str = ""
+    provenance: Provenance | None = None
+    base: str = ""
     publish: Callable[[RunEvent], None] = lambda _event: None
     """Gets every event; must not block."""
     close: Callable[[], None] = lambda: None
@@ -314,6 +317,8 @@ class ExperimentSupervisor(Actor):
             seconds=plan.now() - self._began,
             failure=failure,
             failure_kind=outcome.failure_kind,
+            provenance=plan.provenance,
+            base=plan.base,
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import msgspec
 
 from ..messages.control import Artifact
+from ..messages.errors import Problem
 from ..messages.experiment import DatasetRef, StatsConfig
 from ..messages.findings import (
     Comparison,
@@ -42,6 +43,7 @@ __all__ = [
     "Guard",
     "MetricsAdapter",
     "PendingStep",
+    "Preflight",
     "QueuedSession",
     "ReportSink",
     "Sampler",
@@ -215,6 +217,15 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class Preflight(Protocol):
+    """What a backend may have besides: a look, before anything is spent, at what ``open`` would miss."""
+
+    def missing(self, options: Any) -> Sequence[Problem]:
+        """What is not there, a key or a package; paths count from the options. Opens and asks nothing."""
+        ...
+
+
 class ScoreColumns(Protocol):
     """Scores of one system over all examples: one float column per metric, NaN where undefined."""
 
@@ -253,8 +264,10 @@ class MetricsAdapter(Protocol):
     directions: ClassVar[Mapping[str, str]]
     """Scores that are not "higher is better": "lower", or "none" for those that are neither."""
 
-    unbounded: ClassVar[frozenset[str]]
-    """Scores that may lie outside [0, 1]."""
+    @property
+    def unbounded(self) -> frozenset[str]:
+        """Scores that may lie outside [0, 1]."""
+        ...
 
     def score(self, sample: Sample, output: Output) -> OutputScores | None:
         """Scores of one output; None when this adapter is a no-op."""

@@ -13,7 +13,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,7 +22,7 @@ from ..messages.flow import Batch, EndOfStream, Sample, StageResult
 from ..messages.trace import Span, SpanKind
 from .runtime import Actor, ActorRef, handler
 
-__all__ = ["SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
+__all__ = ["Releasing", "SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
 
 PROGRESS_EVERY_S = 0.1
 
@@ -38,6 +38,15 @@ class Work(Protocol):
 
     async def finish(self, upstream: Sequence[StageResult]) -> StageResult:
         """What the stage has to say after the last batch; ``upstream`` are the results of those before."""
+        ...
+
+
+@runtime_checkable
+class Releasing(Protocol):
+    """A work that held much for ``finish``: by the time the report draws its plots that should be gone."""
+
+    def release(self) -> None:
+        """Drop it; called once the result has been handed on. Nothing else is called after it."""
         ...
 
 
@@ -200,6 +209,8 @@ class StageActor(StageBase):
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.span(f"{self._wiring.stage} finish", "batch", started)
         await self.complete(result)
+        if isinstance(self._work, Releasing):
+            self._work.release()
 
 
 class SourceActor(StageBase):

@@ -14,10 +14,11 @@ import msgspec
 from .errors import Problem
 from .experiment import BackendRef, Experiment, StageDef
 from .paths import child, item
-from .secret_keys import is_reference, is_secret_key, url_holds_password
+from .secret_keys import is_reference, is_secret_key, shown, url_holds_password
 
 __all__ = ["check_experiment"]
 
+LONGEST_NAME = 200
 Stages = list[tuple[int, StageDef]]
 
 
@@ -26,6 +27,7 @@ def check_experiment(experiment: Experiment) -> list[Problem]:
     return [
         *_check_unique("pipeline", [stage.name for stage in experiment.pipeline]),
         *_check_order(experiment),
+        *_check_names(experiment),
         *_check_systems(experiment),
         *_check_hedging(experiment),
         *_check_ensemble(experiment),
@@ -69,6 +71,20 @@ def _is_before(names: list[str], name: str, needed: str) -> bool:
 def _misplaced(stages: Stages, name: str, rule: str) -> Problem:
     index = next(index for index, stage in stages if stage.name == name)
     return Problem(f"{item('pipeline', index)}.name", f"{name} {rule}")
+
+
+def _check_names(experiment: Experiment) -> Iterator[Problem]:
+    """Names stand in lines and tables."""
+    members = experiment.reliability.ensemble.members
+    named = [("backend", experiment.backend.name)]
+    named += [(item("baselines", index), ref.name) for index, ref in enumerate(experiment.baselines)]
+    named += [(item("reliability.ensemble.members", i), ref.name) for i, ref in enumerate(members)]
+    if experiment.dataset is not None:
+        named.append(("dataset", experiment.dataset.name))
+    for path, name in named:
+        if name is not None and not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
+            told = f"expected one line of 1 to {LONGEST_NAME} printable characters, got {shown(name)}"
+            yield Problem(f"{path}.name", told)
 
 
 def _check_systems(experiment: Experiment) -> Iterator[Problem]:

@@ -1,10 +1,21 @@
-"""Claims, relations and the diagnostics of a parsed answer."""
+"""Claims, relations, the diagnostics of a parsed answer, and structured narrative objects."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
 
 from .base import Message
 
-__all__ = ["Claim", "ClaimDocument", "Diagnostic", "PassageDocument", "Relation", "RelationLabel"]
+__all__ = [
+    "Claim",
+    "ClaimDocument",
+    "Diagnostic",
+    "Evidence",
+    "PassageDocument",
+    "Relation",
+    "RelationLabel",
+    "Sno",
+]
 
 RelationLabel = Literal["supports", "refutes"]
 
@@ -61,3 +72,25 @@ class PassageDocument(Message, frozen=True):
     id: str
     title: str
     sentences: tuple[str, ...]
+
+
+Unit = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Evidence(Message, frozen=True):
+    """What speaks for a claim: where it stands, what it says, how far it can be trusted."""
+
+    source: Annotated[str, Meta(min_length=1)]
+    content: str = ""
+    validity: Unit = 1.0
+    relevance: Unit = 1.0
+
+
+class Sno(Message, frozen=True):
+    """Structured narrative object: one claim with its evidence and a confidence in it."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    claim: Annotated[str, Meta(min_length=1)]
+    evidence: tuple[Evidence, ...] = ()
+    confidence: Unit = 0.5
+    metadata: dict[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from typing import Literal
 from .base import Message
 from .experiment import Experiment
 from .flow import StageResult
+from .report import Provenance
 
 __all__ = [
     "Artifact",
@@ -55,6 +56,9 @@ class RunResult(Message, frozen=True):
     """One line: which stage failed and why."""
     failure_kind: Literal["input", "stage", "bug"] | None = None
     """Who can mend a failed run: whoever gave the input, whoever runs the stage's other side, or us."""
+    provenance: Provenance | None = None
+    base: str = ""
+    """Folder that relative paths in the experiment count from."""
 
     def stage(self, name: str) -> StageResult:
         """The result of the stage called ``name``; KeyError when it did not run."""

@@ -50,7 +50,15 @@ def collect(value: Any, type_: type[T], path: str = "") -> tuple[T | None, list[
     try:
         return msgspec.convert(value, type_), []
     except msgspec.ValidationError as error:
-        return None, [_from_msgspec(str(error), path)]
+        return None, [_at_its_key(_from_msgspec(str(error), path), value, path)]
+
+
+def _at_its_key(problem: Problem, value: Any, path: str) -> Problem:
+    """A rule of ``__post_init__`` that begins with the key it is about (``base_url: ...``), at that key."""
+    key, colon, message = problem.message.partition(": ")
+    if problem.path != path or not colon or not isinstance(value, dict) or key not in value:
+        return problem
+    return Problem(child(path, key), message)
 
 
 def _from_msgspec(text: str, path: str) -> Problem:

@@ -360,8 +360,9 @@ def test_flagged_inputs_end_the_run_as_bad_input_when_asked_to(bench: Workbench)
     ("arguments", "said"),
     [
         (["rnu"], 'Unknown command "rnu". Did you mean "run"?'),
-        (["run"], 'Command "run" parameter FILE requires an argument.'),
+        (["run"], "run: expected an experiment file, or --reproduce RUN"),
         (["run", "e.toml", "--nope"], "Unknown option: --nope."),
+        (["run", "e.toml", "f.toml"], "unexpected argument 'f.toml'"),
         (["run", "e.toml", "--out"], "--out"),
         (["validate"], "validate: expected an experiment file, or --schema"),
         (["stages", "benhc"], "unknown stage 'benhc'; did you mean 'bench'?"),

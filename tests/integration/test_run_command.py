@@ -160,7 +160,7 @@ def test_a_stage_that_fails_ends_with_exit_code_1_and_its_reason(bench: Workbenc
     folder, record = read_record(bench)
     assert (ran.code, ran.out, len(ran.lines)) == (1, "", 1)
     assert ran.err.startswith(
-        "crucible: run failed: backend_call: 12 of 12 requests failed, more than max_failed = 0.1; the first"
+        "crucible: run failed: backend_call: mock: 2 of 12 requests failed, more than max_failed = 0.1; the "
     )
     assert ran.err.endswith(f"(what it wrote is in {folder})\n")
     assert (record["status"], record["failure_kind"]) == ("failed", "stage")
@@ -170,7 +170,7 @@ def test_json_is_one_object_when_the_run_fails_too(bench: Workbench) -> None:
     ran = bench.run(bench.experiment(backend=FAILING), "--json", "--quiet")
     printed = json.loads(ran.out)
     assert (ran.code, ran.out.count("\n"), printed["status"]) == (1, 1, "failed")
-    assert "12 of 12 requests failed" in printed["failure"]
+    assert "2 of 12 requests failed" in printed["failure"]
 
 
 async def _broken(_self: Bench, _samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -203,7 +203,7 @@ def test_from_python_bad_input_raises_input_error_and_a_failed_stage_stage_error
     with pytest.raises(crucible.StageError, match="1 of 1 requests failed") as caught:
         crucible.run(failing, out=bench.out, base=bench.folder)
     assert caught.value.stage == "backend_call"
-    assert str(caught.value).startswith("stage backend_call failed: 1 of 1 requests failed")
+    assert str(caught.value).startswith("stage backend_call failed: mock: 1 of 1 requests failed")
     unchecked = crucible.run(failing, out=bench.out, base=bench.folder, check=False)
     assert (unchecked.status, unchecked.failure_kind) == ("failed", "stage")
 

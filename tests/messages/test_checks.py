@@ -83,6 +83,21 @@ def test_systems_have_names_of_their_own() -> None:
     assert problems_of(baselines=[{"id": "mock", "name": "other"}]) == []
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31mred", "x" * 201])
+def test_a_name_that_would_break_a_table_is_refused(name: str) -> None:
+    ref = {"id": "mock", "name": name}
+    expected = "name: expected one line of 1 to 200 printable characters, got "
+    assert problems_of(backend=ref)[0].startswith(f"backend.{expected}")
+    assert problems_of(baselines=[ref])[0].startswith(f"baselines[0].{expected}")
+    members = {"ensemble": {"members": [ref]}}
+    assert problems_of(reliability=members)[0].startswith(f"reliability.ensemble.members[0].{expected}")
+
+
+@pytest.mark.parametrize("name", ["new", "Qwen 2.5", "モデル", "é/../x"])
+def test_any_printable_name_will_do(name: str) -> None:
+    assert problems_of(backend={"id": "mock", "name": name}) == []
+
+
 def test_hedging_needs_the_figure_of_its_strategy() -> None:
     assert problems_of(reliability={"hedging": {"strategy": "fixed"}}) == [
         "reliability.hedging.delay_ms: missing; strategy 'fixed' needs it"

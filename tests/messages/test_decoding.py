@@ -246,6 +246,17 @@ def test_a_rule_of_the_struct_itself_is_a_problem_at_its_path() -> None:
     assert messages({"low": 3, "high": 2}, Range) == ["low must not exceed high"]
 
 
+def test_a_rule_that_begins_with_a_key_is_a_problem_at_that_key() -> None:
+    class Server(Struct):
+        url: str = ""
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"{self.url}: expected a URL")
+
+    assert collect({"url": "url"}, Server, "options")[1] == [Problem("options.url", "expected a URL")]
+    assert collect({"url": "x"}, Server, "options")[1] == [Problem("options", "x: expected a URL")]
+
+
 def test_decode_struct_raises_all_problems_with_their_source() -> None:
     with pytest.raises(ExperimentError) as caught:
         decode_struct({"lora_rank": 0}, Options, path="backend.options", source="exp.toml")

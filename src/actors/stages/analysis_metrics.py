@@ -73,6 +73,10 @@ class MetricsAnalysis:
             distributions=tuple(shapes),
         )
 
+    def release(self) -> None:
+        """Drop the columns."""
+        self._columns, self._clusters = {}, ClusterIndex()
+
     def _summarize(self) -> tuple[list[Metric], dict[str, object], list[Distribution]]:
         figures = [
             summarize_column(

@@ -123,6 +123,10 @@ class TdaValidation:
             set_persistence=tuple(whole),
         )
 
+    def release(self) -> None:
+        """Drop clouds and summaries."""
+        self._clouds, self._summaries = {}, {}
+
     async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
         if len(cloud.points) < self._min_points:
             return PersistenceResult(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...messages.errors import InputError, StageError
+from ...messages.errors import InputError
 from ...messages.findings import Verdict
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
 from ...messages.records import Output, SamplingParams
 from ..asking import Asker, Asking, SystemSpec
+from ..failures import Failures
 from ..limits import RetryPolicy
 from ..opened_systems import OpenedSystems
 from ..ports import Sampler
@@ -59,6 +60,7 @@ class BackendCall(StageBase):
             self, wiring, mode=settings.options.mode, seed=settings.seed, workdir=settings.workdir
         )
         self._systems: dict[str, SystemTally] = {}
+        self._failures = Failures(settings.options.max_failed, quorum=settings.quorum)
         self._asked = 0
         self._hedging: dict[str, Any] | None = None
         self._ensemble: Ensemble | None = None
@@ -105,9 +107,17 @@ class BackendCall(StageBase):
             sampler = await self._opened.model(settings.model, self._rows)
         if self._options.samples:
             await self._ask_all(sampler)
-            self._check_failures()
+            self._failures.check(self._asked)
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
+        self._release()
+
+    def _release(self) -> None:
+        """What is kept of every row has been handed on."""
+        if self._rows is not None:
+            self._rows.close()
+        self._rows = None
+        self._systems = {}
 
     async def _ask_all(self, model: Sampler | None) -> None:
         """Every row, by the model or its ensemble and by the baselines."""
@@ -180,6 +190,7 @@ class BackendCall(StageBase):
             raise InputError(
                 f"no row is in split {self._settings.evaluate!r}: see dataset.split and dataset.options.split"
             )
+        self._failures.total = total
         options, ensemble = self._options, self._ensemble
         window = asyncio.Semaphore(options.concurrency * WINDOW)
         lanes = slots if ensemble is None else Slots(options.concurrency)
@@ -307,19 +318,11 @@ class BackendCall(StageBase):
     def _counted(self, output: Output, verdicts: list[Verdict]) -> Output:
         """Count an output that stands, and scan it."""
         self._systems[output.system].add(output)
+        self._failures.add(output)
         if self._settings.guard is not None and output.error is None:
             verdict, output = self._settings.guard.scan(output)
             verdicts.append(verdict)
         return output
-
-    def _check_failures(self) -> None:
-        model = self._systems[self._settings.model.name]
-        if model.asked and model.failed / model.asked > self._options.max_failed:
-            raise StageError(
-                "backend_call",
-                f"{model.failed} of {model.asked} requests failed, more than max_failed = "
-                f"{self._options.max_failed:g}; the first: {model.first_error}",
-            )
 
     def _result(self) -> StageResult:
         settings = self._settings
@@ -339,6 +342,7 @@ class BackendCall(StageBase):
         return StageResult(
             stage="backend_call",
             status="completed",
+            reason=self._failures.note(self._asked),
             metrics=metrics,
             losses=tuple(outcome.losses) if outcome else (),
             checkpoints=tuple(outcome.checkpoints) if outcome else (),

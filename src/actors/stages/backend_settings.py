@@ -35,7 +35,8 @@ class BackendCallOptions(Message, frozen=True):
     ] = 0.5
     max_backoff_s: Annotated[float, Meta(ge=0, description="Longest such wait.")] = 30.0
     max_failed: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the model's requests that may fail for good.")
+        float,
+        Meta(ge=0, le=1, description="Share of the rows on which the model or a baseline may fail for good."),
     ] = 0.1
     max_tokens: Annotated[int, Meta(ge=1, description="Longest answer, in tokens.")] = 512
     temperature: Annotated[float, Meta(ge=0, le=10, description="Sampling temperature.")] = 0.0
@@ -74,3 +75,8 @@ class BackendSettings:
     """None: the model answers alone."""
     members: tuple[SystemSpec, ...] = ()
     """Of the ensemble, which answers under the name of the model."""
+
+    @property
+    def quorum(self) -> int:
+        """Votes that an outcome needs; 0 without an ensemble."""
+        return 0 if self.ensemble is None else self.ensemble.rules.needed(len(self.members))

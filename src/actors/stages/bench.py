@@ -155,6 +155,10 @@ class Bench:
             distributions=tuple(shapes),
         )
 
+    def release(self) -> None:
+        """Drop the columns."""
+        self._columns, self._clusters = {}, ClusterIndex()
+
     def _raced_figures(self) -> dict[str, int]:
         """Examples whose answers were biased by races, if any; a pair is left out as a whole."""
         if not self._raced:

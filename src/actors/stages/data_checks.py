@@ -33,7 +33,7 @@ class DataChecks:
         quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None,
     ) -> None:
         """``quarantine`` stores the issues of rows that are set aside; blocking."""
-        self._suite = suite
+        self._suite: Expectations | None = suite
         self._store = quarantine
         self._max_violations = max_violations
         self._fail_fast = fail_fast
@@ -44,6 +44,7 @@ class DataChecks:
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples without issues."""
+        assert self._suite is not None
         issues = await asyncio.to_thread(self._suite.check, [sample.example for sample in samples])
         if any(issues):
             await asyncio.to_thread(self._store, [issue for found in issues for issue in found])
@@ -62,6 +63,7 @@ class DataChecks:
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """The verdict on the whole set, with its profile."""
+        assert self._suite is not None
         of_set, profile = await asyncio.to_thread(self._suite.finish)
         self._issue_count += len(of_set)
         self._issues.extend(of_set)
@@ -77,6 +79,10 @@ class DataChecks:
             },
             issues=tuple(self._issues),
         )
+
+    def release(self) -> None:
+        """Drop what the suite remembers of every row."""
+        self._suite = None
 
     def _check_tolerance(self, of_set: Sequence[Issue] = ()) -> None:
         if self._quarantined > self._max_violations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from ...messages.errors import CrucibleError, InputError, RunCancelledError
 from .pipes import quiet_pipe
@@ -31,6 +31,8 @@ app = App(
 )
 _HERE = __package__
 app.command(f"{_HERE}.run:run", name="run", help="Run an experiment file and write its report.")
+app.command(f"{_HERE}.train:train", name="train", help="Train a model on a file and measure it.")
+app.command(f"{_HERE}.compare:compare", name="compare", help="Compare finished runs on the same examples.")
 app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experiment file and its data set.")
 app.command(f"{_HERE}.catalogue:stages", name="stages", help="List the stages and their options.")
 app.command(f"{_HERE}.catalogue:backends", name="backends", help="List the backends and their options.")
@@ -58,7 +60,7 @@ def invoke(arguments: Sequence[str]) -> int:
         with quiet_pipe(sys.stdout):
             code = app(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(_one_line(str(error)) + " (see crucible --help)", BAD_INPUT)
+        return _complain(f"{_told(error)} (see crucible --help)", BAD_INPUT)
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
     except RunCancelledError as error:
@@ -85,5 +87,8 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _told(error: CycloptsError) -> str:
+    """What is wrong with a command line, in one line."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"unexpected argument {error.unused_tokens[0]!r}"
+    return " ".join(str(error).split())

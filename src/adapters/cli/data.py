@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_text
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +16,7 @@ __all__ = ["check", "convert", "profile"]
 
 Flag = Parameter(negative="")
 ENDINGS = {".csv": "csv", ".tsv": "csv"}
+LONGEST_LINE = 110
 
 
 def convert(
@@ -156,17 +158,33 @@ def _print_json(content: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
 
 
-def _print_tree(content: Any, indent: str) -> None:
-    if not isinstance(content, dict):
-        print(f"{indent}{content}")
-        return
+def _print_tree(content: dict[str, Any], indent: str) -> None:
+    """A line for each key; a table of plain values that fits on the line of its key stands there."""
     for key, value in content.items():
-        if isinstance(value, dict) and value:
+        if value in (None, [], {}):
+            continue
+        line = f"{indent}{key}: {readable(value)}"
+        nested = isinstance(value, dict) and any(isinstance(each, dict) for each in value.values())
+        if isinstance(value, dict) and (nested or len(line) > LONGEST_LINE):
             print(f"{indent}{key}:")
             _print_tree(value, indent + "  ")
-        elif value not in (None, [], {}):
-            print(f"{indent}{key}: {_number(value)}")
+        else:
+            print(line)
 
 
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def readable(value: Any) -> str:
+    """A value of a profile in words: numbers to four digits, lists with commas, no signs of Python."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        if value.keys() == {"value", "count"}:
+            return f"{readable(value['value'])} ({value['count']})"
+        return ", ".join(f"{key} {readable(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(readable, value))
+    text = str(value)
+    return text if text and text.isprintable() else json_text.dumps(text, ensure_ascii=False)

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from .pipes import quiet_pipe
+from .summary import print_json, print_summary
+
 if TYPE_CHECKING:
     from ...messages.control import RunResult
     from ...messages.experiment import Experiment
     from .progress import View
 
-__all__ = ["run"]
+__all__ = ["exit_code", "run", "run_watched"]
 
 
 def run(
-    file: Path,
+    file: Path | None = None,
     /,
     *,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     out: Path = Path("runs"),
+    reproduce: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
     log: Annotated[bool, Parameter(negative="")] = False,
@@ -33,43 +37,55 @@ def run(
         file: Experiment file, TOML or JSON.
         set_: Override a value, for example --set backend.options.epochs=5; may be repeated.
         out: Folder that gets a folder for this run.
+        reproduce: Run this finished run again, instead of a file, and say whether its figures agree.
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress; a log is written all the same.
         log: One JSON object a line on stderr for each event, for programs that watch.
     """
+    from ...messages.errors import InputError
+
+    view: View = "log" if log else "none" if quiet else "auto"
+    if reproduce is not None:
+        if file is not None or set_:
+            raise InputError(
+                "run: --reproduce takes its experiment from a run: expected no file and no --set"
+            )
+        from .reproduce import reproduce_run
+
+        return reproduce_run(reproduce, out, as_json=json, view=view)
+    if file is None:
+        raise InputError("run: expected an experiment file, or --reproduce RUN")
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:
-        return asyncio.run(
-            _run(experiment, file, out, as_json=json, view="log" if log else "none" if quiet else "auto")
-        )
+        result, folder = asyncio.run(run_watched(experiment, file.parent, out, view=view))
+    with quiet_pipe(sys.stdout):
+        if json:
+            print_json(result)
+        elif result.status == "completed":
+            print_summary(result, folder)
+    return exit_code(result)
 
 
-async def _run(experiment: Experiment, file: Path, out: Path, *, as_json: bool, view: View) -> int:
+async def run_watched(experiment: Experiment, base: Path, out: Path, *, view: View) -> tuple[RunResult, Path]:
+    """Run with progress; Ctrl-C ends the run. A run that did not complete is told on stderr."""
     from ...engine import Supervisor
     from .interrupts import Interrupts
-    from .pipes import quiet_pipe
     from .progress import make_progress
-    from .summary import print_json, print_summary
 
     with Interrupts() as interrupts:
         async with Supervisor(out=out) as supervisor:
-            handle = await interrupts.guard(supervisor.submit(experiment, base=file.parent))
+            handle = await interrupts.guard(supervisor.submit(experiment, base=base))
             interrupts.ends_with(handle.cancel)
             with make_progress(sys.stderr, view) as progress:
                 async for event in handle.events():
                     progress.show(event)
             result = await handle.result()
-    with quiet_pipe(sys.stdout):
-        if as_json:
-            print_json(result)
-        elif result.status == "completed":
-            print_summary(result, handle.folder)
     if result.status != "completed":
         kept = f"what it wrote is in {handle.folder}"
         with quiet_pipe(sys.stderr):
             print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
-    return exit_code(result)
+    return result, handle.folder
 
 
 def exit_code(result: RunResult) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from ...messages.control import RunResult
 from ...messages.findings import Comparison, Metric
 
-__all__ = ["print_json", "print_summary"]
+__all__ = ["comparison_line", "print_figures", "print_json", "print_summary"]
 
 
 def print_json(result: RunResult) -> None:
@@ -32,9 +32,7 @@ def print_json(result: RunResult) -> None:
 def print_summary(result: RunResult, folder: Path) -> None:
     """The headline figures, the comparisons in words, and where the files are."""
     figures = [figure for stage in result.stages for figure in stage.figures]
-    systems = list(dict.fromkeys(figure.system for figure in figures if figure.system))
-    if figures:
-        _print_figures(figures, systems)
+    print_figures(figures)
     for stage in result.stages:
         for comparison in stage.comparisons:
             print(comparison_line(comparison))
@@ -47,15 +45,20 @@ def print_summary(result: RunResult, folder: Path) -> None:
             print(f"  {artifact.path}")
 
 
-def _print_figures(figures: list[Metric], systems: list[str]) -> None:
+def print_figures(figures: list[Metric]) -> None:
+    """A table of metrics by systems; nothing when there are none."""
+    if not figures:
+        return
+    systems = list(dict.fromkeys(figure.system for figure in figures if figure.system))
     by_name: dict[str, dict[str, Metric]] = {}
     for figure in figures:
         if figure.system is not None:
             by_name.setdefault(figure.name, {})[figure.system] = figure
     width = max(len(name) for name in by_name)
-    print(" " * width + "".join(f"  {system:>24}" for system in systems))
+    wide = {system: max(24, len(system)) for system in systems}
+    print(" " * width + "".join(f"  {system:>{wide[system]}}" for system in systems))
     for name, row in by_name.items():
-        print(f"{name:<{width}}" + "".join(f"  {_cell(row.get(system)):>24}" for system in systems))
+        print(f"{name:<{width}}" + "".join(f"  {_cell(row.get(s)):>{wide[s]}}" for s in systems))
     print()
 
 

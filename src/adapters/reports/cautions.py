@@ -6,23 +6,44 @@ measures nothing itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ...messages.experiment import Experiment
+from ...messages.flow import StageResult
 from ...messages.report import RunReport
 from .numbers import count
 
-__all__ = ["cautions"]
+__all__ = ["cautions", "system_cautions"]
 
 
 def cautions(report: RunReport) -> list[str]:
     """Rows that were measured although training saw them, and systems with failed requests."""
-    found: dict[str, Any] = next((s.metrics for s in report.stages if s.stage == "backend_call"), {})
-    return [*_seen_rows(report, found.get("training")), *_failures(found.get("systems") or {})]
+    joined = _metrics(report.stages, "compare")
+    tallies = _metrics(report.stages, "backend_call").get("systems") or {}
+    return [
+        *joined.get("cautions", []),  # of the runs that are compared, and of comparing them
+        *_seen_rows(report.experiment, report.stages),
+        *(text for name, tally in tallies.items() for text in _failures(name, tally)),
+    ]
 
 
-def _seen_rows(report: RunReport, training: dict[str, Any] | None) -> list[str]:
-    dataset = report.experiment.dataset
-    measured = dataset.split if dataset is not None else ""
+def system_cautions(
+    experiment: Experiment, stages: Sequence[StageResult], system: str, *, is_model: bool
+) -> list[str]:
+    """Those that concern one system."""
+    tally = (_metrics(stages, "backend_call").get("systems") or {}).get(system)
+    seen = _seen_rows(experiment, stages) if is_model else []
+    return [*seen, *(_failures(system, tally) if tally else [])]
+
+
+def _metrics(stages: Sequence[StageResult], name: str) -> dict[str, Any]:
+    return next((stage.metrics for stage in stages if stage.stage == name), {})
+
+
+def _seen_rows(experiment: Experiment, stages: Sequence[StageResult]) -> list[str]:
+    training = _metrics(stages, "backend_call").get("training")
+    measured = experiment.dataset.split if experiment.dataset is not None else ""
     if not training:
         return []
     lines = []
@@ -31,16 +52,13 @@ def _seen_rows(report: RunReport, training: dict[str, Any] | None) -> list[str]:
             f"The measured rows include the {count(training['rows'])} that the model was trained on: "
             "its figures say how well it remembers them."
         )
-    chosen = report.experiment.backend.options.get("keep", "best") == "best"
+    chosen = experiment.backend.options.get("keep", "best") == "best"
     if measured in ("validation", "all") and chosen and training["held_out_loss"] is not None:
         lines.append("The measured rows include those that chose the checkpoint, which favours the model.")
     return lines
 
 
-def _failures(systems: dict[str, Any]) -> list[str]:
-    return [
-        f"{count(tally['failed'])} of {count(tally['asked'])} requests to {name} failed; a failed request "
-        "scores as an empty answer."
-        for name, tally in systems.items()
-        if tally["failed"]
-    ]
+def _failures(name: str, tally: dict[str, Any]) -> list[str]:
+    failed, asked = tally["failed"], tally["asked"]
+    text = f"{count(failed)} of {count(asked)} requests to {name} failed; a failed request scores as an"
+    return [f"{text} empty answer."] if failed else []

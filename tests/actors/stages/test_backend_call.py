@@ -158,7 +158,7 @@ async def test_too_many_failures_fail_the_stage_with_the_first_error(tmp_path: P
         await stage.feed(rows(2))
         error = await stage.failure()
         assert isinstance(error, StageError)
-        assert "2 of 2 requests failed, more than max_failed = 0.1" in str(error)
+        assert "model: 1 of 2 requests failed, more than max_failed = 0.1" in str(error)
         assert "scripted error bad_request" in str(error)
 
 

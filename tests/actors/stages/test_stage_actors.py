@@ -1,6 +1,7 @@
 """The actors around the stages: order, counting, restarts, the messages they pass on."""
 
 import itertools
+from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from crucible.actors.runtime import ActorRef, RestartIntensity, SupervisionPolicy
@@ -98,6 +99,42 @@ async def test_a_crashed_stage_takes_the_batch_in_hand_again_and_loses_no_count(
         assert (await following.expect(Batch)).samples == samples("c")
         result = await following.expect(StageResult)
         assert (result.received, result.emitted, result.metrics["seen"]) == (4, 2, 4)
+
+
+class Remembers(KeepEven):
+    """Holds something of every sample, and lets go of it when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = array("q")
+        self.failing = False
+
+    async def process(self, batch: Sequence[Sample]) -> Sequence[Sample]:
+        self.held.extend(range(len(batch)))
+        return batch
+
+    async def finish(self, upstream: Sequence[StageResult]) -> StageResult:
+        if self.failing:
+            self.failing = False
+            raise ZeroDivisionError("a bug")
+        return StageResult(stage="even", status="completed", metrics={"held": len(self.held)})
+
+    def release(self) -> None:
+        self.held = array("q")
+
+
+async def test_a_work_lets_go_of_what_it_held_once_its_result_was_handed_on() -> None:
+    async with TestKit() as kit:
+        work = Remembers()
+        work.failing = True  # a first try to finish must not let go
+        _, following, ref = spawn(kit, work)
+        await ref.tell(Batch(index=0, samples=samples("a", "b")))
+        await following.expect(Batch)
+        assert len(work.held) == 2
+        await ref.tell(EndOfStream(batches=1, samples=2))
+        assert (await following.expect(StageResult)).metrics["held"] == 2
+        await ref.stop()
+        assert len(work.held) == 0
 
 
 class Three:

@@ -1,5 +1,6 @@
 """The thinking parts of the stages, without actors around them."""
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from crucible.actors.scores import Columns
 from crucible.actors.stage import Work
 from crucible.actors.stages.analysis_filter import AnalysisFilter, AnalysisFilterOptions, violated_bound
 from crucible.actors.stages.analysis_metrics import MetricsAnalysis
@@ -295,6 +297,16 @@ async def test_a_metric_that_nobody_computed_is_named() -> None:
     result = await work.finish(())
     assert result.reason == "no such metric: 'sentnce_f1'"
     assert {c.metric for c in result.comparisons} == {"exact_match"}
+
+
+async def test_a_released_bench_holds_no_column() -> None:
+    work = bench()
+    await work.process([answered(f"e{number}", "gold", "x") for number in range(3)])
+    await work.finish(())
+    before = sum(isinstance(each, Columns) for each in gc.get_objects())
+    work.release()
+    gc.collect()
+    assert before - sum(isinstance(each, Columns) for each in gc.get_objects()) == 2
 
 
 async def test_without_outputs_bench_is_skipped() -> None:

@@ -1,6 +1,7 @@
 """``crucible data``: conversion, checks and profiles of data sets."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_a_profile_counts_rows_and_fields(mixed: Path, capsys: pytest.CaptureFix
     assert invoke(["data", "profile", str(mixed)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [f"{mixed}: 2 rows, 2 bad", "  rows: 2"]
+
+
+def test_a_profile_is_written_in_words_and_not_in_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"prompt": "a", "completion": "b", "metadata": {"lab": lab, "open": True}} for lab in ("x", "x", "y")
+    ]
+    assert invoke(["data", "profile", str(write_lines(tmp_path / "rows.jsonl", rows))]) == 0
+    printed = capsys.readouterr().out
+    assert "      chars: n 3, min 1, mean 1, stdev 0, p50 1, p95 1, max 1, quantiles_exact yes\n" in printed
+    assert "      top: x (2), y (1)\n" in printed
+    assert "      missing: 0\n" in printed
+    assert not re.search(r"True|False|None|[\[\]{}\'\"]", printed)
 
 
 @pytest.mark.parametrize("command", ["check", "profile"])

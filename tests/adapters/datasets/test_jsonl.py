@@ -187,7 +187,7 @@ def test_a_damaged_gzip_file_says_so(tmp_path: Path) -> None:
         ),
         (b"[1, 2]", "expected a JSON object, found a list"),
         (b'"text"', "expected a JSON object, found a string"),
-        (b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "not usable JSON: nested too deeply"),
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not usable JSON: nested too deeply"),
         (b'{"promt": "p"}', "prompt: missing; did you mean 'promt'?"),
         (b'{"question": "p"}', "prompt: missing; the row has 'question'"),
         (b'{"prompt": 3}', "prompt: expected a string, found a number"),

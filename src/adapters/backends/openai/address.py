@@ -13,7 +13,14 @@ import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["Origin", "is_loopback", "is_refused_address", "is_refused_host", "parse_base_url"]
+__all__ = [
+    "Origin",
+    "is_loopback",
+    "is_refused_address",
+    "is_refused_host",
+    "is_refused_peer",
+    "parse_base_url",
+]
 
 METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
 METADATA_ADDRESSES = frozenset({"fd00:ec2::254", "100.100.100.200"})
@@ -90,3 +97,11 @@ def is_refused_address(address: str) -> bool:
             return is_refused_address(str(ip.sixtofour))
     bare = str(ip).partition("%")[0]
     return ip.is_link_local or ip.is_multicast or bare in METADATA_ADDRESSES
+
+
+def is_refused_peer(address: str) -> bool:
+    """Whether the other side of a connection is one never to be asked; what is no IP address is none."""
+    try:
+        return is_refused_address(address)
+    except ValueError:
+        return False

@@ -22,7 +22,6 @@ from ....messages.errors import (
     BackendError,
     ConnectionFailedError,
     CrucibleError,
-    InputError,
     MalformedReplyError,
     TimedOutError,
 )
@@ -79,7 +78,7 @@ class HttpClient:
     """Posts JSON to one server. Safe to use concurrently."""
 
     def __init__(self, options: OpenAIOptions, secrets: Mapping[str, Secret]) -> None:
-        """``secrets`` are the values of headers by name; may raise InputError when HTTP/2 is missing."""
+        """``secrets`` are the values of headers by name."""
         self._origin = parse_base_url(options.base_url)
         self._most = options.max_reply_bytes
         timeouts = {"connect": options.connect_timeout_s, "read": options.read_timeout_s}
@@ -120,7 +119,7 @@ class HttpClient:
             finally:
                 await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise _ours(error) from error
+            raise _ours(error, f"{self._origin.host}:{self._origin.port}") from error
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -177,12 +176,14 @@ class PooledStream(httpx.AsyncByteStream):
 class ResettingTransport(httpx.AsyncBaseTransport):
     """httpx's own transport, which tells an HTTP/2 server when a request is given up."""
 
-    def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:
+    def __init__(self, inner: httpx.AsyncHTTPTransport, *, direct: bool) -> None:
+        """``direct``: no proxy stands between."""
         self._inner = inner
+        self._direct = direct
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; a request that fails or is cancelled is reset."""
-        opened = OpenStream(self._inner._pool)
+        opened = OpenStream(self._inner._pool, direct=self._direct)
         request.extensions = {**request.extensions, "trace": opened.trace}
         try:
             response = await self._inner.handle_async_request(request)
@@ -217,8 +218,6 @@ class ResettingStream(httpx.AsyncByteStream):
 
 def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTransport:
     has_h2 = importlib.util.find_spec("h2") is not None
-    if options.http2 is True and not has_h2:
-        raise InputError("http2 = true needs the package h2, which is not installed")
     secure = origin.scheme == "https"
     http2 = options.http2 is True or (options.http2 == "auto" and has_h2 and secure)
     proxy = _proxy(origin)
@@ -239,7 +238,7 @@ def _transport(options: OpenAIOptions, origin: Origin) -> httpx.AsyncBaseTranspo
             keepalive_expiry=LONGEST_IDLE_S,
         ),
     )
-    return ResettingTransport(inner)
+    return ResettingTransport(inner, direct=proxy is None)
 
 
 def ssl_context() -> ssl.SSLContext:
@@ -255,10 +254,10 @@ def _proxy(origin: Origin) -> str | None:
     return proxies.get(origin.scheme) or proxies.get("all")
 
 
-def _ours(error: Exception) -> CrucibleError:
+def _ours(error: Exception, where: str) -> CrucibleError:
     text = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
-        return ConnectionFailedError("no connection in time")
+        return ConnectionFailedError(f"no connection to {where} in time")
     if isinstance(error, httpx.TimeoutException):
         return TimedOutError("no byte from the server in time")
     if isinstance(error, httpx.RemoteProtocolError):
@@ -266,8 +265,8 @@ def _ours(error: Exception) -> CrucibleError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return BackendError(f"the certificate of the server is not valid: {cause.verify_message}")
+            return BackendError(f"the certificate of {where} is not valid: {cause.verify_message}")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.NetworkError | httpx.ProxyError):
-        return ConnectionFailedError(f"the connection failed: {text}")
-    return BackendError(f"the request could not be sent: {text}")
+        return ConnectionFailedError(f"the connection to {where} failed: {text}")
+    return BackendError(f"the request to {where} could not be sent: {text}")

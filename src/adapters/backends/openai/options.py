@@ -79,6 +79,9 @@ class OpenAIOptions(Message, frozen=True):
     max_reply_bytes: Annotated[
         int, Meta(ge=1024, description="Longest reply; of a longer one nothing is kept.")
     ] = 8 * 1024 * 1024
+    max_wait_s: Annotated[
+        float, Meta(ge=0, description="Longest Retry-After that is waited for; a longer one fails for good.")
+    ] = 600.0
     price_per_million_input_usd: Price | None = None
     price_per_million_cached_input_usd: Annotated[
         Price | None, Meta(description="Price of input tokens from the server's cache; default: as input.")

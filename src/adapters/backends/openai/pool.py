@@ -10,7 +10,7 @@ import asyncio
 import ssl
 
 from ....messages.errors import BackendError, ConnectionFailedError
-from .address import Origin, is_refused_address
+from .address import Origin, is_refused_peer
 from .http1 import Connection
 
 __all__ = ["LONGEST_IDLE_S", "Pool"]
@@ -97,14 +97,7 @@ class Pool:
             reason = getattr(error, "strerror", None) or error
             raise ConnectionFailedError(f"no connection to {where}: {reason}") from error
         self._open.add(connection)
-        if _is_refused(connection.peer):
+        if is_refused_peer(connection.peer):
             self._drop(connection)
             raise BackendError(f"{where} leads to a link-local or metadata address, which is refused")
         return connection
-
-
-def _is_refused(peer: str) -> bool:
-    try:
-        return is_refused_address(peer)
-    except ValueError:
-        return False

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ....messages.errors import CrucibleError
+from ....messages.errors import BackendError, CrucibleError
 from ....messages.records import Completion, Usage
 from ....messages.requests import BackendReply, BackendRequest
 from ..answers import estimated_usage
@@ -93,7 +93,11 @@ class OpenAISampler:
         return Answer(assembly.result(), first)
 
     def _fault(self, status: int, reply: HttpReply, body: bytes) -> CrucibleError:
-        return fault(status, reply.headers, body, now=time.time(), secrets=self._secrets)
+        found = fault(status, reply.headers, body, now=time.time(), secrets=self._secrets)
+        asked, most = getattr(found, "retry_after_s", None) or 0.0, self._options.max_wait_s
+        if asked > most:
+            return BackendError(f"{found} (wait {asked:g} s, longer than max_wait_s = {most:g})")
+        return found
 
 
 def _usage(request: BackendRequest, answers: list[Answer]) -> tuple[Usage, int]:

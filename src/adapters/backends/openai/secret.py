@@ -1,7 +1,8 @@
 """Secrets by reference: ``env:NAME`` or ``file:PATH`` becomes a value that does not show itself.
 
-Called when the backend is opened, so that a missing key stops the run before anything is spent. The value
-can be had by ``reveal`` only; it never appears in repr, str, JSON, a pickle or an error.
+Called when an experiment is checked, so that a missing key stops the run before anything is spent, and when
+the backend is opened. The value can be had by ``reveal`` only; it never appears in repr, str, JSON, a pickle
+or an error.
 """
 
 from __future__ import annotations
@@ -54,38 +55,38 @@ class Secret:
         raise TypeError("a secret is never pickled or copied")
 
 
-def resolve(reference: str, option: str) -> Secret:
+def resolve(reference: str) -> Secret:
     """The secret that ``env:NAME`` or ``file:PATH`` stands for.
 
-    Raises InputError naming the option and the variable or file when it is missing, empty or not a header
-    value (one line of printable ASCII).
+    Raises InputError naming the variable or file when it is missing, empty or not a header value (one line of
+    printable ASCII).
     """
     kind, _, place = reference.partition(":")
     if kind == "env":
         found = os.environ.get(place)
         if not found:
             state = "is not set" if found is None else "is empty"
-            raise InputError(f"{option}: environment variable {place} {state}: expected the secret in it")
+            raise InputError(f"environment variable {place} {state}: expected the secret in it")
     elif kind == "file":
-        found = _read(Path(place).expanduser(), option)
+        found = _read(Path(place).expanduser())
     else:
-        raise InputError(f"{option}: expected a reference env:NAME or file:PATH")
+        raise InputError("expected a reference env:NAME or file:PATH")
     value = found.strip()
     if not value or not value.isascii() or not value.isprintable():
-        raise InputError(f"{option}: {reference} holds no usable value: expected one line of ASCII text")
+        raise InputError(f"{reference} holds no usable value: expected one line of ASCII text")
     return Secret(value)
 
 
-def _read(path: Path, option: str) -> str:
+def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{option}: {path} is not a regular file")
+                raise InputError(f"{path} is not a regular file")
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise InputError(f"{option}: cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if len(data) > LARGEST_FILE:
-        raise InputError(f"{option}: {path} is longer than {LARGEST_FILE} bytes: expected a secret alone")
+        raise InputError(f"{path} is longer than {LARGEST_FILE} bytes: expected a secret alone")
     return data.decode("utf-8", "replace")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from ....actors.ports import Capabilities
-from ....messages.errors import InputError
+from ....messages.errors import InputError, Problem
 from ..openai.secret import Secret, resolve
 from .options import TinkerOptions, check_url
 
@@ -37,10 +38,24 @@ class TinkerBackend:
             summary="LoRA training and sampling on the Tinker service (extra `tinker`).",
         )
 
+    def missing(self, options: TinkerOptions) -> Sequence[Problem]:
+        """A key that is none, an address in the environment that is none, an SDK that is not there."""
+        from .sdk import check_sdk
+
+        problems = []
+        checks = (("api_key", read_key), ("base_url", check_address), ("base_model", lambda _: check_sdk()))
+        for path, check in checks:
+            try:
+                check(options)
+            except InputError as error:
+                problems.append(Problem(path, str(error)))
+        return problems
+
     async def open(self, options: TinkerOptions, *, seed: int, workdir: Path) -> TinkerSession:
         """Start a session; raises InputError for what cannot work."""
+        for problem in self.missing(options):
+            raise InputError(f"backend tinker: {problem}")
         key = read_key(options)
-        check_address(options)
         from .sdk import load_sdk, set_telemetry
         from .service import Service
         from .session import TinkerSession
@@ -57,12 +72,9 @@ class TinkerBackend:
 
 def read_key(options: TinkerOptions) -> Secret:
     """The key; InputError names the variable when it is missing or no key, and never shows its value."""
-    key = resolve(options.api_key, "backend tinker: api_key")
+    key = resolve(options.api_key)
     if not key.reveal().startswith(("tml-", "eyJ")):
-        raise InputError(
-            f"backend tinker: api_key: {options.api_key} holds no key of the service: "
-            "expected it to begin with tml-"
-        )
+        raise InputError(f"{options.api_key} holds no key of the service: expected it to begin with tml-")
     return key
 
 
@@ -73,4 +85,4 @@ def check_address(options: TinkerOptions) -> None:
         try:
             check_url(given)
         except ValueError as error:
-            raise InputError(str(error).replace("base_url", "backend tinker: TINKER_BASE_URL", 1)) from None
+            raise InputError(str(error).replace("base_url", "TINKER_BASE_URL", 1)) from None

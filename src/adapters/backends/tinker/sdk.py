@@ -20,21 +20,24 @@ from typing import Any
 
 from ....messages.errors import InputError
 
-__all__ = ["Notices", "in_thread", "load_sdk", "rest_of", "set_telemetry", "within"]
+__all__ = ["Notices", "check_sdk", "in_thread", "load_sdk", "rest_of", "set_telemetry", "within"]
 
 SERIES = "0.38"
 
 
-def load_sdk() -> Any:
-    """The module ``tinker``; InputError when it is missing or of another series. Slow; blocking."""
+def check_sdk() -> None:
+    """Raise InputError when the SDK is missing or of another series. Does not import it."""
     try:
         found = metadata.version("tinker")
     except metadata.PackageNotFoundError:
-        raise InputError(
-            f"backend tinker: needs the SDK: pip install 'tinker=={SERIES}.*' (or the extra `tinker`)"
-        ) from None
+        raise InputError(f"needs the SDK: pip install 'tinker=={SERIES}.*' (or the extra `tinker`)") from None
     if not found.startswith(f"{SERIES}."):
-        raise InputError(f"backend tinker: SDK {found} is installed: expected {SERIES} (the wire changes)")
+        raise InputError(f"SDK {found} is installed: expected {SERIES} (the wire changes)")
+
+
+def load_sdk() -> Any:
+    """The module ``tinker``. Slow; blocking; raises as ``check_sdk``."""
+    check_sdk()
     return importlib.import_module("tinker")
 
 

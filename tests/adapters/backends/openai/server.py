@@ -1,13 +1,15 @@
 """A server with OpenAI's interface and all the faults of real ones; run as a process of its own.
 
 The first part of the path names the test, the second the behaviour: /<test>/<behaviour>/v1/chat/completions.
-GET /<test>/log gives the events of a test so far, GET /<test>/wait/<event> waits for one (at most 5 s).
+GET /<test>/log gives the events of a test so far, GET /<test>/wait/<event> waits for one (at most 5 s), and
+GET /<test>/wait/<event>/<n> for the n-th.
 It prints its port, and ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -62,8 +64,9 @@ class Exchange:
         self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     async def until_closed(self) -> None:
-        while await self.reader.read(1):
-            pass
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(1):
+                pass
 
     @property
     def prompt(self) -> str:
@@ -268,6 +271,33 @@ async def rate_limited(exchange: Exchange) -> None:
 
 
 @handler
+async def no_model(exchange: Exchange) -> None:
+    error = {"message": f"The model `{exchange.asked['model']}` does not exist", "code": "model_not_found"}
+    exchange.reply(json.dumps({"error": error}).encode(), "404 Not Found")
+
+
+@handler
+async def broken(exchange: Exchange) -> None:
+    exchange.reply(b"Internal Server Error", "500 Internal Server Error", content_type="text/plain")
+
+
+@handler
+async def storm(exchange: Exchange) -> None:
+    """Refuses the first request for every prompt."""
+    test, prompt = exchange.path.split("/")[1], exchange.asked["messages"]
+    asked = [event for event in EVENTS[test] if event["event"] == "request"]
+    if sum(event["body"]["messages"] == prompt for event in asked) == 1:
+        exchange.reply(b'{"error": "slow down"}', "429 Too Many Requests", retry_after="0")
+    else:
+        exchange.reply(completion(exchange))
+
+
+@handler
+async def rate_limited_for_a_day(exchange: Exchange) -> None:
+    exchange.reply(b'{"error": "come back tomorrow"}', "429 Too Many Requests", retry_after="86400")
+
+
+@handler
 async def unauthorized(exchange: Exchange) -> None:
     """Quotes the key, as some servers do."""
     key = EVENTS[exchange.path.split("/")[1]][-1]["headers"].get("authorization", "")
@@ -304,6 +334,16 @@ def streams(name: str, data: bytes) -> None:
     HANDLERS[name] = whole
 
 
+@handler
+async def stream_of_several(exchange: Exchange) -> None:
+    """As many answers as were asked for, their words in turns."""
+    choices = range(exchange.asked.get("n", 1))
+    chunks = [{"choices": [{"index": i, "delta": {"content": f"{w}{i}"}}]} for w in "ab" for i in choices]
+    chunks += [{"choices": [{"index": i, "delta": {}, "finish_reason": "stop"}]} for i in choices]
+    data = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    exchange.reply(f"{data}data: [DONE]\n\n".encode(), content_type="text/event-stream")
+
+
 streams("stream_cut", events(finish=None, done=False))
 streams("stream_without_done", events(done=False))
 streams("stream_without_usage", events(usage=False))
@@ -322,16 +362,23 @@ async def stream_then_silence(exchange: Exchange) -> None:
 async def report(parts: list[str]) -> bytes:
     test = parts[0]
     if parts[1] == "wait":
+        event, times = parts[2], int(parts[3]) if len(parts) > 3 else 1
         async with asyncio.timeout(5), HAPPENED:
-            await HAPPENED.wait_for(lambda: any(e["event"] == parts[2] for e in EVENTS[test]))
+            await HAPPENED.wait_for(lambda: [e["event"] for e in EVENTS[test]].count(event) >= times)
     return json.dumps(EVENTS[test]).encode()
+
+
+TLS_HANDSHAKE = b"\x16"
 
 
 async def read_request(
     reader: asyncio.StreamReader,
 ) -> tuple[str, str, dict[str, str], bytes] | None:
     try:
-        raw = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        first = await reader.readexactly(1)
+        if first == TLS_HANDSHAKE:
+            return "GET", "/no_tls", {}, b""
+        raw = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = raw[0].split(" ")
         headers = dict(line.lower().split(": ", 1)[:1] + line.split(": ", 1)[1:] for line in raw[1:] if line)
         return method, path, headers, await reader.readexactly(int(headers.get("content-length", "0")))
@@ -346,6 +393,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             method, path, headers, body = request
             parts = path.strip("/").split("/")
             exchange = Exchange(path, body, reader, writer)
+            if path == "/no_tls":
+                exchange.reply(b"this port speaks plain HTTP", "400 Bad Request", connection="close")
+                break
             if method == "GET":
                 exchange.reply(await report(parts))
                 continue

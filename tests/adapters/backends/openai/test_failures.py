@@ -108,7 +108,21 @@ async def test_a_name_that_does_not_exist_is_a_failed_connection() -> None:
 
 async def test_a_server_without_tls_fails_an_https_request(server: Server) -> None:
     async with asking(server.url("ok").replace("http:", "https:"), http2=False) as sampler:
-        with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1"):
+        with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:\d+: .*SSL"):
+            await sampler.sample(question())
+
+
+async def test_a_server_that_never_shakes_hands_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # connections wait to be accepted
+        url = f"https://127.0.0.1:{mute.getsockname()[1]}/v1"
+        async with asking(url, http2=False, connect_timeout_s=0.1) as sampler:
+            with pytest.raises(ConnectionFailedError, match=r"within 0\.1 s"):
+                await sampler.sample(question())
+
+
+async def test_a_wait_longer_than_is_wanted_fails_for_good(server: Server) -> None:
+    async with asking(server.url("rate_limited_for_a_day")) as sampler:
+        with pytest.raises(BackendError, match=r"come back tomorrow \(wait 86400 s, longer than max_wait_s"):
             await sampler.sample(question())
 
 
@@ -136,18 +150,28 @@ async def test_a_cancelled_request_is_noticed_by_the_server(
 
 async def test_a_dripping_server_is_bounded_by_the_time_of_the_caller(server: Server) -> None:
     async with asking(server.url("drip"), read_timeout_s=5) as sampler:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+        bound = asyncio.timeout(None)
+
+        async def asked() -> None:
+            async with bound:
                 await sampler.sample(question())
+
+        task = asyncio.create_task(asked())
+        await server.log(wait_for="request")
+        bound.reschedule(asyncio.get_running_loop().time())
+        with pytest.raises(TimeoutError):
+            await task
         assert await server.log(wait_for="closed")
 
 
 async def test_a_cancelled_request_gives_its_place_to_the_next(server: Server) -> None:
     async with asking(server.url("silent"), max_connections=1) as sampler:
-        for _ in range(3):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await sampler.sample(question())
+        for number in range(1, 4):
+            task = asyncio.create_task(sampler.sample(question()))
+            await server.log(wait_for=f"request/{number}")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
     assert len(await server.requests()) == 3
 
 

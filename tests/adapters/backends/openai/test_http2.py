@@ -17,6 +17,8 @@ h2_events = pytest.importorskip("h2.events")
 
 REPLY = {"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}
 
+REPLY_BODY = json.dumps(REPLY).encode()
+
 
 class Http2Server(asyncio.Protocol):
     """Answers at once, but leaves the first request to /hang open."""
@@ -51,7 +53,7 @@ class Http2Server(asyncio.Protocol):
             self.hanging.set()
             return
         self.h2.send_headers(stream, [(":status", "200"), ("content-type", "application/json")])
-        self.h2.send_data(stream, json.dumps(REPLY).encode(), end_stream=True)
+        self.h2.send_data(stream, REPLY_BODY, end_stream=True)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ async def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_secret_is_read_from_a_file_without_its_line_end(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(KEY + "\n")
-    assert resolve(f"file:{path}", "api_key").reveal() == KEY
+    assert resolve(f"file:{path}").reveal() == KEY
 
 
 @pytest.mark.parametrize("content", ["", "two\nlines", "ключ", "x" * 20_000])
@@ -105,13 +105,13 @@ def test_a_file_that_holds_no_header_value_is_refused_unseen(tmp_path: Path, con
     path = tmp_path / "key"
     path.write_text(content)
     with pytest.raises(InputError, match="expected") as caught:
-        resolve(f"file:{path}", "api_key")
+        resolve(f"file:{path}")
     assert not content or content.split(maxsplit=1)[0] not in str(caught.value)
 
 
 def test_a_device_is_no_key_file() -> None:
     with pytest.raises(InputError, match="not a regular file"):
-        resolve("file:/dev/null", "api_key")
+        resolve("file:/dev/null")
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,32 @@ def test_httpx_is_loaded_only_when_the_backend_is_opened() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def missing(**given: Any) -> list[str]:
+    return [
+        str(problem)
+        for problem in OpenAIBackend().missing(msgspec.convert({"model": "m", **given}, OpenAIOptions))
+    ]
+
+
+def test_what_a_run_would_lack_is_told_without_opening_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    said = "environment variable NO_SUCH_KEY is not set: expected the secret in it"
+    assert missing(api_key="env:NO_SUCH_KEY", headers={"x-team": "env:NO_SUCH_KEY"}) == [
+        f"headers.x-team: {said}",
+        f"api_key: {said}",
+    ]
+
+
+def test_nothing_is_lacking_when_the_keys_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", KEY)
+    assert missing(api_key="env:SOME_KEY", headers={"x-team": "nlp"}) == []
+
+
+def test_http2_that_is_demanded_without_its_package_is_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert missing(http2=True) == [
+        'http2: true needs the package h2, which is not installed: expected "auto" or false'
+    ]
+    assert missing(http2="auto") == []

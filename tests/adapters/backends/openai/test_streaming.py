@@ -46,6 +46,13 @@ async def test_a_stream_without_usage_is_estimated(server: Server) -> None:
         assert (await sampler.sample(question())).usage.estimated
 
 
+async def test_answers_that_come_in_turns_are_told_apart(server: Server) -> None:
+    async with asking(server.url("stream_of_several"), stream=True) as sampler:
+        reply = await sampler.sample(question(n=3))
+    assert [answer.text for answer in reply.completions] == ["a0b0", "a1b1", "a2b2"]
+    assert len(await server.requests()) == 1
+
+
 async def test_a_server_that_does_not_stream_is_understood_all_the_same(server: Server) -> None:
     async with asking(server.url("ok"), stream=True) as sampler:
         assert (await sampler.sample(question())).completions[0].text == "hello|None|0"

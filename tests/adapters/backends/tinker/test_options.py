@@ -42,7 +42,7 @@ def test_a_wrong_option_is_named(given: dict[str, Any], problem: str) -> None:
 
 def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TINKER_API_KEY", raising=False)
-    with pytest.raises(InputError, match=r"backend tinker: api_key: .*TINKER_API_KEY"):
+    with pytest.raises(InputError, match="environment variable TINKER_API_KEY is not set"):
         read_key(TinkerOptions(base_model="m"))
 
 
@@ -75,6 +75,16 @@ def test_a_missing_or_other_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(InputError, match=r"needs the SDK: pip install 'tinker==0\.38\.\*'"):
         load_sdk()
+
+
+def test_all_that_is_missing_is_told_at_once_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    monkeypatch.delenv("TINKER_API_KEY", raising=False)
+    monkeypatch.setenv("TINKER_BASE_URL", "tinker.example")
+    monkeypatch.setattr(metadata, "version", lambda _name: "0.37.2")
+    found = TinkerBackend().missing(TinkerOptions(base_model="m"))
+    assert [problem.path for problem in found] == ["api_key", "base_url", "base_model"]
 
 
 async def refusal(tmp_path: Path, **given: Any) -> str:

@@ -1,0 +1,86 @@
+"""``crucible train``, as a user would."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .support import Workbench, row
+
+
+@pytest.fixture
+def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
+    return Workbench(tmp_path, capsys)
+
+
+def write(bench: Workbench, rows: list[Any]) -> Path:
+    file = bench.folder / "objects.jsonl"
+    file.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in rows))
+    return file
+
+
+def test_rows_are_trained_on_and_measured_beside_a_baseline(bench: Workbench) -> None:
+    bench.write_rows([row(number) for number in range(1, 21)])
+    result = bench.crucible(
+        "train", bench.data, "--baseline", "lead", "--learning-rate", "0.02", "--out", bench.out, "-q"
+    )
+    assert result.code == 0, result.err
+    assert "sentence_f1: extractive against lead" in result.out
+    (folder,) = bench.runs()
+    losses = json.loads((folder / "report.json").read_text())["stages"]
+    assert any(stage.get("losses") for stage in losses)
+
+
+def test_objects_become_prompts_of_the_chosen_format(bench: Workbench) -> None:
+    file = write(bench, [{"id": f"s{n}", "claim": f"Claim {n}."} for n in range(10)])
+    result = bench.crucible(
+        "train",
+        file,
+        "--format",
+        "qa",
+        "--backend",
+        "mock",
+        "--experiment",
+        "--set",
+        "backend.options.losses=[1.0]",
+    )
+    job = json.loads(result.out)
+    assert job["backend"]["options"]["losses"] == [1.0]
+    rows = job["dataset"]["options"]["rows"]
+    assert rows[0]["output"] == "There is no evidence for this claim."
+    assert [each["split"] for each in rows].count("train") == 8
+
+
+def test_the_printed_experiment_runs(bench: Workbench) -> None:
+    file = write(bench, [{"id": f"s{n}", "claim": f"Claim {n}."} for n in range(10)])
+    printed = bench.crucible(
+        "train", file, "--backend", "mock", "--experiment", "--set", "backend.options.losses=[1.0]"
+    )
+    experiment = bench.folder / "job.json"
+    experiment.write_text(printed.out)
+    assert bench.run(experiment, "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "problem"),
+    [
+        ([{"id": "a", "claim": "x"}, {"id": "b", "claim": ""}], [], "objects.jsonl:2: claim: expected"),
+        ([{"id": "a", "claim": "x"}, "{"], [], "objects.jsonl:2: is not JSON"),
+        ([{"id": "a", "claim": "x"}], ["--split", "0.5", "0.1", "0.1"], "three shares that add up to 1"),
+        ([{"id": "a", "claim": "x"}], ["--backend", "mocc"], "did you mean 'mock'?"),
+        ([{"id": "a", "claim": "x"}], ["--set", "nonsense"], "expected KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_line(
+    bench: Workbench, rows: list[Any], arguments: list[str], problem: str
+) -> None:
+    result = bench.crucible("train", write(bench, rows), *arguments, "--out", bench.out, "-q")
+    assert result.code == 2
+    assert problem in result.lines[0]
+    assert bench.runs() == []
+
+
+def test_a_missing_file_is_one_line(bench: Workbench) -> None:
+    result = bench.crucible("train", bench.folder / "nothing.jsonl")
+    assert (result.code, len(result.lines)) == (2, 1)
