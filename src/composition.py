@@ -18,14 +18,14 @@ from msgspec import Meta
 
 from . import registry
 from .actors.experiment import DISABLED, StagePlan
-from .actors.ports import Dataset, Preflight, ReportSink
+from .actors.ports import Dataset, Preflight, ReplyCache, ReportSink
 from .actors.runtime import Actor
 from .actors.stage import SourceActor, StageActor, Tally, Wiring, Work
 from .messages.base import Message
 from .messages.checks import check_experiment
 from .messages.decoding import collect, unknown_key
 from .messages.errors import CrucibleError, ExperimentError, Problem
-from .messages.experiment import BackendRef, Experiment, GuardrailConfig, StageDef
+from .messages.experiment import BackendRef, Experiment, GuardrailConfig, LimitsConfig, StageDef
 from .messages.findings import Issue
 from .messages.flow import StageResult
 from .messages.paths import child, item
@@ -55,11 +55,13 @@ class Prepared:
     backend_options: list[PreparedBackend] = field(default_factory=list)
     """The model first, then the baselines."""
     members: list[PreparedBackend] = field(default_factory=list)
-    """Of the ensemble; known when hedging or the ensemble is on."""
+    """Of the ensemble; known when hedging, the ensemble or a limit is on."""
     member_params: list[MemberOptions] = field(default_factory=list)
     hedging: HedgeSettings | None = None
     ensemble: EnsembleSettings | None = None
     base: Path = field(default_factory=Path.cwd)
+    use_cache: bool = True
+    """Whether the cache that the experiment names is used."""
 
     def enabled(self) -> list[StageDef]:
         """The stages that will run."""
@@ -75,6 +77,7 @@ class Services:
     workdir: Path
     sink: ReportSink
     compose_report: Callable[[Sequence[StageResult], tuple[Excerpt, ...]], RunReport]
+    cache: ReplyCache | None = None
     quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
 
     @property
@@ -167,7 +170,8 @@ def prepare(experiment: Experiment, *, base: Path | None = None, source: str | N
 
 def _is_reliable(experiment: Experiment) -> bool:
     reliability = experiment.reliability
-    return reliability.hedging.strategy != "off" or reliability.ensemble.strategy != "none"
+    plain = reliability.hedging.strategy == "off" and reliability.ensemble.strategy == "none"
+    return not plain or reliability.limits != LimitsConfig()
 
 
 def _unavailable(experiment: Experiment) -> list[Problem]:
@@ -430,6 +434,8 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         seed=services.experiment.seed,
         workdir=services.workdir,
         guard=_output_guard(services),
+        limits=services.experiment.reliability.limits,
+        cache=services.cache,
         hedging=prepared.hedging,
         tiers=tiers,
         ensemble=prepared.ensemble,

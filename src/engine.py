@@ -26,6 +26,7 @@ import msgspec
 
 from . import registry
 from .actors.experiment import ExperimentSupervisor, RunPlan, stage_span
+from .actors.ports import ReplyCache
 from .actors.runtime import ActorRef, ActorSystem
 from .composition import Prepared, Services, build_stages, prepare, report_stages, skipped_stages
 from .messages.control import Artifact, Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
@@ -106,8 +107,10 @@ class Supervisor:
     Leaving the block cancels what still runs.
     """
 
-    def __init__(self, *, out: str | os.PathLike[str] = "runs") -> None:
+    def __init__(self, *, out: str | os.PathLike[str] = "runs", cache: bool = True) -> None:
+        """``cache`` false: no run looks into its cache or keeps anything there."""
         self._out = Path(out)
+        self._cache = cache
         self._system = ActorSystem("crucible")
         self._runs: list[RunHandle] = []
 
@@ -141,6 +144,7 @@ class Supervisor:
         error messages.
         """
         prepared = prepare(experiment, base=Path(base) if base else None, source=source)
+        prepared.use_cache = self._cache
         run_id = run_id or new_run_id(experiment.id)
         handle = RunHandle(run_id, self._out / run_id)
         plan = await _planned(prepared, handle)
@@ -258,6 +262,20 @@ def open_dataset(prepared: Prepared) -> Any:
     return loader.open(experiment.dataset, prepared.dataset_options, seed=experiment.seed, base=prepared.base)
 
 
+def open_cache(prepared: Prepared) -> ReplyCache | None:
+    """The cache of replies, if the experiment names one and asks anything. May raise OutputError."""
+    folder = prepared.experiment.reliability.cache.folder
+    if (
+        folder is None
+        or not prepared.use_cache
+        or not any(stage.name == "backend_call" for stage in prepared.enabled())
+    ):
+        return None
+    from .adapters.caches import ReplyFolder
+
+    return ReplyFolder(prepared.base / Path(folder).expanduser())
+
+
 def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitStack) -> RunPlan:
     from .adapters.reports import FileReportSink
     from .adapters.reports.quarantine import QuarantineFile
@@ -267,6 +285,9 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
     dataset = opened.enter_context(contextlib.closing(open_dataset(prepared)))
     sink = FileReportSink(handle.folder, experiment.outputs)
     opened.callback(sink.abandon)
+    cache = open_cache(prepared)
+    if cache is not None:
+        opened.callback(cache.close)
     started = datetime.now(UTC)
     provenance = make_provenance(experiment, prepared.base)
 
@@ -290,6 +311,8 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
     def close() -> None:
         dataset.close()
         sink.abandon()
+        if cache is not None:
+            cache.close()
 
     quarantine = QuarantineFile(handle.folder)
     quarantine.add_bad_rows(dataset.bad_rows)
@@ -299,6 +322,7 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
         workdir=handle.folder,
         sink=sink,
         compose_report=compose,
+        cache=cache,
         quarantine=quarantine.add,
     )
     return RunPlan(

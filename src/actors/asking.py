@@ -1,30 +1,40 @@
 """Asks one system for one example: with retries, or racing duplicates against slow answers.
 
-Called by ``backend_call`` and the ensemble. Holds the racing actors of each system when hedging is on;
-without it a request goes straight to the sampler. Only sampling comes here: it may be repeated, training
-may not.
+Called by ``backend_call`` and the ensemble. Looks into the cache first. Holds the racing actors of each
+system when hedging is on; without it a request goes straight to the sampler. Only sampling comes here: it may
+be repeated, training may not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from ..messages.records import Example, Output, Prompt, Race, SamplingParams
+from ..messages.records import (
+    Cached,
+    CheckpointRef,
+    Example,
+    Output,
+    Prompt,
+    Race,
+    SamplingParams,
+    Usage,
+)
 from ..messages.requests import BackendRequest, RaceRequest
 from ..messages.training import TrainingConfig
+from .cached_replies import CachedReplies, system_identity
 from .hedging.racing_options import HedgeSettings
-from .limits import Answer, RetryPolicy, ask_with_retries
-from .ports import Backend, Sampler
+from .limits import Answer, Gate, RetryPolicy, RunLimits, ask_with_retries
+from .ports import Backend, ReplyCache, Sampler
 from .runtime import ActorCrashed, ActorRef
 from .stage import StageBase, Wiring
 
-__all__ = ["Asker", "Asking", "SystemSpec"]
+__all__ = ["Asker", "Asking", "SystemSpec", "was_not_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +64,45 @@ class Asking:
     experiment_id: str
     seed: int
     concurrency: int = 1
+    limits: RunLimits | None = None
+    cache: ReplyCache | None = None
+    model: SystemSpec | None = None
+    """What a member stands for that ``is_model``."""
+    checkpoints: Mapping[int, CheckpointRef] = field(default_factory=dict)
+    """Of the systems that were trained, by the id of their SystemSpec."""
     hedging: HedgeSettings | None = None
     tiers: Sequence[tuple[SystemSpec, Sampler]] = ()
     """The backends of tiered hedging, the model first; only requests to the model are tiered."""
+
+    def gate(self, spec: SystemSpec) -> Gate | None:
+        """The limits before a system."""
+        return None if self.limits is None else self.limits.gate(spec.backend_id, spec.backend, spec.options)
+
+    def tiers_of(self, spec: SystemSpec) -> Sequence[tuple[SystemSpec, Sampler]]:
+        """The tiers that a request to this system may go to; none for those that are not tiered."""
+        return self.tiers if self.tiers and self.tiers[0][0].name == spec.name else ()
+
+    def answered(self, spec: SystemSpec, race: Race | None) -> SystemSpec:
+        """The system, with the backend of the tier that answered."""
+        for tier, _ in self.tiers if race is not None else ():
+            if race is not None and tier.name == race.backend and tier.backend_id != spec.backend_id:
+                return SystemSpec(
+                    name=spec.name, backend_id=tier.backend_id, backend=tier.backend, options=tier.options
+                )
+        return spec
+
+    def identity(self, spec: SystemSpec) -> bytes | None:
+        """All that a system's answers depend on besides the request; None when that cannot be told."""
+        known = []
+        for each in [tier for tier, _ in self.tiers_of(spec)] or [spec]:
+            source = self.model if each.is_model and self.model is not None else each
+            checkpoint = self.checkpoints.get(id(source))
+            known.append(system_identity(source.backend_id, source.backend, source.options, checkpoint))
+        if any(part is None for part in known):
+            return None
+        if len(known) > 1 and self.hedging is not None:
+            known.append(msgspec.json.encode(self.hedging.config.options, order="deterministic"))
+        return b"".join(part for part in known if part is not None)
 
 
 class Asker:
@@ -67,24 +113,45 @@ class Asker:
         self._wiring = wiring
         self._asking = asking
         self._races = _Races(stage, wiring, asking) if asking.hedging is not None else None
+        self._replies: CachedReplies | None = None
+        self._identities: dict[int, tuple[bytes | None, SystemSpec]] = {}
+        if asking.cache is not None:
+            self._replies = CachedReplies(asking.cache, races=asking.hedging is not None)
 
     async def ask(
-        self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, parent: int | None = None
+        self,
+        spec: SystemSpec,
+        sampler: Sampler,
+        example: Example,
+        slot: int,
+        parent: int | None = None,
+        sent: Callable[[], None] = lambda: None,
     ) -> Output:
-        """What the system answers; ``slot`` is nobody else's until then."""
+        """What the system answers; ``slot`` is nobody else's until then.
+
+        ``sent`` is called before each attempt, after its wait for the limits; in a race, before the race.
+        """
         started = self._wiring.elapsed()
         request = self._request(spec, example)
         lane = f"{self._wiring.stage}/{slot}"
         number = None
         extra: dict[str, Any] = {}
-        if self._races is None or not self._races.for_system(spec):
-            answer = await ask_with_retries(sampler, request, self._asking.policy, now=self._wiring.now)
-            output = _output(spec, example, answer)
+        output = await self._from_cache(spec, example, request)
+        if output is not None:
+            extra["cached"] = True
+        elif self._races is None or not self._races.for_system(spec):
+            asking, now = self._asking, self._wiring.now
+            answer = await ask_with_retries(
+                sampler, request, asking.policy, gate=asking.gate(spec), sent=sent, now=now
+            )
+            output = await self._kept(spec, example, request, answer)
         else:
+            sent()
             number = next(self._wiring.ids)
             message = RaceRequest(request=request, span=number, lane=lane)
-            output = await self._races.race(spec, sampler, example, slot, message)
-            extra["hedging"] = msgspec.to_builtins(output.race)
+            answer, race = await self._races.race(spec, sampler, slot, message)
+            output = await self._kept(spec, example, request, answer, race)
+            extra["hedging"] = msgspec.to_builtins(race)
         if output.error:
             extra["error"] = output.error
         await self._stage.span(
@@ -110,6 +177,55 @@ class Asker:
     async def close(self) -> dict[str, Any] | None:
         """End what still runs; the figures of hedging, None when it is off."""
         return None if self._races is None else await self._races.close()
+
+    # the cache
+
+    def knows(self, spec: SystemSpec, example: Example) -> bool:
+        """Whether the cache will likely answer."""
+        if self._replies is None:
+            return False
+        return self._replies.knows(self._identity(spec), self._request(spec, example))
+
+    def cache_figures(self) -> dict[str, Any] | None:
+        """JSON-ready; None without a cache."""
+        return None if self._replies is None else self._replies.figures()
+
+    async def _from_cache(self, spec: SystemSpec, example: Example, request: BackendRequest) -> Output | None:
+        if self._replies is None:
+            return None
+        found = await self._replies.find(self._identity(spec), request)
+        if found is None:
+            return None
+        stored, biased = found
+        reply, race = stored.reply, None
+        if self._races is not None:
+            race = Race(backend=stored.backend, reason="from the cache", race_biased=biased)
+        free = msgspec.structs.replace(reply, usage=Usage(), cost_usd=0.0, first_token_s=None)
+        answer = Answer(attempts=0, latency_s=0.0, reply=free)
+        was = Cached(usage=reply.usage, cost_usd=reply.cost_usd, latency_s=reply.latency_s)
+        return msgspec.structs.replace(
+            _output(self._asking.answered(spec, race), example, answer, race), cached=was
+        )
+
+    async def _kept(
+        self,
+        spec: SystemSpec,
+        example: Example,
+        request: BackendRequest,
+        answer: Answer,
+        race: Race | None = None,
+    ) -> Output:
+        """The output, once its reply is on disk."""
+        if self._replies is not None:
+            await self._replies.keep(self._identity(spec), request, answer.reply, race)
+        return _output(self._asking.answered(spec, race), example, answer, race)
+
+    def _identity(self, spec: SystemSpec) -> bytes | None:
+        """What tells the system's replies from those of others; worked out once."""
+        known = self._identities.get(id(spec))
+        if known is None:
+            known = self._identities[id(spec)] = (self._asking.identity(spec), spec)
+        return known[0]
 
     def _request(self, spec: SystemSpec, example: Example) -> BackendRequest:
         asking = self._asking
@@ -154,14 +270,12 @@ class _Races:
 
     def for_system(self, spec: SystemSpec) -> bool:
         """Whether the requests of this system are raced."""
-        if self._settings.config.strategy != "tiered":
-            return True
-        return bool(self._asking.tiers) and self._asking.tiers[0][0].name == spec.name
+        return self._settings.config.strategy != "tiered" or bool(self._asking.tiers_of(spec))
 
     async def race(
-        self, spec: SystemSpec, sampler: Sampler, example: Example, slot: int, message: RaceRequest
-    ) -> Output:
-        """The output of one race."""
+        self, spec: SystemSpec, sampler: Sampler, slot: int, message: RaceRequest
+    ) -> tuple[Answer, Race]:
+        """What came of one race."""
         try:
             outcome = await self._racer(spec, sampler, slot).ask(message, timeout=None)
         except ActorCrashed as crash:
@@ -169,16 +283,7 @@ class _Races:
         answer = Answer(
             attempts=outcome.attempts, latency_s=outcome.latency_s, reply=outcome.reply, error=outcome.error
         )
-        return _output(self._answered(spec, outcome.race), example, answer, outcome.race)
-
-    def _answered(self, spec: SystemSpec, race: Race) -> SystemSpec:
-        """The system, with the backend of the tier that answered."""
-        for tier, _ in self._asking.tiers:
-            if tier.name == race.backend and tier.backend_id != spec.backend_id:
-                return SystemSpec(
-                    name=spec.name, backend_id=tier.backend_id, backend=tier.backend, options=tier.options
-                )
-        return spec
+        return answer, outcome.race
 
     def _racer(self, spec: SystemSpec, sampler: Sampler, slot: int) -> ActorRef:
         key = (spec.name, slot)
@@ -186,11 +291,12 @@ class _Races:
             from .hedging.actor import Racer
             from .hedging.sent import Lane
 
-            further = self._asking.tiers[1:]
-            lanes = [Lane(spec.name, sampler), *(Lane(tier.name, each) for tier, each in further)]
+            asking = self._asking
+            systems = [(spec, sampler), *asking.tiers[1:]]
+            lanes = [Lane(system.name, each, asking.gate(system)) for system, each in systems]
             pool = self._pool(spec.name)
             self._racers[key] = self._stage.context.spawn(
-                lambda: Racer(lanes, pool, self._settings, self._asking.policy, self._wiring),
+                lambda: Racer(lanes, pool, self._settings, asking.policy, self._wiring),
                 name=f"racer-{len(self._racers)}",
             )
         return self._racers[key]
@@ -234,13 +340,19 @@ class _Races:
         return told
 
 
+def was_not_asked(output: Output) -> bool:
+    """Whether there was no money for it, or for a member of it."""
+    members = output.ballots.members if output.ballots is not None else ()
+    return any(each.finish_reason == "not_asked" for each in (output, *members))
+
+
 def _output(spec: SystemSpec, example: Example, answer: Answer, race: Race | None = None) -> Output:
     if answer.reply is None or not answer.reply.completions:
         return Output(
             example_id=example.id,
             system=spec.name,
             backend=spec.backend_id,
-            finish_reason="error",
+            finish_reason="not_asked" if "BudgetError: " in (answer.error or "") else "error",
             attempts=answer.attempts,
             latency_s=answer.latency_s,
             error=answer.error or "BackendError: the reply holds no completion",

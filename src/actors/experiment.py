@@ -316,6 +316,7 @@ class ExperimentSupervisor(Actor):
             started_at=plan.started_at,
             seconds=plan.now() - self._began,
             failure=failure,
+            stopped=next((f"{result.stage}: {result.stopped}" for result in results if result.stopped), None),
             failure_kind=outcome.failure_kind,
             provenance=plan.provenance,
             base=plan.base,

@@ -35,6 +35,8 @@ class OpenedSystems:
         self._sessions: list[Session] = []
         self.outcomes: dict[str, TrainingOutcome] = {}
         self._queued: dict[str, QueuedSession] = {}
+        self.checkpoints: dict[int, CheckpointRef] = {}
+        """What the trained ones are asked with, by the id of their SystemSpec."""
         self._rows = self._without_reference = 0
 
     async def model(self, spec: SystemSpec, rows: WaitingRows | None) -> Sampler | None:
@@ -54,6 +56,8 @@ class OpenedSystems:
         session = await spec.backend.open(spec.options, seed=self._seed, workdir=folder)
         self._sessions.append(session)
         checkpoint = await self._train(session, spec, rows, folder) if trains else None
+        if checkpoint is not None:
+            self.checkpoints[id(spec)] = checkpoint
         return None if self._mode == "train" else await session.sampler(checkpoint)
 
     async def _train(

@@ -31,7 +31,7 @@ from ..messages.findings import (
 from ..messages.flow import Sample
 from ..messages.records import BadRow, CheckpointRef, Example, Output, TrainStep
 from ..messages.report import DatasetFacts, RunReport
-from ..messages.requests import BackendReply, BackendRequest
+from ..messages.requests import BackendReply, BackendRequest, StoredReply
 from ..messages.trace import Span
 
 __all__ = [
@@ -44,7 +44,9 @@ __all__ = [
     "MetricsAdapter",
     "PendingStep",
     "Preflight",
+    "Priced",
     "QueuedSession",
+    "ReplyCache",
     "ReportSink",
     "Sampler",
     "ScoreColumns",
@@ -125,6 +127,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     trainable: bool
     deterministic: bool = False
     """The same request and seed give the same answer."""
+    free_training: bool = False
+    """Training costs no money."""
+    neutral_options: frozenset[str] = frozenset()
+    """Options that change no answer, such as time-outs and prices. The cache looks at all others."""
     summary: str = ""
 
 
@@ -223,6 +229,15 @@ class Preflight(Protocol):
 
     def missing(self, options: Any) -> Sequence[Problem]:
         """What is not there, a key or a package; paths count from the options. Opens and asks nothing."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A backend that knows what a request can cost. A run with a money budget needs it of every system."""
+
+    def most_usd(self, options: Any, request: BackendRequest) -> float | None:
+        """The most that one attempt can cost, in US dollars, by the prices in the options; None: unknown."""
         ...
 
 
@@ -358,6 +373,30 @@ class Statistics(Protocol):
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
         """Adjust all p values together and set verdicts."""
+        ...
+
+
+class ReplyCache(Protocol):
+    """Replies by key, kept from run to run. Safe to call concurrently; one run owns it."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether ``get`` will likely find it; from memory, at once."""
+        ...
+
+    async def get(self, key: str) -> StoredReply | None:
+        """The reply; None when there is none, or when it is damaged."""
+        ...
+
+    async def put(self, key: str, stored: StoredReply) -> None:
+        """Keep a reply; it is on disk when this returns. Raises OutputError when it cannot be."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """Counts, JSON-ready: entries, stored, damaged."""
+        ...
+
+    def close(self) -> None:
+        """Release everything. Blocking and idempotent."""
         ...
 
 

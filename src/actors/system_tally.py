@@ -21,9 +21,9 @@ class SystemTally:
     def __init__(self, backend: str) -> None:
         self._backend = backend
         self.asked = 0
-        self.failed = 0
+        self.failed = self._cached = 0
         self.first_error: str | None = None
-        self._attempts = 0
+        self._attempts = self._answered = self._unsent = 0
         self._latencies = array("d")
         self._prompt_tokens = self._completion_tokens = 0
         self._estimated = False
@@ -42,7 +42,12 @@ class SystemTally:
             self.failed += 1
             self.first_error = self.first_error or output.error
             return
-        self._latencies.append(output.latency_s)
+        self._answered += 1
+        if output.cached is None:
+            self._latencies.append(output.latency_s)
+        else:
+            self._cached += 1
+            self._unsent += output.attempts == 0
         self._prompt_tokens += output.usage.prompt_tokens
         self._completion_tokens += output.usage.completion_tokens
         self._estimated |= output.usage.estimated
@@ -71,7 +76,8 @@ class SystemTally:
             "asked": self.asked,
             "failed": self.failed,
             "first_error": self.first_error,
-            "retries": self._attempts - self.asked - self._duplicates,
+            "retries": self._attempts - (self.asked - self._unsent) - self._duplicates,
+            **({"cached": self._cached} if self._cached else {}),
             **({"duplicates": self._duplicates} if self._raced else {}),
             "latency_s": {
                 "mean": sum(ordered) / len(ordered) if ordered else None,
@@ -83,7 +89,7 @@ class SystemTally:
             "prompt_tokens": self._prompt_tokens,
             "completion_tokens": self._completion_tokens,
             "tokens_estimated": self._estimated,
-            "cost_usd": math.fsum(self._costs) if self._cost_known and self._latencies else None,
+            "cost_usd": math.fsum(self._costs) if self._cost_known and self._answered else None,
         }
 
 

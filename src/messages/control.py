@@ -54,6 +54,8 @@ class RunResult(Message, frozen=True):
     seconds: float = 0.0
     failure: str | None = None
     """One line: which stage failed and why."""
+    stopped: str | None = None
+    """One line: why a completed run ended, as it was told to, before all rows were asked."""
     failure_kind: Literal["input", "stage", "bug"] | None = None
     """Who can mend a failed run: whoever gave the input, whoever runs the stage's other side, or us."""
     provenance: Provenance | None = None

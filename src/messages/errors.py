@@ -16,6 +16,7 @@ A base class stands for a decision that the catcher can take::
     │   ├── TimedOutError        no answer in time
     │   └── MalformedReplyError  an answer arrived that is cut off or makes no sense
     ├── BackendError             the backend refused for good; give this request up
+    │   └── BudgetError          the run has no money left for it; nothing was sent
     ├── StageError               a stage failed; carries stage name     (exit code 1)
     └── RunCancelledError        somebody asked for the end of the run   (exit code 130)
 
@@ -29,6 +30,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BackendError",
+    "BudgetError",
     "ConnectionFailedError",
     "CrucibleError",
     "DatasetError",
@@ -162,6 +164,10 @@ class MalformedReplyError(TransientError):
 
 class BackendError(CrucibleError):
     """The backend refused the request for good: asking again would not help."""
+
+
+class BudgetError(BackendError):
+    """The request was not sent: what it may cost is more than what the run has left."""
 
 
 class StageError(CrucibleError):

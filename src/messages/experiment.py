@@ -12,13 +12,16 @@ from .base import Message
 
 __all__ = [
     "BackendRef",
+    "CacheConfig",
     "DatasetRef",
     "EnsembleConfig",
     "Experiment",
     "FairnessConfig",
     "GuardrailConfig",
     "HedgingConfig",
+    "LimitsConfig",
     "OutputSpec",
+    "PoolLimits",
     "Reliability",
     "StageDef",
     "StatsConfig",
@@ -152,6 +155,44 @@ class HedgingConfig(Message, frozen=True):
     options: Annotated[Options, Meta(description="Options of the strategy.")] = field(default_factory=dict)
 
 
+class PoolLimits(Message, frozen=True):
+    """What one server is asked at most."""
+
+    requests_per_minute: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="Most requests in any 60 s; none: no limit."),
+    ] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Most tokens in any 60 s, of prompts and answers; none: no limit."),
+    ] = None
+
+
+class LimitsConfig(PoolLimits, frozen=True):
+    """What a run may ask and spend. Retries, duplicates, tiers and members all count."""
+
+    max_cost_usd: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Money of the whole run in US dollars; it stops before more is spent."),
+    ] = None
+    adaptive_concurrency: Annotated[
+        bool, Meta(description="Ask a server less at once while it says that it is overloaded.")
+    ] = True
+    pools: Annotated[
+        dict[str, PoolLimits],
+        Meta(description="Limits of one server instead of those above, by its base_url or its backend's id."),
+    ] = field(default_factory=dict)
+
+
+class CacheConfig(Message, frozen=True):
+    """Replies that are kept, so that the same request is not paid for twice."""
+
+    folder: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Where replies are kept, from the experiment file's folder; none: nowhere."),
+    ] = None
+
+
 class GuardrailConfig(Message, frozen=True):
     """Defaults of the guardrails stage."""
 
@@ -201,13 +242,19 @@ class FairnessConfig(Message, frozen=True):
 
 
 class Reliability(Message, frozen=True):
-    """Ensemble, hedging, guardrails, statistics and fairness; each off or at its default."""
+    """Ensemble, hedging, limits, cache, guardrails, statistics and fairness; each off or at its default."""
 
     ensemble: Annotated[EnsembleConfig, Meta(description="How several members answer together.")] = field(
         default_factory=EnsembleConfig
     )
     hedging: Annotated[HedgingConfig, Meta(description="When slow requests are duplicated.")] = field(
         default_factory=HedgingConfig
+    )
+    limits: Annotated[LimitsConfig, Meta(description="What a run may ask and spend.")] = field(
+        default_factory=LimitsConfig
+    )
+    cache: Annotated[CacheConfig, Meta(description="Replies that are kept on disk.")] = field(
+        default_factory=CacheConfig
     )
     guardrails: Annotated[GuardrailConfig, Meta(description="Defaults of the guardrails stage.")] = field(
         default_factory=GuardrailConfig
@@ -251,7 +298,8 @@ class Experiment(Message, frozen=True):
         tuple[BackendRef, ...], Meta(description="Asked the same examples; bench compares the model to them.")
     ] = ()
     reliability: Annotated[
-        Reliability, Meta(description="Ensemble, hedging, guardrails, statistics and fairness.")
+        Reliability,
+        Meta(description="Ensemble, hedging, limits, cache, guardrails, statistics and fairness."),
     ] = field(default_factory=Reliability)
     outputs: Annotated[tuple[OutputSpec, ...], Meta(description="The reports to write.")] = (OutputSpec(),)
     analysis_adapter: Annotated[str, Meta(description="Adapter of analysis_metrics: cns, none, plug-in.")] = (

@@ -71,6 +71,8 @@ class StageResult(Message, frozen=True, tag=True):
     seconds: float = 0.0
     busy_seconds: float = 0.0
     reason: str | None = None
+    stopped: str | None = None
+    """One line: why it ended, as it was told to, before all was done; None when it did all."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """JSON-ready figures of this stage, keyed by name."""
     figures: tuple[Metric, ...] = ()

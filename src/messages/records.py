@@ -9,6 +9,7 @@ from .base import Message
 __all__ = [
     "BadRow",
     "Ballots",
+    "Cached",
     "CheckpointRef",
     "Completion",
     "Example",
@@ -111,6 +112,15 @@ class Race(Message, frozen=True):
     """The answer was chosen because it was whole first, at a temperature above 0: short answers win."""
 
 
+class Cached(Message, frozen=True):
+    """What an answer from the cache had taken when it was asked for."""
+
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+    """None when the price was unknown."""
+    latency_s: float = 0.0
+
+
 class Output(Message, frozen=True):
     """What one system (the model or a baseline) answered to one example; joined to it by id."""
 
@@ -131,6 +141,8 @@ class Output(Message, frozen=True):
     """One line; set when no answer was to be had. Then ``text`` is empty."""
     race: Race | None = None
     """None when hedging is off."""
+    cached: Cached | None = None
+    """The answer, or that of a member, came from the cache: no request was sent, and it took no time."""
     ballots: "Ballots | None" = None
     """None when the system is not an ensemble."""
 

@@ -7,7 +7,7 @@ from msgspec import field
 from .base import Message
 from .records import Completion, Prompt, Race, SamplingParams, Usage
 
-__all__ = ["BackendReply", "BackendRequest", "RaceOutcome", "RaceRequest"]
+__all__ = ["BackendReply", "BackendRequest", "RaceOutcome", "RaceRequest", "StoredReply"]
 
 
 class BackendReply(Message, frozen=True):
@@ -59,3 +59,11 @@ class RaceRequest(Message, frozen=True):
     if TYPE_CHECKING:
 
         def __reply__(self) -> RaceOutcome: ...
+
+
+class StoredReply(Message, frozen=True):
+    """A reply as the cache keeps it."""
+
+    reply: BackendReply
+    backend: str | None = None
+    """The tier that answered, where a request may go to several."""

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...messages.errors import BackendError, OverloadedError, TransientError
+from ...messages.errors import BackendError, BudgetError, OverloadedError, TransientError
 from ...messages.requests import BackendRequest, RaceOutcome
 from ..backoff import retry_delay
-from ..limits import RetryPolicy
+from ..limits import Lease, RetryPolicy
 from ..runtime import ActorRef
 from ..runtime.clock import Clock
 from .accounts import error_text, observed, record
@@ -131,6 +131,11 @@ class RaceRun:
 
     async def _tiered(self, tries: int) -> tuple[Sent | None, int]:
         options = self.tiers or TieredOptions(tiers=())
+        try:
+            lease = await self._admitted(self.lanes[0])  # its wait is no tier's delay
+        except BudgetError as error:
+            self._keep_back("first", self.lanes[0], error)
+            return None, self.policy.max_attempts
         begun = self.clock.now()
         race, by_tier, reported = TieredRace(options, begun), dict[int, Sent](), set[int]()
         deadline, postponed = begun + options.timeout_ms / 1000, 0.0
@@ -138,7 +143,8 @@ class RaceRun:
         while decision.verdict == "running":
             if decision.start is not None:
                 kind: Kind = "tier" if by_tier else "first" if tries == 1 else "retry"
-                sent = await self._send(kind, self.lanes[decision.start], decision.reason)
+                sent = await self._send(kind, self.lanes[decision.start], decision.reason, lease)
+                lease = None
                 by_tier[decision.start] = sent or self._round[-1]
             await self._wait(
                 0.0 if _news(by_tier, reported) else max(decision.wake_at or deadline, postponed)
@@ -164,8 +170,11 @@ class RaceRun:
         return race.failed(self.clock.now(), tier, sent.told_error())
 
     async def _may_escalate(self, tier: int) -> bool:
-        """Whether the budget pays for a tier beside a slow one."""
-        name = self.lanes[tier].name
+        """Whether limits and budget allow a tier beside a slow one."""
+        name, gate = self.lanes[tier].name, self.lanes[tier].gate
+        if gate is not None and not gate.has_room(self.request):
+            self._refused = "the limits leave no room"
+            return False
         permit = await self.pool.ask(Duplicate(request=self.request, backend=name, kind="tier"))
         if permit.ticket is None:
             self._refused = permit.reason
@@ -175,43 +184,71 @@ class RaceRun:
 
     # requests
 
-    async def _send(self, kind: Kind, lane: Lane, why: str) -> Sent | None:
-        """Send as soon as the breaker lets it through; None when it stays open for longer than a time-out."""
-        until = self.clock.now() + self.policy.timeout_s
+    async def _admitted(self, lane: Lane) -> Lease | None:
+        """Leave by the limits, None when there are none; BudgetError when the run has no money left."""
+        return None if lane.gate is None else await lane.gate.admit(self.request)
+
+    async def _send(self, kind: Kind, lane: Lane, why: str, lease: Lease | None = None) -> Sent | None:
+        """Send as soon as limits and breaker let it through; None when they do not.
+
+        The limits do not when the run has no money left, the breaker when it is open for a whole time-out.
+        """
+        until = None
         retry = self.request if kind in ("retry", "backup") else None
         while True:
-            permit = await self.pool.ask(Admit(backend=lane.name, retry=retry))
+            try:
+                lease = lease or await self._admitted(lane)
+            except BudgetError as error:
+                self._keep_back(kind, lane, error)
+                return None
+            try:
+                permit = await self.pool.ask(Admit(backend=lane.name, retry=retry))
+            except BaseException:
+                if lease is not None:
+                    lease.unsent()
+                raise
             if permit.ticket is not None:
-                return self._start(kind, lane, permit.ticket, why)
+                return self._start(kind, lane, permit.ticket, why, lease)
+            if lease is not None:
+                lease.unsent()
+                lease = None
             now = self.clock.now()
+            until = until or now + self.policy.timeout_s
             if now >= until:
-                error = OverloadedError(f"{lane.name}: {permit.reason}")
-                self._round.append(
-                    Sent(
-                        kind=kind, lane=lane, number=0, started=now, ended=now, outcome="failed", error=error
-                    )
-                )
+                self._keep_back(kind, lane, OverloadedError(f"{lane.name}: {permit.reason}"))
                 return None
             await self.clock.sleep(max(BREAKER_POLL_S, (permit.retry_at or now) - now))
 
+    def _keep_back(self, kind: Kind, lane: Lane, error: BackendError | OverloadedError) -> None:
+        now = self.clock.now()
+        self._round.append(
+            Sent(kind=kind, lane=lane, number=0, started=now, ended=now, outcome="failed", error=error)
+        )
+
     async def _duplicate(self, kind: Literal["hedge", "clone"], lane: Lane, why: str) -> None:
         permit = await self.pool.ask(Duplicate(request=self.request, backend=lane.name, kind=kind))
+        lease = None if lane.gate is None or permit.ticket is None else lane.gate.admit_nowait(self.request)
         if permit.ticket is None:
             self._refused = permit.reason
+            return
+        if lane.gate is not None and lease is None:
+            self._refused = "the limits leave no room"
         elif any(each.open for each in self._round):
-            self._start(kind, lane, permit.ticket, f"{why}; budget left {permit.budget_left:.2f}")
-        else:
-            self.pool.tell_nowait(
-                Ended(backend=lane.name, ticket=permit.ticket, kind=kind, outcome="neither")
-            )
+            why = f"{why}; budget left {permit.budget_left:.2f}"
+            self._start(kind, lane, permit.ticket, why, lease)
+            return
+        elif lease is not None:
+            lease.unsent()
+        self.pool.tell_nowait(Ended(backend=lane.name, ticket=permit.ticket, kind=kind, outcome="neither"))
 
-    def _start(self, kind: Kind, lane: Lane, ticket: int, why: str) -> Sent:
+    def _start(self, kind: Kind, lane: Lane, ticket: int, why: str, lease: Lease | None) -> Sent:
         sent = Sent(
             kind=kind,
             lane=lane,
             number=len(self._sent) + 1,
             started=self.clock.now(),
             ticket=ticket,
+            lease=lease,
             duplicate=any(each.open for each in self._round),
             why=why,
         )

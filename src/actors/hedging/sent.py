@@ -21,6 +21,7 @@ from ...messages.errors import (
     TransientError,
 )
 from ...messages.requests import BackendReply, BackendRequest
+from ..limits import Gate, Lease
 from ..ports import Sampler
 from ..runtime.clock import Clock
 from .plan import AttemptOutcome
@@ -36,6 +37,8 @@ class Lane:
 
     name: str
     sampler: Sampler
+    gate: Gate | None = None
+    """The limits; None: there are none."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -48,6 +51,7 @@ class Sent:
     """From 1; 0 when the circuit breaker kept it back."""
     started: float
     ticket: int = 0
+    lease: Lease | None = None
     duplicate: bool = False
     """Another one was open when it was sent."""
     why: str = ""
@@ -107,6 +111,8 @@ def start(
     if sent.number > 1:
         request = msgspec.structs.replace(request, attempt=sent.number)
     sent.task = asyncio.get_running_loop().create_task(_wait(sent, request, timeout_s, clock, done))
+    if sent.lease is not None:
+        sent.task.add_done_callback(lambda _task: _settle(sent))  # also when it is cancelled before it starts
 
 
 async def _wait(
@@ -129,6 +135,11 @@ async def _wait(
         timer.cancel()
         sent.ended = clock.now()
         done()
+
+
+def _settle(sent: Sent) -> None:
+    if sent.lease is not None:
+        sent.lease.settle(sent.reply, sent.error)
 
 
 def _take(sent: Sent, reply: BackendReply) -> None:

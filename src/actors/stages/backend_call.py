@@ -3,7 +3,8 @@
 Nothing is asked of a backend before every row has passed the checks (``gate``): rows wait in a file. Then
 ``concurrency`` rows are in flight at any time, and answers go on in the order of the rows, whatever order
 they arrive in, within a bounded window. A request that fails for good leaves an output with its error, which
-scores as an empty answer; too many of them fail the run.
+scores as an empty answer; too many of them fail the run. When the money is used up no more is asked, and the
+rows that were answered whole go on.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...messages.errors import InputError
+from ...messages.errors import InputError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
 from ...messages.records import Output, SamplingParams
-from ..asking import Asker, Asking, SystemSpec
+from ..asking import Asker, Asking, SystemSpec, was_not_asked
 from ..failures import Failures
-from ..limits import RetryPolicy
+from ..limits import RetryPolicy, RunLimits
 from ..opened_systems import OpenedSystems
 from ..ports import Sampler
 from ..runtime import handler
@@ -38,6 +39,7 @@ __all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
 
 READ_CHUNK = 64
 CLONE_PAUSE_S = 0.05
+WAITS_TOLD_EVERY_S = 1.0
 LEARN_ROWS = 1_000
 """Most rows of the validation split that the weights of an ensemble are learned from."""
 WINDOW = 8
@@ -61,12 +63,16 @@ class BackendCall(StageBase):
         )
         self._systems: dict[str, SystemTally] = {}
         self._failures = Failures(settings.options.max_failed, quorum=settings.quorum)
-        self._asked = 0
+        self._asked = self._answered = self._done = 0
+        self._limits: RunLimits | None = None
         self._hedging: dict[str, Any] | None = None
+        self._cached: dict[str, Any] | None = None
         self._ensemble: Ensemble | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
+        concurrency = self._options.concurrency
+        self._limits = RunLimits(self._settings.limits, self.context.clock, concurrency=concurrency)
         if self._gated:
             # On the loop, one system call: a cancellation must not part the open file from its owner.
             self._rows = WaitingRows(self._settings.workdir)
@@ -107,7 +113,7 @@ class BackendCall(StageBase):
             sampler = await self._opened.model(settings.model, self._rows)
         if self._options.samples:
             await self._ask_all(sampler)
-            self._failures.check(self._asked)
+            self._check_failures()
         self._tally.busy_s += self._wiring.elapsed() - started
         await self.complete(self._result())
         self._release()
@@ -132,6 +138,7 @@ class BackendCall(StageBase):
             self._ensemble = await self._make_ensemble(settings.ensemble, model, asker, slots)
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
+        self._cached = asker.cache_figures()
 
     async def _make_ensemble(
         self, settings: EnsembleSettings, model: Sampler | None, asker: Asker, slots: Slots
@@ -173,6 +180,10 @@ class BackendCall(StageBase):
             experiment_id=settings.experiment_id,
             seed=settings.seed,
             concurrency=options.concurrency,
+            limits=self._limits,
+            cache=settings.cache,
+            model=settings.model,
+            checkpoints=self._opened.checkpoints,
             hedging=settings.hedging,
             tiers=tiers,
         )
@@ -194,11 +205,15 @@ class BackendCall(StageBase):
         options, ensemble = self._options, self._ensemble
         window = asyncio.Semaphore(options.concurrency * WINDOW)
         lanes = slots if ensemble is None else Slots(options.concurrency)
-        waiting: asyncio.Queue[asyncio.Task[Sample] | None] = asyncio.Queue()
+        waiting: asyncio.Queue[asyncio.Task[Sample | None] | None] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as group:
                 emitting = group.create_task(self._emit_in_order(waiting, window, total))
+                beside = [group.create_task(self._tell_waits(total))]
                 async for sample in self._wanted():
+                    if self._stopped is not None:  # but take all rows in: whoever sends them must not wait
+                        self._asked -= 1
+                        continue
                     await window.acquire()
                     lane = await lanes.take()
                     work = (
@@ -209,11 +224,20 @@ class BackendCall(StageBase):
                     waiting.put_nowait(group.create_task(work))
                 waiting.put_nowait(None)
                 if self._settings.hedging is not None and self._settings.hedging.racing.clone_at_end:
-                    cloning = group.create_task(self._clone_into(asker, slots))
-                    await emitting
-                    cloning.cancel()
+                    beside.append(group.create_task(self._clone_into(asker, slots)))
+                await emitting
+                for task in beside:
+                    task.cancel()
         except BaseExceptionGroup as group_of_errors:
             raise first_leaf(group_of_errors) from None
+
+    async def _tell_waits(self, total: int | None) -> None:
+        """Requests that wait for a limit finish no row: say what they wait for."""
+        while True:
+            await self.context.sleep(WAITS_TOLD_EVERY_S)
+            note = self._limits.note() if self._limits is not None else ""
+            if note:
+                await self.progress(self._done, total, note, phase="sample")
 
     async def _clone_into(self, asker: Asker, slots: Slots) -> None:
         """No rows wait: while slots are free, they clone the longest-running requests."""
@@ -236,20 +260,23 @@ class BackendCall(StageBase):
 
     async def _emit_in_order(
         self,
-        waiting: asyncio.Queue[asyncio.Task[Sample] | None],
+        waiting: asyncio.Queue[asyncio.Task[Sample | None] | None],
         window: asyncio.Semaphore,
         total: int | None,
     ) -> None:
-        done, batch = 0, list[Sample]()
+        batch = list[Sample]()
         deferred = self._ensemble is not None and self._ensemble.deferred
         while (task := await waiting.get()) is not None:
-            batch.append(await task)
-            done += 1
+            sample = await task
+            if sample is not None:
+                batch.append(sample)
+                self._answered += 1
+            self._done += 1
             window.release()
             if not deferred and (len(batch) >= READ_CHUNK or waiting.empty()):
                 await self.emit(batch)
                 batch = []
-            await self.progress(done, total, phase="sample")
+            await self.progress(self._done, total, phase="sample")
         if deferred and self._ensemble is not None:
             batch = await self._decide_all(self._ensemble, batch)
         for start in range(0, len(batch), READ_CHUNK):
@@ -262,11 +289,15 @@ class BackendCall(StageBase):
         asker: Asker,
         slot: int,
         slots: Slots,
-    ) -> Sample:
+    ) -> Sample | None:
+        """None when there was no money for all of its answers."""
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
             for spec, sampler in systems:
                 output = await asker.ask(spec, sampler, sample.example, slot)
+                if was_not_asked(output):
+                    self._leave_out(outputs)
+                    return None
                 outputs.append(self._counted(output, verdicts))
         finally:
             slots.give(slot)
@@ -281,11 +312,14 @@ class BackendCall(StageBase):
         lane: int,
         lanes: Slots,
         slots: Slots,
-    ) -> Sample:
+    ) -> Sample | None:
         """As ``_answer``, with a slot for each request; an answer that does not stand yet is not counted."""
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
             voted = await ensemble.answer(sample.example, lane)
+            if was_not_asked(voted):
+                self._leave_out(voted.ballots.members if voted.ballots is not None else ())
+                return None
             if not ensemble.deferred:
                 ensemble.count(voted, sample.example)
                 voted = self._counted(voted, verdicts)
@@ -296,10 +330,17 @@ class BackendCall(StageBase):
                     output = await asker.ask(spec, sampler, sample.example, slot)
                 finally:
                     slots.give(slot)
+                if was_not_asked(output):
+                    self._leave_out(outputs)
+                    return None
                 outputs.append(self._counted(output, verdicts))
         finally:
             lanes.give(lane)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
+
+    def _leave_out(self, outputs: Sequence[Output]) -> None:
+        """A row for which the money did not suffice; counted as asked when some of it was answered."""
+        self._asked -= all(was_not_asked(each) for each in outputs)
 
     async def _decide_all(self, ensemble: Ensemble, samples: Sequence[Sample]) -> list[Sample]:
         """Put the outcomes in the place of what was answered."""
@@ -324,6 +365,16 @@ class BackendCall(StageBase):
             verdicts.append(verdict)
         return output
 
+    @property
+    def _stopped(self) -> str | None:
+        """Why no more is asked, as the limits say."""
+        return None if self._limits is None else self._limits.stopped
+
+    def _check_failures(self) -> None:
+        if self._stopped is not None and not self._answered:
+            raise StageError("backend_call", f"no row was answered: {self._stopped}")
+        self._failures.check(self._asked if self._stopped is None else self._answered)
+
     def _result(self) -> StageResult:
         settings = self._settings
         outcome = self._opened.outcomes.get(settings.model.name)
@@ -331,18 +382,28 @@ class BackendCall(StageBase):
             "mode": self._options.mode,
             "systems": {name: tally.metrics() for name, tally in self._systems.items()},
             "not_asked": self._tally.received - self._asked if self._options.samples else 0,
+            **({"left_out": self._asked - self._answered} if self._stopped is not None else {}),
             **self._opened.metrics(settings.model, (*settings.baselines, *settings.members)),
         }
         if self._hedging is not None:
             metrics["hedging"] = self._hedging
         if self._ensemble is not None:
             metrics["ensemble"] = self._ensemble.metrics()
+        limits = self._limits.figures() if self._limits is not None else None
+        if limits is not None:
+            metrics["limits"] = limits
+        notes = [self._failures.note(self._asked)]
+        if self._cached is not None:
+            metrics["cache"] = self._cached
+            damaged = self._cached["damaged"]
+            notes.append(damaged and f"damaged entries of the cache that were skipped: {damaged}")
         if self._settings.guard is not None:
             metrics["guardrails"] = self._settings.guard.metrics()
         return StageResult(
             stage="backend_call",
             status="completed",
-            reason=self._failures.note(self._asked),
+            reason="; ".join(note for note in notes if note) or None,
+            stopped=self._stopped and f"{self._stopped}; {self._answered} rows were answered",
             metrics=metrics,
             losses=tuple(outcome.losses) if outcome else (),
             checkpoints=tuple(outcome.checkpoints) if outcome else (),

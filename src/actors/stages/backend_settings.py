@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from ...messages.base import Message
+from ...messages.experiment import LimitsConfig
 from ..asking import SystemSpec
 from ..hedging.racing_options import HedgeSettings
+from ..ports import ReplyCache
 from ..voting.settings import EnsembleSettings
 from .guardrails import OutputGuard
 
@@ -67,6 +69,9 @@ class BackendSettings:
     seed: int
     workdir: Path
     guard: OutputGuard | None = None
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    cache: ReplyCache | None = None
+    """Closed by whoever opened it."""
     hedging: HedgeSettings | None = None
     """None: no request is raced."""
     tiers: tuple[SystemSpec, ...] = ()

@@ -23,7 +23,7 @@ __all__ = ["AskMember", "Asked", "EnsembleActor", "Question"]
 
 
 class AskMember(Protocol):
-    """How a member is asked; takes a slot first, and calls ``sent`` when it has one."""
+    """How a member is asked; waits for slot and limits first, and calls ``sent`` before each attempt."""
 
     def __call__(
         self, member: str, example: Example, span: int, sent: Callable[[], None]
@@ -81,7 +81,7 @@ class _Members:
         self._tasks[name] = asyncio.get_running_loop().create_task(self._one(name))
 
     async def _one(self, name: str) -> Output:
-        # The time-out runs from when the member has a slot: waiting for one is not the member's fault.
+        # The time-out runs from when the member is asked: waiting for a slot is not the member's fault.
         late = False
         timer: TimerHandle | None = None
 
@@ -93,7 +93,7 @@ class _Members:
         def sent() -> None:
             nonlocal timer
             self._sent.add(name)
-            if self._timeout_s is not None:
+            if self._timeout_s is not None and timer is None:
                 timer = self._clock.call_later(self._timeout_s, expire)
 
         try:
@@ -180,9 +180,13 @@ class _Members:
 class EnsembleActor(Actor):
     """Asks one question at a time."""
 
-    def __init__(self, council: Council, ask: AskMember) -> None:
+    def __init__(
+        self, council: Council, ask: AskMember, knows: Callable[[str, Example], bool] = lambda *_: False
+    ) -> None:
+        """``knows``: whether a member's answer costs nothing, since the cache has it."""
         self._council = council
         self._ask = ask
+        self._knows = knows
 
     @handler
     async def on_question(self, message: Question) -> Asked:
@@ -193,7 +197,10 @@ class EnsembleActor(Actor):
         members = _Members(message, names, self._ask, self.context.clock, timeout_s)
         try:
             if config.execution == "parallel":
-                stop, chosen = await self._parallel(members, names), None
+                free = [name for name in names if self._knows(name, message.example)]
+                paid = [name for name in names if name not in free]
+                stop = await self._parallel(members, free) or await self._parallel(members, paid)
+                chosen = None
             elif config.execution == "hedged":
                 stop, chosen = await self._hedged(members, names)
             else:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ...messages.errors import StageError
-from ...messages.records import Ballots, Example, Output, Race, Usage
+from ...messages.records import Ballots, Cached, Example, Output, Race, Usage
 from ..asking import Asker, SystemSpec
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
@@ -149,19 +149,21 @@ class Ensemble:
     async def _ask_all(self, example: Example, lane: int, number: int) -> Asked:
         if lane not in self._actors:
             self._actors[lane] = self._stage.context.spawn(
-                lambda: EnsembleActor(self._council, self._ask_member), name=f"ensemble-{lane}"
+                lambda: EnsembleActor(self._council, self._ask_member, self._knows), name=f"ensemble-{lane}"
             )
         try:
             return await self._actors[lane].ask(Question(example=example, span=number), timeout=None)
         except ActorCrashed as crash:
             raise crash.__cause__ or crash from None
 
+    def _knows(self, member: str, example: Example) -> bool:
+        return self._asker.knows(self._members[member][0], example)
+
     async def _ask_member(self, member: str, example: Example, span: int, sent: Callable[[], None]) -> Output:
         spec, sampler = self._members[member]
         slot = await self._slots.take()
         try:
-            sent()
-            return await self._asker.ask(spec, sampler, example, slot, span)
+            return await self._asker.ask(spec, sampler, example, slot, span, sent)
         finally:
             self._slots.give(slot)
 
@@ -211,6 +213,7 @@ class Ensemble:
                 usage=usage,
                 cost_usd=cost,
                 race=self._race(asked) if raced else None,
+                cached=_cached(asked.outputs),
             ),
             record,
             result,
@@ -276,6 +279,23 @@ class Ensemble:
 def _retries(output: Output) -> int:
     duplicates = output.race.duplicates if output.race is not None else 0
     return max(0, output.attempts - 1 - duplicates)
+
+
+def _cached(outputs: Sequence[Output]) -> Cached | None:
+    """What the members' answers from the cache had taken; None when all were asked."""
+    found = [output.cached for output in outputs if output.cached is not None]
+    if not found:
+        return None
+    costs = [each.cost_usd for each in found if each.cost_usd is not None]
+    return Cached(
+        usage=Usage(
+            prompt_tokens=sum(each.usage.prompt_tokens for each in found),
+            completion_tokens=sum(each.usage.completion_tokens for each in found),
+            estimated=any(each.usage.estimated for each in found),
+        ),
+        cost_usd=sum(costs) if len(costs) == len(found) else None,
+        latency_s=max(each.latency_s for each in found),
+    )
 
 
 def _paid(outputs: Sequence[Output]) -> tuple[Usage, float | None]:

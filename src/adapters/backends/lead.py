@@ -86,3 +86,8 @@ class LeadBackend:
         """Start a session; seed and folder are not needed."""
         del seed, workdir
         return UntrainedSession("lead", LeadSampler(options))
+
+    def most_usd(self, options: LeadOptions, request: BackendRequest) -> float:
+        """Nothing."""
+        del options, request
+        return 0.0

@@ -114,7 +114,7 @@ class MockSampler:
         rule = self._rule(request)
         if rule is None:
             return (Completion(text=self._default(request.prompt.text)),) * request.params.n
-        texts = (rule.text,) if isinstance(rule.text, str) else rule.text
+        texts = _texts(rule)
         first = int(draws.uniform(3) * len(texts))
         return tuple(
             Completion(
@@ -233,6 +233,20 @@ class MockBackend:
         return Capabilities(
             trainable=True,
             deterministic=True,
+            free_training=True,
+            neutral_options=frozenset(
+                {
+                    "latency_ms",
+                    "errors",
+                    "fail_first_attempts",
+                    "fail_with",
+                    "retry_after_s",
+                    "price_per_million_input_usd",
+                    "price_per_million_output_usd",
+                    "losses",
+                    "held_out_losses",
+                }
+            ),
             summary="Scripted answers, latencies, errors and training losses; there is no model.",
         )
 
@@ -240,11 +254,27 @@ class MockBackend:
         """Start a session."""
         return MockSession(options, seed, workdir)
 
+    def most_usd(self, options: MockOptions, request: BackendRequest) -> float | None:
+        """By the prices and the longest text of the script; it does not cut answers at ``max_tokens``."""
+        paid_in, paid_out = options.price_per_million_input_usd, options.price_per_million_output_usd
+        if paid_in is None or paid_out is None:
+            return None
+        texts = [text for rule in options.replies for text in _texts(rule)]
+        longest = max(len(_fill(text, request)) for text in (*texts, options.default, request.prompt.text))
+        per_token = options.chars_per_token
+        usage = [math.ceil((len(request.prompt.text) + len(request.prompt.system or "")) / per_token)]
+        usage.append(math.ceil(longest / per_token) * request.params.n)
+        return (usage[0] * paid_in + usage[1] * paid_out) / 1e6
+
 
 def _first_sentence(prompt: str) -> str:
     """Of the passage, or of the prompt when it has none."""
     in_passage = (sentence for document in parse_passage(prompt) for sentence in document.sentences)
     return next(in_passage, None) or next(iter(split_sentences(prompt)), "")
+
+
+def _texts(rule: MockReply) -> tuple[str, ...]:
+    return (rule.text,) if isinstance(rule.text, str) else rule.text
 
 
 def _fill(text: str, request: BackendRequest) -> str:

@@ -51,6 +51,10 @@ checkpoints.command(f"{_HERE}.checkpoints:info", name="info", help="Show which m
 checkpoints.command(f"{_HERE}.checkpoints:download", name="download", help="Download a checkpoint's files.")
 checkpoints.command(f"{_HERE}.checkpoints:delete", name="delete", help="Delete checkpoints for good.")
 app.command(checkpoints)
+cache = App(name="cache", help="Look at a cache of replies, or empty it.", help_format="plaintext")
+cache.command(f"{_HERE}.cache:info", name="info", help="Say what is in a cache.")
+cache.command(f"{_HERE}.cache:clear", name="clear", help="Delete all replies of a cache.")
+app.command(cache)
 
 
 def invoke(arguments: Sequence[str]) -> int:

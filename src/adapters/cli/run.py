@@ -30,6 +30,7 @@ def run(
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
     log: Annotated[bool, Parameter(negative="")] = False,
+    no_cache: Annotated[bool, Parameter(name="--no-cache", negative="")] = False,
 ) -> int:
     """Run an experiment file and write its report.
 
@@ -41,6 +42,7 @@ def run(
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress; a log is written all the same.
         log: One JSON object a line on stderr for each event, for programs that watch.
+        no_cache: Ask everything anew and keep nothing, though the experiment names a cache.
     """
     from ...messages.errors import InputError
 
@@ -58,7 +60,7 @@ def run(
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:
-        result, folder = asyncio.run(run_watched(experiment, file.parent, out, view=view))
+        result, folder = asyncio.run(run_watched(experiment, file.parent, out, view=view, cache=not no_cache))
     with quiet_pipe(sys.stdout):
         if json:
             print_json(result)
@@ -67,14 +69,16 @@ def run(
     return exit_code(result)
 
 
-async def run_watched(experiment: Experiment, base: Path, out: Path, *, view: View) -> tuple[RunResult, Path]:
+async def run_watched(
+    experiment: Experiment, base: Path, out: Path, *, view: View, cache: bool = True
+) -> tuple[RunResult, Path]:
     """Run with progress; Ctrl-C ends the run. A run that did not complete is told on stderr."""
     from ...engine import Supervisor
     from .interrupts import Interrupts
     from .progress import make_progress
 
     with Interrupts() as interrupts:
-        async with Supervisor(out=out) as supervisor:
+        async with Supervisor(out=out, cache=cache) as supervisor:
             handle = await interrupts.guard(supervisor.submit(experiment, base=base))
             interrupts.ends_with(handle.cancel)
             with make_progress(sys.stderr, view) as progress:
@@ -85,11 +89,16 @@ async def run_watched(experiment: Experiment, base: Path, out: Path, *, view: Vi
         kept = f"what it wrote is in {handle.folder}"
         with quiet_pipe(sys.stderr):
             print(f"crucible: run {result.status}: {result.failure} ({kept})", file=sys.stderr)
+    elif result.stopped is not None:
+        with quiet_pipe(sys.stderr):
+            print(f"crucible: run stopped early: {result.stopped}", file=sys.stderr)
     return result, handle.folder
 
 
 def exit_code(result: RunResult) -> int:
     """Of the command: input that a stage refused counts like input refused before the run."""
+    if result.stopped is not None:
+        return 1
     if result.status == "failed":
         return 2 if result.failure_kind == "input" else 1
     return 130 if result.status == "cancelled" else 0

@@ -20,6 +20,7 @@ def print_json(result: RunResult) -> None:
         "run_id": result.run_id,
         "status": result.status,
         "failure": result.failure,
+        "stopped": result.stopped,
         "seconds": result.seconds,
         "metrics": {stage.stage: stage.metrics for stage in result.stages},
         "figures": [figure for stage in result.stages for figure in stage.figures],

@@ -29,6 +29,16 @@ class HashIndex:
         """Distinct strings seen."""
         return len(self._hashes)
 
+    def find(self, value: str) -> int | None:
+        """The number of ``value``, None if it was never added."""
+        hashed = hash(value) & _MASK_64
+        slot = (hashed ^ hashed >> 32) & self._mask
+        while number := self._slots[slot]:
+            if self._hashes[number - 1] == hashed:
+                return number - 1
+            slot = (slot + 1) & self._mask
+        return None
+
     def add(self, value: str) -> int | None:
         """The number of ``value`` if it was added before; else adds it and returns None."""
         hashed = hash(value) & _MASK_64

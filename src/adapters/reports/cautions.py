@@ -18,13 +18,22 @@ __all__ = ["cautions", "system_cautions"]
 
 
 def cautions(report: RunReport) -> list[str]:
-    """Rows that were measured although training saw them, and systems with failed requests."""
+    """A run that stopped early, rows that were measured although training saw them, failed requests."""
     joined = _metrics(report.stages, "compare")
     tallies = _metrics(report.stages, "backend_call").get("systems") or {}
     return [
         *joined.get("cautions", []),  # of the runs that are compared, and of comparing them
+        *_stopped(report.stages),
         *_seen_rows(report.experiment, report.stages),
         *(text for name, tally in tallies.items() for text in _failures(name, tally)),
+    ]
+
+
+def _stopped(stages: Sequence[StageResult]) -> list[str]:
+    return [
+        f"The run stopped early: {stage.stopped}. Its figures are over those rows only."
+        for stage in stages
+        if stage.stopped
     ]
 
 

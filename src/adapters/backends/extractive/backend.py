@@ -8,6 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from ....actors.ports import Capabilities
+from ....messages.requests import BackendRequest
 from .options import ExtractiveOptions
 from .session import ExtractiveSession
 
@@ -25,6 +26,7 @@ class ExtractiveBackend:
         return Capabilities(
             trainable=True,
             deterministic=True,
+            free_training=True,
             summary="Logistic regressions that choose evidence sentences and their direction; runs on a CPU.",
         )
 
@@ -32,3 +34,8 @@ class ExtractiveBackend:
         """Start a session; the seed is not needed since nothing in the model is random."""
         del seed
         return ExtractiveSession(options, workdir)
+
+    def most_usd(self, options: ExtractiveOptions, request: BackendRequest) -> float:
+        """Nothing."""
+        del options, request
+        return 0.0

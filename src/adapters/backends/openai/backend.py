@@ -16,11 +16,28 @@ import msgspec
 from ....actors.ports import Capabilities, Session
 from ....messages.errors import InputError, Problem
 from ....messages.paths import child
+from ....messages.requests import BackendRequest
 from ....messages.secret_keys import is_reference
 from .options import OpenAIOptions
+from .prices import most_usd
 from .secret import Secret, resolve
 
 __all__ = ["OpenAIBackend"]
+
+NEUTRAL = frozenset(
+    {
+        "stream",
+        "connect_timeout_s",
+        "read_timeout_s",
+        "max_connections",
+        "http2",
+        "max_reply_bytes",
+        "price_per_million_input_usd",
+        "price_per_million_cached_input_usd",
+        "price_per_million_output_usd",
+    }
+)
+"""Options that change no answer."""
 
 
 class OpenAIBackend:
@@ -33,6 +50,7 @@ class OpenAIBackend:
         """Asked only; whether it repeats itself is up to the server."""
         return Capabilities(
             trainable=False,
+            neutral_options=NEUTRAL,
             summary="Any server with OpenAI's interface: vLLM, Ollama, llama.cpp, transformers serve.",
         )
 
@@ -59,6 +77,10 @@ class OpenAIBackend:
         from .sampler import OpenAISession
 
         return OpenAISession(options, HttpClient(options, secrets), secrets)
+
+    def most_usd(self, options: OpenAIOptions, request: BackendRequest) -> float | None:
+        """By the prices in the options, when the answer has a longest length."""
+        return most_usd(options, request)
 
 
 def references(options: OpenAIOptions) -> Iterator[tuple[str, str, str]]:

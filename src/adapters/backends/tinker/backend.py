@@ -16,13 +16,18 @@ import msgspec
 
 from ....actors.ports import Capabilities
 from ....messages.errors import InputError, Problem
+from ....messages.records import Usage
+from ....messages.requests import BackendRequest
 from ..openai.secret import Secret, resolve
+from .accounts import sampling_cost
 from .options import TinkerOptions, check_url
 
 if TYPE_CHECKING:
     from .session import TinkerSession
 
 __all__ = ["TinkerBackend"]
+
+SPECIAL_TOKENS = 8
 
 
 class TinkerBackend:
@@ -50,6 +55,15 @@ class TinkerBackend:
             except InputError as error:
                 problems.append(Problem(path, str(error)))
         return problems
+
+    def most_usd(self, options: TinkerOptions, request: BackendRequest) -> float | None:
+        """The most that one answer can cost; a prompt has no more tokens than bytes, and a few special ones."""
+        text = (request.prompt.system or "") + request.prompt.text
+        most = Usage(
+            prompt_tokens=len(text.encode("utf-8", "surrogatepass")) + SPECIAL_TOKENS,
+            completion_tokens=request.params.n * request.params.max_tokens,
+        )
+        return sampling_cost(most, options.prices)
 
     async def open(self, options: TinkerOptions, *, seed: int, workdir: Path) -> TinkerSession:
         """Start a session; raises InputError for what cannot work."""

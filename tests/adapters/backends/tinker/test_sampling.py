@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crucible.adapters.backends.tinker import TinkerBackend, TinkerOptions
+from crucible.adapters.backends.tinker.options import TinkerPrices
 from crucible.adapters.backends.tinker.sampler import confidence
 from crucible.messages.errors import BackendError, OverloadedError, TransientError
 from crucible.messages.records import SamplingParams
@@ -167,3 +169,19 @@ def test_confidence_is_the_geometric_mean_of_the_probabilities() -> None:
     assert confidence([]) is None
     assert confidence(None) is None
     assert confidence([1e-9]) == 1.0
+
+
+async def test_an_answer_never_costs_more_than_the_most_that_was_told(
+    tenant: Tenant, tokenizer: Path, tmp_path: Path
+) -> None:
+    assert tenant.counts()["asample"] == 0
+    prices = TinkerPrices(prefill=1.0, sample=3.0)
+    options = TinkerOptions(base_model="tiny/lora", prices=prices)
+    asked = asking(n=2)
+    async with opened(tokenizer, tmp_path, prices=msgspec.to_builtins(prices)) as session:
+        reply = await (await session.sampler()).sample(asked)
+    most = TinkerBackend().most_usd(options, asked)
+    assert most is not None
+    assert reply.cost_usd is not None
+    assert 0 < reply.cost_usd <= most
+    assert TinkerBackend().most_usd(TinkerOptions(base_model="tiny/lora"), asked) is None

@@ -1,12 +1,17 @@
 """Retries: which errors are asked again, how often, after what wait."""
 
+import asyncio
 import itertools
 
 import pytest
 
 from crucible.actors.backoff import retry_delay
-from crucible.actors.limits import RetryPolicy, ask_with_retries
-from crucible.messages.errors import BackendError, OverloadedError, RateLimitedError
+from crucible.actors.limits import Answer, Gate, RetryPolicy, ask_with_retries
+from crucible.actors.limits.gate import Demand, Pool
+from crucible.actors.limits.money import Money
+from crucible.actors.limits.windows import SlidingWindow
+from crucible.actors.runtime import VirtualClock
+from crucible.messages.errors import BackendError, ConnectionFailedError, OverloadedError, RateLimitedError
 from crucible.messages.records import Completion, Prompt
 from crucible.messages.requests import BackendReply, BackendRequest
 
@@ -86,3 +91,39 @@ def test_waits_grow_up_to_the_cap_and_can_be_repeated() -> None:
     assert all(0 <= wait <= 4 for wait in ceilings)
     assert ceilings == [retry_delay("k", n, base_s=1, cap_s=4) for n in range(1, 60)]
     assert max(retry_delay(f"k{i}", 1, base_s=1, cap_s=4) for i in range(200)) <= 1
+
+
+async def test_waiting_at_the_gate_counts_neither_as_latency_nor_towards_the_time_out() -> None:
+    clock, sent = VirtualClock(), list[float]()
+    gate = Gate(Pool("p", clock, requests=SlidingWindow(1)), lambda _request: Demand(1, 0))
+    gate.pool.admit_nowait(Demand(1, 0))
+
+    async def ask_one() -> Answer:
+        return await ask_with_retries(
+            Scripted(REPLY),
+            REQUEST,
+            RetryPolicy(timeout_s=5),
+            gate=gate,
+            sent=lambda: sent.append(clock.now()),
+            now=clock.now,
+            sleep=clock.sleep,
+        )
+
+    task = asyncio.ensure_future(ask_one())
+    await asyncio.sleep(0)
+    await clock.advance(60)
+    answer = await task
+    assert (answer.attempts, answer.latency_s, sent) == (1, 0.0, [60.0])
+
+
+async def test_every_retry_passes_the_gate_and_without_money_the_last_is_not_sent() -> None:
+    money = Money(0.025)
+    gate = Gate(Pool("p", VirtualClock(), money=money), lambda _request: Demand(1, 10_000_000))
+    sampler = Scripted(*[ConnectionFailedError("broken")] * 5)
+    answer = await ask_with_retries(
+        sampler, REQUEST, RetryPolicy(max_attempts=5, base_s=0), gate=gate, now=lambda: 0.0
+    )
+    assert len(sampler.requests) == 2
+    assert answer.attempts == 2
+    assert answer.error is not None
+    assert answer.error.startswith("BudgetError: the money budget of $0.025 is used up: up to $0.02 is spent")

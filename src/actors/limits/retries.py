@@ -1,7 +1,7 @@
-"""Retries of one request, in one place.
+"""Retries of one request.
 
-Only transient errors are asked again; every attempt counts. Time and waiting come in as functions, so that
-tests run in virtual time.
+Only transient errors are asked again; every attempt counts and passes the gate. Time and waiting come in as
+functions, so that tests run in virtual time.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ..messages.base import Message
-from ..messages.errors import BackendError, TimedOutError, TransientError
-from ..messages.requests import BackendReply, BackendRequest
-from .backoff import retry_delay
-from .ports import Sampler
+from ...messages.base import Message
+from ...messages.errors import BackendError, BudgetError, TimedOutError, TransientError
+from ...messages.requests import BackendReply, BackendRequest
+from ..backoff import retry_delay
+from ..ports import Sampler
+from .gate import Gate
 
 __all__ = ["Answer", "RetryPolicy", "ask_with_retries"]
 
@@ -46,26 +47,39 @@ async def ask_with_retries(
     request: BackendRequest,
     policy: RetryPolicy,
     *,
+    gate: Gate | None = None,
+    sent: Callable[[], None] = lambda: None,
     now: Callable[[], float],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Answer:
     """Ask until there is an answer, a final error, or ``max_attempts`` is reached.
 
     Errors of the two backend kinds become part of the Answer; any other exception is a bug and gets out.
+    Waiting at the gate counts neither as latency nor towards the time-out; ``sent`` is called after it.
     """
     attempt = 1
     while True:
         if attempt > 1:
             request = msgspec.structs.replace(request, attempt=attempt)
+        try:
+            lease = None if gate is None else await gate.admit(request)
+        except BudgetError as refusal:
+            return Answer(attempts=attempt - 1, latency_s=0.0, error=f"BudgetError: {refusal}")
+        sent()
         started = now()
+        reply: BackendReply | None = None
+        error: TransientError | BackendError | None = None
         try:
             async with asyncio.timeout(policy.timeout_s):
                 reply = await sampler.sample(request)
         except TimeoutError:
-            error: TransientError | BackendError = TimedOutError(f"no answer within {policy.timeout_s:g} s")
+            error = TimedOutError(f"no answer within {policy.timeout_s:g} s")
         except (TransientError, BackendError) as raised:
             error = raised
-        else:
+        finally:
+            if lease is not None:
+                lease.settle(reply, error)
+        if reply is not None:
             return Answer(attempts=attempt, latency_s=reply.latency_s or now() - started, reply=reply)
         if attempt == policy.max_attempts or not isinstance(error, TransientError):
             text = f"{type(error).__name__}: {error}"
