@@ -57,7 +57,7 @@ class TinkerBackend:
         return problems
 
     def most_usd(self, options: TinkerOptions, request: BackendRequest) -> float | None:
-        """The most that one answer can cost: a prompt has no more tokens than bytes, and some special ones."""
+        """The most that one answer can cost: a prompt has no more tokens than bytes and a few."""
         text = (request.prompt.system or "") + request.prompt.text
         most = Usage(
             prompt_tokens=len(text.encode("utf-8", "surrogatepass")) + SPECIAL_TOKENS,
