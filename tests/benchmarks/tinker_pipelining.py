@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.adapters.backends.support import row
+from tests.adapters.backends.support import REFERENCE, row
 from tests.adapters.backends.tinker.support import KEY, Tenant, make_tokenizer, running_server
 
 from crucible.actors.training_loop import Rows, train
@@ -65,7 +65,7 @@ async def seconds(tenant: Tenant, tokenizer: Path, way: str) -> tuple[float, flo
         marks.append(time.perf_counter())
         losses.append(note)
 
-    rows = [row(number) for number in range(STEPS)]
+    rows = [row(number, text=f"Row {number}.", reference=REFERENCE) for number in range(STEPS)]
     training = Rows(lambda numbers: [rows[number] for number in numbers], len(rows))
     with tempfile.TemporaryDirectory() as folder:
         session = await TinkerBackend().open(options, seed=1, workdir=Path(folder))

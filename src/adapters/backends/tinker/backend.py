@@ -79,7 +79,7 @@ class TinkerBackend:
         try:
             context = await service.check_model()
         except BaseException:
-            await service.aclose("errored")
+            await service.aclose("errored", 0.5)
             raise
         return TinkerSession(options, service, workdir, context)
 

@@ -123,16 +123,17 @@ class Service:
         else:
             await self._close(old, "errored")
 
-    async def aclose(self, status: Status) -> None:
-        """End all sessions. Idempotent; takes a bounded time."""
+    async def aclose(self, status: Status, timeout_s: float = CLOSE_S) -> None:
+        """End all sessions. Idempotent; takes twice ``timeout_s`` at most."""
         clients = [*self._lost, *([self._client] if self._client is not None else [])]
         self._lost, self._client = [], None
-        await asyncio.gather(*(self._close(client, status) for client in clients))
+        await asyncio.gather(*(self._close(client, status, timeout_s) for client in clients))
 
-    async def _close(self, client: Any, status: Status) -> None:
+    async def _close(self, client: Any, status: Status, timeout_s: float = CLOSE_S) -> None:
         # What cannot be told to the service any more is no loss: it ends sessions without heartbeat itself.
+        # In a thread: a client that is still connecting makes ``close`` wait for that.
         with contextlib.suppress(Exception):
-            await within(client.close(status), CLOSE_S)
+            await within(await in_thread(lambda: client.close(status), timeout_s), timeout_s)
 
     async def _made(self, make: Callable[[Any], Any], timeout_s: float) -> Any:
         client = await self._session()
