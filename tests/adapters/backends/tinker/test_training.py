@@ -154,7 +154,8 @@ async def test_the_queue_state_can_be_read_while_a_step_waits(
     async with opened(tokenizer, tmp_path) as session:
         await steps(session, 0, 1)
         fault = {"at": "future:ForwardBackward", "try_again": "paused_capacity", "reason": "no room"}
-        tenant.control(faults=[fault, {"at": "future:ForwardBackward", "from": 2, "never": True}])
+        later = {"at": "future:ForwardBackward", "from": 2, "never": True}
+        tenant.control(faults=[fault, later, {"at": "future:OptimStep", "never": True}])
         pending = await session.submit_step(batch(1), 0.01)
         await asyncio.to_thread(tenant.wait, "never:ForwardBackward")
         assert session.notice == "paused: no room"
