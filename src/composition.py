@@ -29,7 +29,7 @@ from .messages.experiment import BackendRef, Experiment, GuardrailConfig, Limits
 from .messages.findings import Issue
 from .messages.flow import StageResult
 from .messages.paths import child, item
-from .messages.report import Excerpt, RunReport
+from .messages.report import Picks, RunReport
 from .messages.training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Services:
     dataset: Dataset
     workdir: Path
     sink: ReportSink
-    compose_report: Callable[[Sequence[StageResult], tuple[Excerpt, ...]], RunReport]
+    compose_report: Callable[[Sequence[StageResult], Picks], RunReport]
     cache: ReplyCache | None = None
     quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
 
@@ -511,11 +511,16 @@ PREFERRED = ("sentence_f1", "citation_f1", "token_f1")
 
 
 def _build_report(services: Services, own: Any, _adapter: Any) -> Work:
-    from .actors.stages.report import ExcerptPicker, Report
+    from .actors.stages.report import Report
+    from .actors.stages.report_picks import DisagreementPicker, ExcerptPicker, SlowestPicker
 
     directions, _ = _scales(services)
-    picker = ExcerptPicker(own, services.model, PREFERRED, directions)
-    return Report(services.sink, picker, services.compose_report)
+    pickers = (
+        ExcerptPicker(own, services.model, PREFERRED, directions),
+        SlowestPicker(own.slowest),
+        DisagreementPicker(own.disagreements),
+    )
+    return Report(services.sink, pickers, services.compose_report)
 
 
 _STAGES = ".actors.stages."

@@ -25,8 +25,9 @@ from typing import Any, Self
 import msgspec
 
 from . import registry
-from .actors.experiment import ExperimentSupervisor, RunPlan, stage_span
+from .actors.experiment import ExperimentSupervisor, RunPlan
 from .actors.ports import ReplyCache
+from .actors.run_spans import stage_span
 from .actors.runtime import ActorRef, ActorSystem
 from .composition import Prepared, Services, build_stages, prepare, report_stages, skipped_stages
 from .messages.control import Artifact, Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
@@ -34,7 +35,7 @@ from .messages.errors import InputError, OutputError, RunCancelledError, StageEr
 from .messages.experiment import Experiment
 from .messages.experiment_file import encode_experiment
 from .messages.flow import StageResult
-from .messages.report import Excerpt, Provenance, RunReport
+from .messages.report import Picks, Provenance, RunReport
 from .version import __version__
 
 __all__ = ["RunHandle", "Supervisor", "run"]
@@ -291,7 +292,7 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
     started = datetime.now(UTC)
     provenance = make_provenance(experiment, prepared.base)
 
-    def compose(results: Sequence[StageResult], excerpts: tuple[Excerpt, ...]) -> RunReport:
+    def compose(results: Sequence[StageResult], picks: Picks) -> RunReport:
         stages = report_stages(experiment, results)
         timed = ((n, r) for n, r in enumerate(stages, 2) if r.status == "completed" and r.seconds)
         spans = [stage_span(result, number) for number, result in timed]
@@ -305,7 +306,9 @@ def _make_plan(prepared: Prepared, handle: RunHandle, opened: contextlib.ExitSta
             stages=stages,
             dataset=dataset.facts,
             spans=tuple(spans),
-            excerpts=excerpts,
+            excerpts=picks.excerpts,
+            slowest=picks.slowest,
+            disagreements=picks.disagreements,
         )
 
     def close() -> None:

@@ -14,7 +14,16 @@ from .messages.errors import CrucibleError, UnknownNameError
 
 __all__ = ["GROUPS", "Kind", "load", "names"]
 
-Kind = Literal["stage", "backend", "dataset provider", "metrics adapter", "surrogate adapter", "tda adapter"]
+Kind = Literal[
+    "stage",
+    "backend",
+    "dataset provider",
+    "metrics adapter",
+    "surrogate adapter",
+    "tda adapter",
+    "normalizer",
+    "voting function",
+]
 
 GROUPS: dict[Kind, str] = {
     "stage": "crucible.stages",
@@ -23,6 +32,8 @@ GROUPS: dict[Kind, str] = {
     "metrics adapter": "crucible.analysis",
     "surrogate adapter": "crucible.surrogates",
     "tda adapter": "crucible.tda",
+    "normalizer": "crucible.normalizers",
+    "voting function": "crucible.voting",
 }
 
 _ANALYSIS = ".adapters.analysis"
@@ -66,6 +77,14 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "cns": f"{_ANALYSIS}.cns_tda:CnsTda",
         "none": f"{_ANALYSIS}.none:NoTda",
     },
+    "normalizer": {
+        "text": ".actors.voting.normalise:text",
+        "numeric": ".actors.voting.normalise:numeric",
+        "json": ".actors.voting.normalise:json_value",
+        "boolean": ".actors.voting.normalise:boolean",
+        "claims": ".adapters.cns.merge:merge_claims",
+    },
+    "voting function": {},
 }
 
 

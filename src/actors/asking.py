@@ -25,12 +25,13 @@ from ..messages.records import (
     SamplingParams,
     Usage,
 )
-from ..messages.requests import BackendRequest, RaceRequest
+from ..messages.requests import BackendRequest, RaceOutcome, RaceRequest
 from ..messages.training import TrainingConfig
 from .cached_replies import CachedReplies, system_identity
 from .hedging.racing_options import HedgeSettings
 from .limits import Answer, Gate, RetryPolicy, RunLimits, ask_with_retries
 from .ports import Backend, ReplyCache, Sampler
+from .request_span import RequestSpan
 from .runtime import ActorCrashed, ActorRef
 from .stage import StageBase, Wiring
 
@@ -131,39 +132,28 @@ class Asker:
 
         ``sent`` is called before each attempt, after its wait for the limits; in a race, before the race.
         """
-        started = self._wiring.elapsed()
         request = self._request(spec, example)
-        lane = f"{self._wiring.stage}/{slot}"
-        number = None
-        extra: dict[str, Any] = {}
-        output = await self._from_cache(spec, example, request)
-        if output is not None:
-            extra["cached"] = True
-        elif self._races is None or not self._races.for_system(spec):
-            asking, now = self._asking, self._wiring.now
-            answer = await ask_with_retries(
-                sampler, request, asking.policy, gate=asking.gate(spec), sent=sent, now=now
-            )
-            output = await self._kept(spec, example, request, answer)
-        else:
-            sent()
-            number = next(self._wiring.ids)
-            message = RaceRequest(request=request, span=number, lane=lane)
-            answer, race = await self._races.race(spec, sampler, slot, message)
-            output = await self._kept(spec, example, request, answer, race)
-            extra["hedging"] = msgspec.to_builtins(race)
-        if output.error:
-            extra["error"] = output.error
-        await self._stage.span(
-            spec.name,
-            "request",
-            started,
-            number=number,
-            parent=parent,
-            lane=lane,
-            status="error" if output.error else "ok",
-            attributes={"example": example.id, "attempts": output.attempts, **extra},
-        )
+        told = RequestSpan(self._stage, self._wiring, spec, sampler, request, slot, parent)
+        try:
+            output = await self._from_cache(spec, example, request)
+            if output is not None:
+                await told.end_cached(output)
+            elif self._races is None or not self._races.for_system(spec):
+                asking, now = self._asking, self._wiring.now
+                answer = await ask_with_retries(
+                    told, request, asking.policy, gate=asking.gate(spec), sent=sent, now=now
+                )
+                output = await self._kept(spec, example, request, answer)
+                await told.end(output, answer.reply)
+            else:
+                sent()
+                message = RaceRequest(request=request, span=told.number, lane=told.lane)
+                answer, outcome = await self._races.race(spec, sampler, slot, message)
+                output = await self._kept(spec, example, request, answer, outcome.race)
+                await told.end_race(output, outcome.sent)
+        except BaseException as error:
+            told.broken(error)
+            raise
         return output
 
     def temperature(self, spec: SystemSpec) -> float:
@@ -274,7 +264,7 @@ class _Races:
 
     async def race(
         self, spec: SystemSpec, sampler: Sampler, slot: int, message: RaceRequest
-    ) -> tuple[Answer, Race]:
+    ) -> tuple[Answer, RaceOutcome]:
         """What came of one race."""
         try:
             outcome = await self._racer(spec, sampler, slot).ask(message, timeout=None)
@@ -283,7 +273,7 @@ class _Races:
         answer = Answer(
             attempts=outcome.attempts, latency_s=outcome.latency_s, reply=outcome.reply, error=outcome.error
         )
-        return answer, outcome.race
+        return answer, outcome
 
     def _racer(self, spec: SystemSpec, sampler: Sampler, slot: int) -> ActorRef:
         key = (spec.name, slot)
@@ -293,7 +283,9 @@ class _Races:
 
             asking = self._asking
             systems = [(spec, sampler), *asking.tiers[1:]]
-            lanes = [Lane(system.name, each, asking.gate(system)) for system, each in systems]
+            lanes = [
+                Lane(system.name, each, system.backend_id, asking.gate(system)) for system, each in systems
+            ]
             pool = self._pool(spec.name)
             self._racers[key] = self._stage.context.spawn(
                 lambda: Racer(lanes, pool, self._settings, asking.policy, self._wiring),

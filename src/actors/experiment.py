@@ -13,7 +13,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..messages.control import (
     Artifact,
@@ -32,8 +32,9 @@ from ..messages.errors import CrucibleError, InputError, StageError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.report import Provenance
-from ..messages.trace import Span
+from ..messages.trace import Span, SpanStatus
 from .ports import SpanExporter
+from .run_spans import RUN_SPAN, broken_stage_span, open_stage_span, run_span, stage_span
 from .runtime import (
     Actor,
     ActorCrashed,
@@ -93,6 +94,8 @@ class RunPlan:
 class _Running:
     ref: ActorRef
     plan: StagePlan
+    tally: Tally
+    span: int
     restarts: int = 0
     done: bool = False
 
@@ -131,22 +134,25 @@ class ExperimentSupervisor(Actor):
             self._trace = self.context.spawn(
                 lambda: TraceActor(plan.exporters), name="trace", mailbox_capacity=1024
             )
-        ids = itertools.count(2 + len(plan.stages))
+            self._trace.tell_nowait(self._run_span("open"))
+        first = RUN_SPAN + 1
+        ids = itertools.count(first + len(plan.stages))
         downstream: ActorRef | None = None
-        for stage in reversed(plan.stages):
+        for number, stage in reversed(list(enumerate(plan.stages, start=first))):
             wiring = Wiring(
                 stage=stage.name,
                 supervisor=self.ref,
                 downstream=downstream,
                 trace=self._trace,
+                span=number,
                 began=self._began,
                 ids=ids,
                 now=plan.now,
             )
-            downstream = self._spawn(stage, wiring)
+            downstream = self._spawn(stage, wiring, number)
         self._stages[plan.stages[0].name].ref.tell_nowait(Start())
 
-    def _spawn(self, stage: StagePlan, wiring: Wiring) -> ActorRef:
+    def _spawn(self, stage: StagePlan, wiring: Wiring, span: int) -> ActorRef:
         tally = Tally()
         ref = self.context.spawn(
             lambda: stage.build(wiring, tally),
@@ -155,7 +161,7 @@ class ExperimentSupervisor(Actor):
             redeliver=stage.restartable,
             policy=SupervisionPolicy(intensity=RestartIntensity(max_restarts=1_000_000)),
         )
-        self._stages[stage.name] = _Running(ref, stage)
+        self._stages[stage.name] = _Running(ref, stage, tally, span)
         return ref
 
     def on_child_failure(self, failure: ChildFailed) -> Directive:
@@ -181,9 +187,12 @@ class ExperimentSupervisor(Actor):
         await self._end()
 
     @handler
-    def on_stage_started(self, message: StageStarted) -> None:
-        """Pass it on."""
+    async def on_stage_started(self, message: StageStarted) -> None:
+        """Pass it on, and put the stage into the trace, where its parts will look for it."""
         self._plan.publish(message)
+        if self._trace is not None and message.stage in self._stages:
+            running = self._stages[message.stage]
+            await self._trace.tell(open_stage_span(running.plan.name, running.tally, running.span))
 
     @handler
     def on_progress(self, message: Progress) -> None:
@@ -269,34 +278,26 @@ class ExperimentSupervisor(Actor):
                 await asyncio.to_thread(exporter.close)
 
     def _stage_spans(self) -> list[Span]:
-        status: Any = "ok" if self._outcome.reason is None else "error"
-        end = self._plan.now() - self._began
-        name = self._plan.experiment.id
-        run = Span(id=1, name=name, kind="run", start_s=0.0, end_s=end, lane="run", status=status)
-        spans = [run]
-        numbers = {stage.name: i for i, stage in enumerate(self._plan.stages, start=2)}
-        spans.extend(
-            stage_span(result, numbers[result.stage])
-            for result in self._outcome.results
-            if result.stage in numbers
-        )
-        if self._outcome.failed_stage in numbers:
-            failed = self._outcome.failed_stage
-            attributes = {"error": self._outcome.reason}
-            spans.append(
-                Span(
-                    id=numbers[failed],
-                    parent_id=1,
-                    name=failed,
-                    kind="stage",
-                    start_s=0.0,
-                    end_s=end,
-                    lane=failed,
-                    status="error",
-                    attributes=attributes,
+        """Of the stages, finished or not, and of the run."""
+        outcome, end = self._outcome, self._plan.now() - self._began
+        results = {result.stage: result for result in outcome.results}
+        spans = []
+        for name, running in self._stages.items():
+            if name in results:
+                spans.append(stage_span(results[name], running.span))
+            elif name == outcome.failed_stage:
+                spans.append(
+                    broken_stage_span(name, running.tally, running.span, end, "error", outcome.reason)
                 )
-            )
-        return spans
+            elif running.tally.started_s is not None:
+                spans.append(broken_stage_span(name, running.tally, running.span, end, "cancelled"))
+        failed: SpanStatus = "error" if outcome.failed_stage is not None else "cancelled"
+        return [*spans, self._run_span("ok" if outcome.reason is None else failed)]
+
+    def _run_span(self, status: SpanStatus) -> Span:
+        plan = self._plan
+        end = 0.0 if status == "open" else plan.now() - self._began
+        return run_span(plan.experiment.id, plan.run_id, plan.started_at, status, end, self._outcome.reason)
 
     def _result(self, artifacts: Sequence[Artifact]) -> RunResult:
         outcome, plan = self._outcome, self._plan
@@ -321,29 +322,6 @@ class ExperimentSupervisor(Actor):
             provenance=plan.provenance,
             base=plan.base,
         )
-
-
-def stage_span(result: StageResult, number: int) -> Span:
-    """The span of a stage, from its result.
-
-    On the stage's own lane, around its batches: stages work at the same time, and viewers of traces drop a
-    span that overlaps another one of its lane without lying inside it.
-    """
-    return Span(
-        id=number,
-        parent_id=1,
-        name=result.stage,
-        kind="stage",
-        start_s=result.started_s,
-        end_s=result.started_s + result.seconds,
-        lane=result.stage,
-        attributes={
-            "received": result.received,
-            "emitted": result.emitted,
-            "busy_s": result.busy_seconds,
-            "status": result.status,
-        },
-    )
 
 
 def kind_of(error: BaseException) -> FailureKind:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
+from ..messages.trace import Decision
 from .asking import SystemSpec
 from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
@@ -92,10 +93,23 @@ class OpenedSystems:
         if isinstance(session, QueuedSession):
             self._queued[spec.name] = session
         self._rows, self._without_reference = training.count, without
-        await self._stage.span(
-            f"train {spec.name}", "train", started, steps=outcome.steps, epochs=outcome.epochs
+        chosen = outcome.chosen(spec.training.keep)
+        decision = Decision(
+            kind="checkpoint",
+            chosen=chosen.name,
+            alternatives=tuple(each.name for each in outcome.checkpoints if each is not chosen),
+            why=f"keep = {spec.training.keep}"
+            + ("" if chosen.loss is None else f", held-out loss {chosen.loss:.6g}"),
         )
-        return outcome.chosen(spec.training.keep)
+        await self._stage.span(
+            f"train {spec.name}",
+            "train",
+            started,
+            steps=outcome.steps,
+            epochs=outcome.epochs,
+            decisions=(decision,),
+        )
+        return chosen
 
     def metrics(self, model: SystemSpec, others: Sequence[SystemSpec]) -> dict[str, Any]:
         """JSON-ready figures; none when the model was not trained."""

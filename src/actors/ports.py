@@ -25,6 +25,7 @@ from ..messages.findings import (
     Metric,
     OutputScores,
     PersistenceResult,
+    Ranking,
     SurrogateScore,
     Verdict,
 )
@@ -135,7 +136,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sampler(Protocol):
-    """Answers requests. Safe to call concurrently."""
+    """Answers requests. Safe to call concurrently.
+
+    It may have an attribute ``telemetry``, a mapping: what the span of each call says by OpenTelemetry's
+    names, such as ``gen_ai.request.model`` and ``server.address``.
+    """
 
     async def sample(self, request: BackendRequest) -> BackendReply:
         """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""
@@ -373,6 +378,18 @@ class Statistics(Protocol):
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
         """Adjust all p values together and set verdicts."""
+        ...
+
+    def rank(
+        self,
+        metric: str,
+        columns: Mapping[str, Sequence[float]],
+        *,
+        clusters: Sequence[int] | None,
+        higher_is_better: bool,
+        config: StatsConfig,
+    ) -> Ranking:
+        """Rank three or more systems over the same examples."""
         ...
 
 

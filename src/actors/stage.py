@@ -9,18 +9,19 @@ cannot promise that says ``restartable = False``.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from ..messages.control import Progress, StageCompleted, StageStarted, Start
 from ..messages.flow import Batch, EndOfStream, Sample, StageResult
-from ..messages.trace import Span, SpanKind
-from .runtime import Actor, ActorRef, handler
+from ..messages.trace import Decision, Span, SpanKind, SpanStatus
+from .runtime import Actor, ActorRef, MailboxFull, handler
 
 __all__ = ["Releasing", "SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
 
@@ -28,7 +29,11 @@ PROGRESS_EVERY_S = 0.1
 
 
 class Work(Protocol):
-    """The thinking part of a stage."""
+    """The thinking part of a stage.
+
+    One that also has a method ``take_decisions() -> tuple[Decision, ...]`` is asked for what it decided in
+    each batch, for the trace; it forgets what it has told.
+    """
 
     restartable: bool
 
@@ -75,6 +80,8 @@ class Wiring:
     supervisor: ActorRef
     downstream: ActorRef | None = None
     trace: ActorRef | None = None
+    span: int | None = None
+    """The span of the stage: the parent of all others of the stage that name none."""
     began: float = 0.0
     """Monotonic time at which the run began."""
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -142,25 +149,71 @@ class StageBase(Actor):
         number: int | None = None,
         parent: int | None = None,
         lane: str | None = None,
-        status: Literal["ok", "error", "cancelled"] = "ok",
+        status: SpanStatus = "ok",
         attributes: Mapping[str, Any] | None = None,
+        decisions: Sequence[Decision] = (),
         **more: Any,
     ) -> None:
         """Record work that began at ``start_s`` and ends now; ``number`` if its parts already name it."""
-        if self._wiring.trace is not None:
-            await self._wiring.trace.tell(
+        wiring = self._wiring
+        if wiring.trace is not None:
+            await wiring.trace.tell(
                 Span(
-                    id=next(self._wiring.ids) if number is None else number,
-                    parent_id=parent,
+                    id=next(wiring.ids) if number is None else number,
+                    parent_id=wiring.span if parent is None else parent,
                     name=name,
                     kind=kind,
                     start_s=start_s,
-                    end_s=self._wiring.elapsed(),
-                    lane=lane or self._wiring.stage,
+                    end_s=wiring.elapsed(),
+                    lane=lane or wiring.stage,
                     status=status,
                     attributes={**attributes, **more} if attributes else more,
+                    decisions=tuple(decisions),
                 )
             )
+
+    def broken_span(
+        self,
+        name: str,
+        kind: SpanKind,
+        start_s: float,
+        error: BaseException,
+        *,
+        number: int | None = None,
+        parent: int | None = None,
+        lane: str | None = None,
+        **more: Any,
+    ) -> None:
+        """Record work that ends with an exception. Does not wait, because what is cancelled must not."""
+        wiring = self._wiring
+        if wiring.trace is None:
+            return
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if not cancelled:
+            more = {**more, "error": " ".join(str(error).split()), "error.type": type(error).__name__}
+        self.span_at_once(
+            Span(
+                id=next(wiring.ids) if number is None else number,
+                parent_id=wiring.span if parent is None else parent,
+                name=name,
+                kind=kind,
+                start_s=start_s,
+                end_s=wiring.elapsed(),
+                lane=lane or wiring.stage,
+                status="cancelled" if cancelled else "error",
+                attributes=more,
+            )
+        )
+
+    def span_at_once(self, span: Span) -> None:
+        """Record a span without waiting; it follows later when the trace has no room now."""
+        trace = self._wiring.trace
+        if trace is None:
+            return
+        try:
+            trace.tell_nowait(span)
+        except MailboxFull:
+            self.context.create_task(_tell(trace, span), name="span")
 
     async def complete(self, result: StageResult) -> None:
         """Close the stage: result to the supervisor and down the pipeline, then the end of the stream."""
@@ -180,22 +233,35 @@ class StageBase(Actor):
         await wiring.supervisor.tell(StageCompleted(result=result))
 
 
+async def _tell(trace: ActorRef, span: Span) -> None:
+    await trace.tell(span)
+
+
 class StageActor(StageBase):
     """A step of the pipeline."""
 
     def __init__(self, wiring: Wiring, work: Work, tally: Tally) -> None:
         super().__init__(wiring, tally)
         self._work = work
+        self._decisions: Callable[[], tuple[Decision, ...]] | None = getattr(work, "take_decisions", None)
 
     @handler
     async def on_batch(self, message: Batch) -> None:
         """Work on a batch and send on what remains."""
         await self.begin()
         started = self._wiring.elapsed()
-        samples = await self._work.process(message.samples)
+        told: dict[str, Any] = {"rows": len(message.samples), "batch": message.index}
+        try:
+            samples = await self._work.process(message.samples)
+        except BaseException as error:
+            self.broken_span(self._wiring.stage, "batch", started, error, **told)
+            raise
         self._tally.busy_s += self._wiring.elapsed() - started
         self._tally.received += len(message.samples)
-        await self.span(self._wiring.stage, "batch", started, rows=len(message.samples), batch=message.index)
+        decisions = () if self._decisions is None else self._decisions()
+        await self.span(
+            self._wiring.stage, "batch", started, decisions=decisions, kept=len(samples), attributes=told
+        )
         await self.emit(samples)
         await self.progress(self._tally.received)
 
@@ -231,7 +297,8 @@ class SourceActor(StageBase):
         async for samples in self._work.batches():
             self._tally.busy_s += self._wiring.elapsed() - started
             self._tally.received += len(samples)
-            await self.span(self._wiring.stage, "batch", started, rows=len(samples))
+            told = {"rows": len(samples), "batch": self._tally.batches}
+            await self.span(self._wiring.stage, "batch", started, attributes=told)
             await self.emit(samples)
             await self.progress(self._tally.emitted, self._work.total)
             started = self._wiring.elapsed()

@@ -1,6 +1,7 @@
 """The trace actor: gathers the spans of a run and hands them to exporters in chunks.
 
 One per run. Spans wait in a bounded mailbox, so tracing slows a run down rather than filling its memory.
+A chunk is written when it is full or a second old: that is what a killed run may lose.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .runtime import Actor, handler
 __all__ = ["CloseTrace", "TraceActor"]
 
 CHUNK = 256
+AGE_S = 1.0
 
 
 class CloseTrace(Message, frozen=True):
@@ -26,6 +28,10 @@ class CloseTrace(Message, frozen=True):
         raise AssertionError
 
 
+class _Due(Message, frozen=True):
+    """The oldest span that waits is ``AGE_S`` old."""
+
+
 class TraceActor(Actor):
     """Receives spans."""
 
@@ -33,6 +39,7 @@ class TraceActor(Actor):
         self._exporters = tuple(exporters)
         self._waiting: list[Span] = []
         self._written = 0
+        self._due = False
 
     @handler
     async def on_span(self, message: Span) -> None:
@@ -40,6 +47,15 @@ class TraceActor(Actor):
         self._waiting.append(message)
         if len(self._waiting) >= CHUNK:
             await self._flush()
+        elif not self._due:
+            self._due = True
+            self.context.schedule(AGE_S, _Due())
+
+    @handler
+    async def on_due(self, _message: _Due) -> None:
+        """Write what has waited, full or not."""
+        self._due = False
+        await self._flush()
 
     @handler
     async def on_close(self, _message: CloseTrace) -> int:

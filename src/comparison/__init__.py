@@ -20,7 +20,8 @@ import msgspec
 from .. import registry
 from ..actors.stages.analysis_metrics import MetricsAnalysis
 from ..actors.stages.bench import Bench, BenchOptions
-from ..actors.stages.report import ExcerptPicker, Report, ReportOptions
+from ..actors.stages.report import Report
+from ..actors.stages.report_picks import DisagreementPicker, ExcerptPicker, ReportOptions, SlowestPicker
 from ..adapters.reports import FileReportSink
 from ..adapters.statistics import PairedStatistics
 from ..composition import PREFERRED
@@ -30,7 +31,7 @@ from ..messages.experiment import BackendRef, Experiment, OutputSpec, StageDef, 
 from ..messages.findings import OutputScores
 from ..messages.flow import Sample, StageResult
 from ..messages.records import Output
-from ..messages.report import Excerpt, RunReport
+from ..messages.report import Picks, RunReport
 from .joined import Joined
 from .options import ComparedSystem, Comparing, RunComparison
 from .parts import Part, cautions_of, names_of, open_part
@@ -78,8 +79,9 @@ async def compare(
                 directions=directions,
                 unbounded=unbounded,
             )
-            picker = ExcerptPicker(ReportOptions(), called[0], PREFERRED, directions)
-            report = Report(sink, picker, compose)
+            excerpts = ExcerptPicker(ReportOptions(), called[0], PREFERRED, directions)
+            # How requests went is told by the reports of the runs.
+            report = Report(sink, (excerpts, SlowestPicker(0), DisagreementPicker(0)), compose)
             for start in range(0, len(joined.ids), BATCH):
                 samples = await asyncio.to_thread(joined.samples, start, BATCH)
                 await report.process(await bench.process(await means.process(samples)))
@@ -181,7 +183,7 @@ def _report(
     experiment: Experiment,
     started: datetime,
     stages: Sequence[StageResult],
-    excerpts: tuple[Excerpt, ...],
+    picks: Picks,
 ) -> RunReport:
     return RunReport(
         run_id=run_id,
@@ -191,5 +193,5 @@ def _report(
         seconds=(datetime.now(UTC) - started).total_seconds(),
         provenance=make_provenance(experiment, Path.cwd()),
         stages=tuple(stages),
-        excerpts=excerpts,
+        excerpts=picks.excerpts,
     )

@@ -18,7 +18,9 @@ class Comparing(Message, frozen=True):
     different_data: bool = False
     include_raced: bool = False
     alpha: float | None = None
-    correction: Literal["none", "bonferroni", "holm", "benjamini_hochberg"] | None = None
+    correction: Literal["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"] | None = (
+        None
+    )
     formats: tuple[Literal["markdown", "html", "json"], ...] = ("markdown", "html", "json")
 
 

@@ -116,7 +116,7 @@ def _figures(
 
 def _agreement(found: Comparison) -> Agreement:
     """Scores that are defined in one run only leave no pair: that is a difference, not noise."""
-    noise = found.verdict == "undecided"
+    noise = found.verdict in ("undecided", "equivalent")
     return Agreement(
         metric=found.metric,
         system=found.system,

@@ -30,7 +30,11 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
         "welch": "welch_ttest",
         "paired_t": "paired_ttest",
     },
-    "reliability.stats.correction": {"fdr": "benjamini_hochberg", "bh": "benjamini_hochberg"},
+    "reliability.stats.correction": {
+        "fdr": "benjamini_hochberg",
+        "bh": "benjamini_hochberg",
+        "by": "benjamini_yekutieli",
+    },
 }
 """Where -> {accepted spelling: the name used everywhere else}; ``[]`` stands for each item of a list."""
 

@@ -107,6 +107,10 @@ class EnsembleConfig(Message, frozen=True):
     epsilon: Annotated[float, Meta(gt=0, lt=1, description="Error bound of the statistical early stop.")] = (
         0.05
     )
+    calibration: Annotated[
+        Literal["off", "isotonic", "temperature"],
+        Meta(description="How confidences are corrected, learned on the validation split."),
+    ] = "off"
     timeout_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="A member that has not answered after so long has failed; none: no limit."),
@@ -211,18 +215,29 @@ class StatsConfig(Message, frozen=True):
     tests: Annotated[
         tuple[
             Literal[
-                "bootstrap", "permutation", "paired_ttest", "wilcoxon", "ttest", "welch_ttest", "mann_whitney"
+                "auto",
+                "bootstrap",
+                "permutation",
+                "paired_ttest",
+                "wilcoxon",
+                "ttest",
+                "welch_ttest",
+                "mann_whitney",
             ],
             ...,
         ],
-        Meta(description="Tests of the model against each baseline."),
+        Meta(description="Tests of the model against each baseline; auto chooses one and says why."),
     ] = ("permutation", "bootstrap", "wilcoxon")
     alpha: Annotated[float, Meta(gt=0, lt=1, description="Significance level.")] = 0.05
     confidence_level: Annotated[float, Meta(gt=0, lt=1, description="Level of all intervals.")] = 0.95
     correction: Annotated[
-        Literal["none", "bonferroni", "holm", "benjamini_hochberg"],
+        Literal["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"],
         Meta(description="Correction over all comparisons of one run."),
     ] = "holm"
+    equivalence_margin: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Differences up to this size count as none: allows the verdict equivalent."),
+    ] = None
     iterations: Annotated[
         int, Meta(ge=100, le=1_000_000, description="Resamples of bootstrap and permutation.")
     ] = 10_000

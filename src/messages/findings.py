@@ -17,10 +17,31 @@ __all__ = [
     "Metric",
     "OutputScores",
     "PersistenceResult",
+    "RankedSystem",
+    "Ranking",
+    "Status",
     "SurrogateScore",
     "TestResult",
     "Verdict",
 ]
+
+
+Status = Literal[
+    "ok",
+    "too_few",
+    "constant",
+    "not_a_number",
+    "infinite",
+    "one_group",
+    "unequal_lengths",
+    "out_of_range",
+    "no_difference",
+    "zero_cell",
+    "separated",
+    "not_connected",
+    "unreachable",
+]
+"""Why a statistic has no value, as a word for programs; the ``reason`` beside it is the sentence."""
 
 
 class Interval(Message, frozen=True):
@@ -74,6 +95,8 @@ class Verdict(Message, frozen=True):
     flagged: bool
     findings: tuple[Finding, ...] = ()
     redacted: bool = False
+    system: str | None = None
+    """Whose output it is; None for an input."""
 
 
 class Issue(Message, frozen=True):
@@ -159,6 +182,37 @@ class TestResult(Message, frozen=True):
     interval: Interval | None = None
     reason: str | None = None
     notes: str = ""
+    status: Status = "ok"
+    df: tuple[float, ...] = ()
+    """Degrees of freedom, where the test has any."""
+
+
+class RankedSystem(Message, frozen=True):
+    """One system in a ranking."""
+
+    system: str
+    strength: float | None
+    """Bradley-Terry log strength, mean 0: a lead of 0.7 wins 67 of 100 examples. None if infinite."""
+    interval: Interval | None
+    share_won: float
+    """Examples won against all others, ties half."""
+    place: tuple[int, int]
+    """Best and worst place that the data leave open."""
+
+
+class Ranking(Message, frozen=True):
+    """Three or more systems on the same examples; ``systems`` from the strongest down."""
+
+    metric: str
+    n: int
+    n_clusters: int | None
+    systems: tuple[RankedSystem, ...] = ()
+    best: str | None = None
+    """The system that beats each other one significantly, if there is one."""
+    method: str = ""
+    status: Status = "ok"
+    reason: str | None = None
+    summary: str = ""
 
 
 class Comparison(Message, frozen=True):
@@ -177,6 +231,10 @@ class Comparison(Message, frozen=True):
     higher_is_better: bool = True
     effect: EffectSize | None = None
     tests: tuple[TestResult, ...] = ()
-    verdict: Literal["better", "worse", "undecided", "no_data"] = "no_data"
+    verdict: Literal["better", "worse", "equivalent", "undecided", "no_data"] = "no_data"
     summary: str = ""
     """The result in words, with the test that decided and why it was chosen."""
+    detectable: float | None = None
+    """The true difference that these pairs (clusters) would show with power .8, given their spread."""
+    needed: int | None = None
+    """Pairs (clusters) that would show the observed difference with power .8."""

@@ -12,6 +12,7 @@ from .findings import (
     Metric,
     OutputScores,
     PersistenceResult,
+    Ranking,
     SurrogateScore,
     Verdict,
 )
@@ -82,5 +83,7 @@ class StageResult(Message, frozen=True, tag=True):
     checkpoints: tuple[CheckpointRef, ...] = ()
     set_persistence: tuple[PersistenceResult, ...] = ()
     """Persistent homology of the whole set, one per system."""
+    rankings: tuple[Ranking, ...] = ()
+    """Three or more systems ranked on one metric each."""
     distributions: tuple[Distribution, ...] = ()
     """Histograms of the scores, for the plots of the report."""

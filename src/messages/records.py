@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from .base import Message
 
 __all__ = [
+    "Attempt",
     "BadRow",
     "Ballots",
     "Cached",
@@ -83,6 +84,19 @@ class Completion(Message, frozen=True):
     """Probability in [0, 1] that the backend gives to its own answer, if it knows one."""
 
 
+class Attempt(Message, frozen=True):
+    """One request that was sent for an answer, in seconds since the first was sent."""
+
+    kind: Literal["first", "retry", "backup", "hedge", "clone", "tier"]
+    backend: str
+    started_s: float
+    ended_s: float
+    outcome: Literal["won", "lost", "cancelled", "failed", "timed_out", "open"]
+    """``lost``: it answered, but another answer was taken; ``cancelled``: it was still open then, and was
+    given up; ``open``: it was let run on."""
+    error: str | None = None
+
+
 class Race(Message, frozen=True):
     """How a request and its duplicates raced.
 
@@ -108,6 +122,8 @@ class Race(Message, frozen=True):
     """Tokens of all requests but the winner."""
     extra_cost_usd: float | None = 0.0
     """None when the price is unknown."""
+    attempts: tuple[Attempt, ...] = ()
+    """All that were sent, in that order."""
     race_biased: bool = False
     """The answer was chosen because it was whole first, at a temperature above 0: short answers win."""
 
@@ -164,6 +180,10 @@ class Ballots(Message, frozen=True):
     votes: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     consensus: float = 0.0
+    agreement: float | None = None
+    """The largest share of the votes that are the same; None without a vote."""
+    uncalibrated: float | None = None
+    """The confidence before calibration; the output has the calibrated one."""
     tie_rule: str | None = None
     """What broke a tie; None when there was none."""
     abstained: dict[str, str] = field(default_factory=dict)

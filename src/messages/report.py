@@ -7,9 +7,18 @@ from msgspec import field
 from .base import Message
 from .experiment import Experiment
 from .flow import Sample, StageResult
+from .records import Example, Output, Race
 from .trace import Span
 
-__all__ = ["DatasetFacts", "Excerpt", "Provenance", "RunReport"]
+__all__ = [
+    "DatasetFacts",
+    "Disagreement",
+    "Excerpt",
+    "Picks",
+    "Provenance",
+    "RunReport",
+    "SlowRequest",
+]
 
 
 class DatasetFacts(Message, frozen=True):
@@ -48,6 +57,38 @@ class Excerpt(Message, frozen=True):
     sample: Sample
 
 
+class SlowRequest(Message, frozen=True):
+    """One of the slowest requests, and what happened to it."""
+
+    example_id: str
+    system: str
+    latency_s: float
+    ensemble: str | None = None
+    """Whose member the system is; None when it answered for itself."""
+    attempts: int = 1
+    error: str | None = None
+    race: Race | None = None
+
+
+class Disagreement(Message, frozen=True):
+    """A row on which the members of an ensemble disagreed."""
+
+    example: Example
+    output: Output
+    """Of the ensemble, with the ballots."""
+
+
+class Picks(Message, frozen=True):
+    """Samples and requests that were picked for readers."""
+
+    excerpts: tuple[Excerpt, ...] = ()
+    """Worst and best scored."""
+    slowest: tuple[SlowRequest, ...] = ()
+    """Slowest first; only of runs that raced or voted."""
+    disagreements: tuple[Disagreement, ...] = ()
+    """Least agreement first."""
+
+
 class RunReport(Message, frozen=True):
     """The content of ``report.json``; the other formats show the same."""
 
@@ -64,5 +105,9 @@ class RunReport(Message, frozen=True):
     """Stage spans only; all spans are in ``trace.json``."""
     excerpts: tuple[Excerpt, ...] = ()
     """A few samples, worst and best scored, for readers."""
+    slowest: tuple[SlowRequest, ...] = ()
+    """The slowest requests, slowest first; only of runs that raced or voted."""
+    disagreements: tuple[Disagreement, ...] = ()
+    """Rows on which the members of the ensemble agreed least, the least first."""
     failure: str | None = None
     report_version: int = 1

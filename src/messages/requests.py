@@ -46,6 +46,8 @@ class RaceOutcome(Message, frozen=True):
     race: Race
     reply: BackendReply | None = None
     error: str | None = None
+    sent: tuple[str, ...] = ()
+    """Kind and backend of each request, in the order they were sent."""
 
 
 class RaceRequest(Message, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -71,17 +71,18 @@ def prepare_ensemble(prepared: Prepared) -> list[Problem]:
     call = call_options(prepared.experiment)
     problems += check_ensemble(prepared.experiment, call.get("mode", "sample"), options)
     problems += _check_same(prepared, call)
-    normalise, score, merge = NORMALISERS.get(config.normalizer), None, None
+    normalise, score = NORMALISERS.get(config.normalizer), None
+    merge = check = None
     if config.normalizer == "claims":
-        from ..adapters.cns.merge import merge_claims
+        from ..adapters.cns.merge import check_claims, merge_claims
 
-        merge = merge_claims
+        merge, check = merge_claims, check_claims
     elif normalise is None:
-        found, more = load_function(config.normalizer, f"{WHERE}.normalizer", (*NORMALISERS, "claims"))
+        found, more = load_function(config.normalizer, f"{WHERE}.normalizer", "normalizer")
         problems += more
         normalise = None if found is None else custom(found)
     if config.strategy == "custom" and options.function is not None:
-        score, more = load_function(options.function, f"{WHERE}.options.function")
+        score, more = load_function(options.function, f"{WHERE}.options.function", "voting function")
         problems += more
     if not problems:
         prepared.ensemble = EnsembleSettings(
@@ -90,6 +91,7 @@ def prepare_ensemble(prepared: Prepared) -> list[Problem]:
             members=tuple(system_name(ref) for ref, _, _ in prepared.members),
             normalise=normalise,
             merge=merge,
+            check=check,
             score=score,
         )
     return problems
@@ -112,15 +114,16 @@ def _check_same(prepared: Prepared, call: dict[str, Any]) -> list[Problem]:
 
 
 def load_function(
-    reference: str, path: str, known: Sequence[str] = ()
+    reference: str, path: str, kind: registry.Kind
 ) -> tuple[Callable[..., Any] | None, list[Problem]]:
-    """The function that ``package.module:name`` stands for."""
+    """The function that a plug-in's name or ``package.module:name`` stands for."""
     module, _, name = reference.partition(":")
-    if not (module and name):
+    known = registry.names(kind)
+    if not (module and name) and reference not in known:
         names = f"one of {', '.join(known)} or " if known else ""
         return None, [Problem(path, f"expected {names}package.module:function, got {reference!r}")]
     try:
-        found = getattr(import_module(module), name)
+        found = getattr(import_module(module), name) if name else registry.load(kind, reference)
     except Exception as error:  # noqa: BLE001  # foreign code
         return None, [Problem(path, f"{reference!r} cannot be imported: {type(error).__name__}: {error}")]
     if not callable(found):

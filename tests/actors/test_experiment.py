@@ -216,3 +216,70 @@ async def test_the_result_is_stored_and_files_are_closed_however_the_run_ends() 
         )
         await finished(kit, made, log)
     assert done == ["closed", "failed"]
+
+
+def final(exporter: Exporter) -> dict[int, Span]:
+    return {span.id: span for span in exporter.spans if span.status != "open"}
+
+
+async def test_every_span_has_its_parent_up_to_the_run() -> None:
+    async with TestKit("system") as kit:
+        made, log, exporter = plan([Step("double"), Step("sink")], started_at="2026-01-02T03:04:05+00:00")
+        await finished(kit, made, log)
+        spans = final(exporter)
+        (run,) = (span for span in spans.values() if span.parent_id is None)
+        assert (run.kind, run.attributes["run"], run.status) == ("run", "r", "ok")
+        assert run.attributes["started_at"] == "2026-01-02T03:04:05+00:00"
+        stages = {span.id: span for span in spans.values() if span.parent_id == run.id}
+        assert {span.kind for span in stages.values()} == {"stage"}
+        batches = [span for span in spans.values() if span.kind == "batch"]
+        assert len(batches) == 11  # 3 for each stage, and what the last two do at their end
+        assert all(stages[span.parent_id or 0].name == span.lane for span in batches)
+
+
+async def test_run_and_stages_are_in_the_trace_from_their_beginning() -> None:
+    async with TestKit("system") as kit:
+        made, log, exporter = plan([Step("double"), Step("sink")])
+        await finished(kit, made, log)
+        begun = [span for span in exporter.spans if span.status == "open"]
+        assert begun[0].kind == "run"
+        assert {span.name for span in begun[1:]} == set(NAMES)
+        assert {span.id for span in begun} <= set(final(exporter))
+
+
+async def test_the_span_of_a_failed_stage_shows_why_and_the_batch_that_did_it() -> None:
+    async with TestKit("system") as kit:
+        made, log, exporter = plan([Step("double", raise_always(DatasetError("is bad"))), Step("sink")])
+        await finished(kit, made, log)
+        by_name = {(span.kind, span.name): span for span in final(exporter).values()}
+        failed = by_name["stage", "double"]
+        assert (failed.status, failed.attributes["error"]) == ("error", "is bad")
+        assert by_name["run", "x"].status == "error"
+        batch = by_name["batch", "double"]
+        assert (batch.status, batch.attributes["error.type"]) == ("error", "DatasetError")
+        assert batch.parent_id == failed.id
+        assert failed.start_s <= batch.start_s
+        assert batch.end_s <= failed.end_s
+
+
+async def test_stages_of_a_cancelled_run_are_told_as_cancelled() -> None:
+    at_work = asyncio.Event()
+
+    class Endless(Step):
+        async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+            at_work.set()
+            await asyncio.Event().wait()
+            return samples
+
+    async with TestKit("system") as kit:
+        made, log, exporter = plan([Endless("double"), Step("sink")])
+        ref = kit.spawn(lambda: ExperimentSupervisor(made), name="run")
+        await ref.tell(Start())
+        await at_work.wait()
+        await ref.tell(Cancel(reason="enough"))
+        await log.result()
+        spans = final(exporter)
+        told = {span.name: span.status for span in spans.values() if span.kind in ("run", "stage")}
+        assert (told["x"], told["double"]) == ("cancelled", "cancelled")
+        assert "sink" not in told  # it never began
+        assert all(span.parent_id in spans for span in spans.values() if span.parent_id is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -16,8 +17,10 @@ Answer = Callable[[str, int], "tuple[float, str]"]
 class ModelServer:
     """Answers as ``answer`` says; ``asked`` and ``hung_up`` are prompts, in the order of the events."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, confidence: float | None = None) -> None:
+        """``confidence``: what each token's probability is said to be, when a request asks for it."""
         self._answer = answer
+        self._confidence = confidence
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.asked: list[str] = []
@@ -81,10 +84,13 @@ class ModelServer:
         closed.cancel()
         await asyncio.gather(closed, return_exceptions=True)
         message = {"role": "assistant", "content": text}
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
+        if body.get("logprobs") and self._confidence is not None:
+            choice["logprobs"] = {"content": [{"token": text, "logprob": math.log(self._confidence)}]}
         reply = json.dumps(
             {
                 "model": body["model"],
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "choices": [choice],
                 "usage": {"prompt_tokens": 10, "completion_tokens": 5},
             }
         ).encode()

@@ -65,6 +65,14 @@ class CountOptions(Message, frozen=True):
     n: int = 3
 
 
+def first_letter(answer):
+    return answer[:1]
+
+
+def loudest(votes):
+    return {vote.key: max(each.text.count("!") for each in votes if each.key == vote.key) for vote in votes}
+
+
 class CountLoader:
     Options = CountOptions
 
@@ -80,6 +88,29 @@ echo = my_package:EchoBackend
 broken = my_package:Nothing
 [crucible.datasets]
 count = my_package:CountLoader
+[crucible.normalizers]
+initial = my_package:first_letter
+[crucible.voting]
+loudest = my_package:loudest
+"""
+
+VOTE = """
+[reliability.ensemble]
+strategy = "custom"
+normalizer = "initial"
+options = { function = "loudest" }
+[[reliability.ensemble.members]]
+id = "mock"
+name = "calm"
+options = { default = "yes" }
+[[reliability.ensemble.members]]
+id = "mock"
+name = "loud"
+options = { default = "no!!" }
+[[reliability.ensemble.members]]
+id = "mock"
+name = "meek"
+options = { default = "yea" }
 """
 
 EXPERIMENT = """
@@ -146,3 +177,12 @@ def test_a_plug_in_that_cannot_be_imported_is_one_line(site: Path) -> None:
     assert done.returncode == 2
     assert "backend.id: backend 'broken' of a plug-in cannot be imported" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plug_in_may_bring_a_voting_function_and_a_normalizer(site: Path) -> None:
+    (site / "plugged.toml").write_text(EXPERIMENT + VOTE)
+    done = crucible(site, "run", "plugged.toml", "--out", "runs", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    (samples,) = (site / "runs").rglob("samples.jsonl")
+    output = json.loads(samples.read_text().splitlines()[0])["outputs"]["echo"]
+    assert (output["text"], output["ballots"]["scores"]) == ("no!!", {"y": 0.0, "n": 2.0})

@@ -130,6 +130,27 @@ def test_members_on_real_servers_are_raced_and_vote(tmp_path: Path) -> None:
     assert "ensemble" in report
 
 
+def test_confidence_comes_from_the_log_probabilities_of_a_real_server(tmp_path: Path) -> None:
+    with (
+        ModelServer(lambda *_: (0.0, "yes"), confidence=0.6) as one,
+        ModelServer(lambda *_: (0.0, "no"), confidence=0.9) as two,
+    ):
+        config = EnsembleConfig(
+            strategy="best_confidence",
+            normalizer="boolean",
+            members=tuple(
+                BackendRef(
+                    id="openai", name=name, options={"model": "m", "base_url": server.url, "logprobs": True}
+                )
+                for name, server in {"one": one, "two": two}.items()
+            ),
+        )
+        crucible.run(ensemble(config), out=tmp_path)
+    voted = answers(tmp_path, "mock")["e1"]
+    assert voted.text == "no"
+    assert voted.confidence == pytest.approx(0.9)
+
+
 def test_cloning_at_the_end_leaves_slots_to_the_members_that_wait_for_one(tmp_path: Path) -> None:
     config = EnsembleConfig(
         strategy="majority",
@@ -238,6 +259,36 @@ def test_a_mistake_in_the_ensemble_is_one_line(config: dict[str, Any], said: str
         prepare(ensemble(EnsembleConfig(**{"strategy": "majority", "members": TWO, **config})))
     assert str(caught.value).startswith(said)
     assert len(caught.value.problems) == 1
+
+
+def test_an_unknown_strategy_is_one_line_that_names_those_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(
+        json.dumps(
+            {
+                "id": "x",
+                "backend": {"id": "mock"},
+                "pipeline": [{"name": "backend_call"}],
+                "reliability": {
+                    "ensemble": {"strategy": "majorty", "members": [{"id": "mock"}, {"id": "lead"}]}
+                },
+            }
+        )
+    )
+    with pytest.raises(ExperimentError) as caught:
+        crucible.load_experiment(path)
+    said = str(caught.value)
+    assert len(said.splitlines()) == 1
+    assert "reliability.ensemble.strategy" in said
+    assert "majority" in said
+
+
+@pytest.mark.parametrize("execution", ["parallel", "sequential", "cascade", "hedged"])
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_members_are_refused_however_they_would_be_asked(execution: Any, count: int) -> None:
+    config = EnsembleConfig(strategy="majority", execution=execution, members=TWO[:count])
+    with pytest.raises(ExperimentError, match=f"needs at least 2 members, got {count}"):
+        prepare(ensemble(config))
 
 
 def test_an_ensemble_is_not_trained_without_being_asked() -> None:

@@ -112,7 +112,7 @@ def test_every_problem_is_told_with_file_line_and_path(tmp_path: Path) -> None:
     )
     text = text.replace('"fdr"', '"fdrr"')
 
-    choices = "'none', 'bonferroni', 'holm', 'benjamini_hochberg'"
+    choices = "'none', 'bonferroni', 'holm', 'benjamini_hochberg', 'benjamini_yekutieli'"
     assert refused(text, tmp_path) == [
         "exp.toml:1: idd: unknown key; did you mean 'id'?",
         "exp.toml:2: seed: expected int >= 0 and < 4294967296, got -1",

@@ -7,7 +7,9 @@ an upper bound where the server notices that it was given up. A failed request h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+from ...messages.records import Attempt as Told
 from ...messages.records import Race, Usage
 from ...messages.requests import BackendReply
 from .plan import Attempt
@@ -42,7 +44,31 @@ def record(
         cancelled=0 if entry.control else len(left_open),
         extra_usage=usage,
         extra_cost_usd=cost,
+        attempts=tuple(_told(each, sent[0].started, winner, control=entry.control) for each in sent),
         race_biased=temperature > 0 and winner is not None and (bool(left_open) or overtaken),
+    )
+
+
+def _told(each: Sent, began: float, winner: Sent | None, *, control: bool) -> Told:
+    """One request as it was when the race was over."""
+    ended = max(each.started, winner.ended if each.open and winner is not None else each.ended)
+    error = each.told_error() if each.error is not None else None
+    outcome: Literal["won", "lost", "cancelled", "failed", "timed_out", "open"]
+    if each is winner:
+        outcome = "won"
+    elif each.open:
+        outcome = "open" if control else "cancelled"
+    elif each.error is not None and each.outcome == "answered":
+        outcome = "failed"
+    else:
+        outcome = "lost" if each.outcome == "answered" else each.outcome or "cancelled"
+    return Told(
+        kind=each.kind,
+        backend=each.lane.name,
+        started_s=each.started - began,
+        ended_s=ended - began,
+        outcome=outcome,
+        error=error,
     )
 
 

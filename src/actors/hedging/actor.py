@@ -13,6 +13,7 @@ from ...messages.requests import RaceOutcome, RaceRequest
 from ...messages.trace import Span
 from ..limits import RetryPolicy
 from ..runtime import Actor, ActorRef, MailboxFull, handler
+from ..span_facts import call_attributes, duplicate_decisions, error_attributes, reply_attributes
 from ..stage import Wiring
 from .options import TieredOptions
 from .pool import Left
@@ -55,7 +56,7 @@ class Racer(Actor):
             tiers=self._tiers,
             pool=self._pool,
             clock=self.context.clock,
-            note=lambda sent: self._span(message, sent),
+            note=lambda sent: self._span(message, sent, loser=sent in race.left_open),
         )
         try:
             outcome = await race.run()
@@ -67,26 +68,41 @@ class Racer(Actor):
             self.context.create_task(race.finish(), name="losers")
         return outcome
 
-    def _span(self, message: RaceRequest, sent: Sent) -> None:
+    def _span(self, message: RaceRequest, sent: Sent, *, loser: bool) -> None:
         trace, began = self._wiring.trace, self._wiring.began
         if trace is None:
             return
         status: Literal["ok", "error", "cancelled"] = "ok" if sent.acceptable else "error"
-        attributes = {"attempt": sent.number, "kind": sent.kind, "backend": sent.lane.name, "why": sent.why}
+        lane, request = sent.lane, message.request
+        attributes = {
+            "example": request.example_id,
+            "attempt": sent.number,
+            "kind": sent.kind,
+            "backend": lane.name,
+            "why": sent.why,
+            **call_attributes(lane.sampler, lane.backend_id or lane.name, request.params),
+        }
+        if sent.reply is not None:
+            attributes |= reply_attributes(sent.reply)
+        if loser:
+            attributes["loser"] = True  # it may end after its request
         if sent.outcome == "cancelled":
             status = "cancelled"
         elif sent.error is not None:
-            attributes["error"] = sent.told_error()
+            attributes |= error_attributes(sent.told_error())
         span = Span(
             id=next(self._wiring.ids),
             parent_id=message.span,
-            name=f"{sent.kind} {sent.lane.name}",
+            name=sent.title,
             kind="hedge" if sent.duplicate else "attempt",
             start_s=sent.started - began,
             end_s=sent.ended - began,
-            lane=f"{message.lane} {sent.kind}" if sent.duplicate else message.lane,
+            lane=f"{message.lane} {sent.kind}" if sent.duplicate or loser else message.lane,
             status=status,
             attributes=attributes,
+            decisions=duplicate_decisions(sent.title, sent.why, sent.started - began)
+            if sent.duplicate
+            else (),
         )
         try:
             trace.tell_nowait(span)

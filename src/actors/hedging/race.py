@@ -301,6 +301,7 @@ class RaceRun:
             latency_s=winner.ended - self._round[0].started,
             reply=winner.reply,
             race=race,
+            sent=tuple(each.title for each in self._sent),
         )
 
     def _lost(self) -> RaceOutcome:
@@ -310,6 +311,7 @@ class RaceRun:
             latency_s=self.clock.now() - self._round[0].started,
             error=error_text([*self._sent, *kept_back]),
             race=record(self._sent, self._entry, self._refused),
+            sent=tuple(each.title for each in self._sent),
         )
 
     def _back_off(self, tries: int) -> float:

@@ -37,6 +37,7 @@ class Lane:
 
     name: str
     sampler: Sampler
+    backend_id: str = ""
     gate: Gate | None = None
     """The limits; None: there are none."""
 
@@ -64,6 +65,11 @@ class Sent:
     expired: bool = False
     told: bool = False
     """Whether the pool knows that it is over."""
+
+    @property
+    def title(self) -> str:
+        """Its kind and its backend."""
+        return f"{self.kind} {self.lane.name}"
 
     @property
     def open(self) -> bool:

@@ -18,6 +18,8 @@ from .plan import Race as Observed
 __all__ = ["HedgeTally", "figures"]
 
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
+CURVE_SHARES = sorted({*(i / 50 for i in range(1, 45)), *(1 - 10 ** (-1 - i / 20) for i in range(61)), 0.95})
+"""For plots: even steps to 0.88, then ten times closer to 1 with every 20 steps, up to 0.9999."""
 
 
 class HedgeTally:
@@ -90,6 +92,23 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
             "with_hedging": _percentiles(totals),
             "without_hedging_estimated": _without(tallies),
         },
+        # Of the pools that sent duplicates: what is never slow says nothing of what hedging did.
+        "latency_curve": _curve([tally for tally in tallies if tally.duplicates] or tallies),
+    }
+
+
+def _curve(tallies: Sequence[HedgeTally]) -> dict[str, list[float]]:
+    """The same two distributions by share, as far as there are requests for it."""
+    ordered = sorted(value for tally in tallies for value in tally.totals)
+    pairs = _firsts(tallies)
+    if not ordered or not pairs:
+        return {"share": [], "with_hedging": [], "without_hedging_estimated": []}
+    shares = [share for share in CURVE_SHARES if (1 - share) * len(ordered) >= 1 - 1e-9]
+    without = kaplan_meier(pairs)
+    return {
+        "share": shares,
+        "with_hedging": [ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)] for share in shares],
+        "without_hedging_estimated": [without.quantile(share) for share in shares],
     }
 
 
@@ -101,12 +120,17 @@ def _percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
     return {f"p{percent:g}": ordered[max(0, rank - 1)] for percent, rank in ranks.items()}
 
 
-def _without(tallies: Iterable[HedgeTally]) -> dict[str, float | None]:
-    pairs = [
+def _firsts(tallies: Iterable[HedgeTally]) -> list[tuple[float, bool]]:
+    """Latencies of first requests, and whether they were cut short."""
+    return [
         (value, bool(censored))
         for tally in tallies
         for value, censored in zip(tally.firsts, tally.censored, strict=True)
     ]
+
+
+def _without(tallies: Iterable[HedgeTally]) -> dict[str, float | None]:
+    pairs = _firsts(tallies)
     if not pairs:
         return {f"p{percent:g}": None for percent in PERCENTILES}
     curve = kaplan_meier(pairs)

@@ -16,6 +16,8 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.findings import SurrogateScore
 from ...messages.flow import Sample, StageResult
+from ...messages.trace import Decision
+from ..decision_log import DecisionLog
 
 __all__ = ["AnalysisFilter", "AnalysisFilterOptions", "violated_bound"]
 
@@ -68,6 +70,8 @@ class AnalysisFilter:
         self._reasons: Counter[str] = Counter()
         self._total = 0
         self._unjudged = 0
+        self._decisions = DecisionLog()
+        self.take_decisions = self._decisions.take
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples that stay."""
@@ -79,6 +83,15 @@ class AnalysisFilter:
                 kept.append(sample)
                 continue
             self._reasons[reason] += 1
+            self._decisions.add(
+                Decision(
+                    kind="filter",
+                    chosen=self._options.mode,
+                    alternatives=("pass",),
+                    why=f"{reason} of {self._system} is violated",
+                    subject=sample.example.id,
+                )
+            )
             if self._options.mode == "flag":
                 fields = {**sample.example.fields, self._options.reason_key: reason}
                 example = msgspec.structs.replace(sample.example, fields=fields)

@@ -41,7 +41,7 @@ READ_CHUNK = 64
 CLONE_PAUSE_S = 0.05
 WAITS_TOLD_EVERY_S = 1.0
 LEARN_ROWS = 1_000
-"""Most rows of the validation split that the weights of an ensemble are learned from."""
+"""Most rows of the validation split that the weights and the calibration of an ensemble are learned from."""
 WINDOW = 8
 """Rows in flight or waiting for an earlier row, as a multiple of the concurrency."""
 
@@ -55,7 +55,7 @@ class BackendCall(StageBase):
         self._options = settings.options
         self._rows: WaitingRows | None = None
         self._stream: asyncio.Queue[tuple[Sample, ...] | None] = asyncio.Queue(2)
-        learns = settings.ensemble is not None and settings.ensemble.learns_weights
+        learns = settings.ensemble is not None and settings.ensemble.learns
         self._gated = settings.options.gate or settings.options.trains or learns
         self._ended = asyncio.Event()
         self._opened = OpenedSystems(
@@ -346,8 +346,9 @@ class BackendCall(StageBase):
         """Put the outcomes in the place of what was answered."""
         at = len(samples[0].outputs) - 1 - len(self._settings.baselines) if samples else 0
         answers = [(sample.example, sample.outputs[at]) for sample in samples]
-        decided = []
+        decided, started = [], self._wiring.elapsed()
         results = await asyncio.to_thread(ensemble.decide_all, answers)
+        await ensemble.tell_decided(results, started)
         for sample, output in zip(samples, results, strict=True):
             verdicts = list(sample.verdicts)
             ensemble.count(output, sample.example)

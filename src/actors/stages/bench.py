@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,7 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.errors import near_match
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores
+from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores, Ranking
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
 from ..distributions import histograms
@@ -31,6 +31,8 @@ __all__ = ["Bench", "BenchOptions"]
 
 
 OWN: tuple[str, ...] = ("exact_match", "token_f1")
+Correction = Literal["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
+CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
 OWN_METHODS = dict.fromkeys(OWN, METHOD)
 
 
@@ -44,6 +46,16 @@ class BenchOptions(Message, frozen=True):
     include_raced: Annotated[
         bool, Meta(description="Compare answers that won a race in which short answers are favoured, too.")
     ] = False
+
+
+class _Found(NamedTuple):
+    """What a thread computed at the end."""
+
+    figures: list[Metric]
+    comparisons: list[Comparison]
+    shapes: list[Distribution]
+    rankings: list[Ranking]
+    decided: dict[Correction, int]
 
 
 class Bench:
@@ -136,7 +148,7 @@ class Bench:
                 else "no output reached bench"
             )
             return StageResult(stage="bench", status="skipped", reason=reason)
-        figures, comparisons, shapes = await asyncio.to_thread(self._compute)
+        found = await asyncio.to_thread(self._compute)
         unknown = [name for name in self._options.metrics if name not in model.names()]
         return StageResult(
             stage="bench",
@@ -148,11 +160,13 @@ class Bench:
                 "tests": list(self._config.tests),
                 "alpha": self._config.alpha,
                 "correction": self._config.correction,
-                "compared": sorted({comparison.metric for comparison in comparisons}),
+                "compared": sorted({comparison.metric for comparison in found.comparisons}),
+                **({"decided_by_correction": found.decided} if len(found.comparisons) > 1 else {}),
             },
-            figures=tuple(figures),
-            comparisons=tuple(comparisons),
-            distributions=tuple(shapes),
+            figures=tuple(found.figures),
+            comparisons=tuple(found.comparisons),
+            distributions=tuple(found.shapes),
+            rankings=tuple(found.rankings),
         )
 
     def release(self) -> None:
@@ -165,7 +179,12 @@ class Bench:
             return {}
         return {"race_biased": self._raced, "left_out": 0 if self._options.include_raced else self._raced}
 
-    def _compute(self) -> tuple[list[Metric], list[Comparison], list[Distribution]]:
+    def _decided(self, raw: Sequence[Comparison], method: Correction) -> int:
+        """How many comparisons another correction would decide: shows what hangs on the choice."""
+        config = msgspec.structs.replace(self._config, correction=method)
+        return sum(c.verdict in ("better", "worse") for c in self._statistics.correct(raw, config))
+
+    def _compute(self) -> _Found:
         figures = [
             summarize_column(self._statistics, columns, name, self._config, self._seed, bounded=True)
             for columns in self._columns.values()
@@ -183,7 +202,23 @@ class Bench:
             for name in OWN
             for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
         ]
-        return figures, comparisons, shapes
+        decided = {method: self._decided(raw, method) for method in CORRECTIONS}
+        return _Found(figures, comparisons, shapes, self._rank(comparisons), decided)
+
+    def _rank(self, comparisons: Sequence[Comparison]) -> list[Ranking]:
+        """All systems against each other on what was compared, where there are three or more."""
+        if len(self._columns) < 3:
+            return []
+        return [
+            self._statistics.rank(
+                metric,
+                {name: columns.values(metric) for name, columns in self._columns.items()},
+                clusters=self._clusters.clusters(),
+                higher_is_better=self._directions.get(metric) != "lower",
+                config=self._config,
+            )
+            for metric in dict.fromkeys(comparison.metric for comparison in comparisons)
+        ]
 
     def _compared(self, baseline: str) -> list[str]:
         both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from ...messages.errors import DatasetError
 from ...messages.findings import Issue
 from ...messages.flow import Sample, StageResult
+from ...messages.trace import Decision
+from ..decision_log import DecisionLog
 from ..ports import Expectations
 
 __all__ = ["DataChecks"]
@@ -41,6 +43,8 @@ class DataChecks:
         self._issue_count = 0
         self._quarantined = 0
         self._total = 0
+        self._decisions = DecisionLog()
+        self.take_decisions = self._decisions.take
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples without issues."""
@@ -54,6 +58,15 @@ class DataChecks:
             if not found:
                 passed.append(sample)
                 continue
+            self._decisions.add(
+                Decision(
+                    kind="data_check",
+                    chosen="set aside",
+                    alternatives=("keep",),
+                    why=f"{found[0].field}: {found[0].problem}",
+                    subject=sample.example.id,
+                )
+            )
             self._quarantined += 1
             self._issue_count += len(found)
             self._issues.extend(found[: max(0, LISTED - len(self._issues))])

@@ -17,6 +17,8 @@ from ...messages.errors import DatasetError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
+from ...messages.trace import Decision
+from ..decision_log import DecisionLog
 from ..ports import Guard
 
 __all__ = ["Guardrails", "OutputGuard"]
@@ -60,6 +62,8 @@ class Guardrails:
         self._drop = drop_flagged
         self._tally = GuardTally()
         self._dropped = 0
+        self._decisions = DecisionLog()
+        self.take_decisions = self._decisions.take
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples with their verdicts, redacted where the guard says so."""
@@ -69,9 +73,24 @@ class Guardrails:
             self._tally.add(verdict)
             if verdict.flagged and self._fail:
                 raise _violation(sample, verdict)
+            if verdict.flagged:
+                self._decisions.add(self._decision(sample, verdict))
         kept = [s for s in scanned if not (self._drop and s.verdicts[-1].flagged)]
         self._dropped += len(scanned) - len(kept)
         return kept
+
+    def _decision(self, sample: Sample, verdict: Verdict) -> Decision:
+        """What becomes of a flagged text. Names what was found in it, never the text."""
+        ways = {"drop": self._drop, "redact": verdict.redacted, "flag": True}
+        chosen = next(way for way, taken in ways.items() if taken)
+        return Decision(
+            kind="guardrail",
+            chosen=chosen,
+            alternatives=tuple(way for way in (*ways, "pass") if way != chosen),
+            why=", ".join(sorted({finding.category for finding in verdict.findings})),
+            confidence=max((finding.confidence for finding in verdict.findings), default=None),
+            subject=sample.example.id,
+        )
 
     def _scan(self, sample: Sample) -> Sample:
         example = sample.example
@@ -103,6 +122,7 @@ class OutputGuard:
     def scan(self, output: Output) -> tuple[Verdict, Output]:
         """Verdict and the output, redacted where the guard says so. Short texts only: runs on the loop."""
         verdict, text = self._guard.scan(output.text, side="output")
+        verdict = msgspec.structs.replace(verdict, system=output.system)
         self._tally.add(verdict)
         if verdict.flagged and self._fail:
             category = verdict.findings[0].category

@@ -226,7 +226,8 @@ class EnsembleActor(Actor):
             members.start(name)
             await members.next()
             if cascade and self._council.confident(ballot(members.outputs[name]), members.ballots()):
-                sure = f"{name} is confident enough: {members.outputs[name].confidence:.3g}"
+                confidence = self._council.member_confidence(name, members.outputs[name].confidence)
+                sure = f"{name} is confident enough: {confidence:.3g}"
                 return Stop(stop=True, reason=sure), name
             stop = self._council.enough(members.ballots(), members.outstanding)
             if stop.stop and members.outstanding:

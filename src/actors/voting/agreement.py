@@ -33,7 +33,8 @@ class Agreement(Message, frozen=True):
     mean_correlation: float | None
     """Over the pairs that have one."""
     effective_voters: float | None
-    """n / (1 + (n - 1) r): so many independent voters would vary as much (Kish 1965); at most n."""
+    """n / (1 + (n - 1) r): so many independent voters would vary as much (Kish 1965). At most n, the number
+    of members that have a correlation."""
 
 
 def error_agreement(correct: Mapping[str, Sequence[bool | None]]) -> Agreement:
@@ -57,7 +58,10 @@ def error_agreement(correct: Mapping[str, Sequence[bool | None]]) -> Agreement:
     mean = math.fsum(known) / len(known) if known else None
     effective = None
     if mean is not None:
-        effective = len(names) / (1 + (len(names) - 1) * max(mean, 0.0))
+        count = len(
+            {name for pair in pairs if pair.correlation is not None for name in (pair.left, pair.right)}
+        )
+        effective = count / (1 + (count - 1) * max(mean, 0.0))
     return Agreement(pairs=pairs, mean_correlation=mean, effective_voters=effective)
 
 

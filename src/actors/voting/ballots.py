@@ -5,6 +5,7 @@ Called by every strategy and by whoever asks the members. Counts nothing itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -55,6 +56,12 @@ class Poll(NamedTuple):
         """How many were asked."""
         return len(self.votes) + len(self.abstained) + len(self.failed)
 
+    @property
+    def agreement(self) -> float | None:
+        """The largest share of the votes that are the same; None without a vote."""
+        counts = Counter(vote.key for vote in self.votes)
+        return max(counts.values()) / len(self.votes) if counts else None
+
     def voters(self, key: str) -> list[Vote]:
         """The votes for one answer."""
         return [vote for vote in self.votes if vote.key == key]
@@ -92,6 +99,9 @@ class VoteResult(Message, frozen=True):
     scores: dict[str, float] = field(default_factory=dict)
     consensus: float = 0.0
     """The highest score as a share of all scores (best_confidence: that confidence)."""
+    agreement: float | None = None
+    """The largest share of the votes that are the same; over claims the mean share behind each claim that was
+    made. None without a vote."""
     tie: bool = False
     tie_rule: Literal["summed confidence", "member order"] | None = None
     """What broke the tie."""

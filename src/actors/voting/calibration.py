@@ -11,7 +11,19 @@ from collections.abc import Sequence
 
 from ...messages.base import Message
 
-__all__ = ["CalibrationBin", "CalibrationReport", "IsotonicCalibration", "calibration_report", "fit_isotonic"]
+__all__ = [
+    "Calibration",
+    "CalibrationBin",
+    "CalibrationReport",
+    "IsotonicCalibration",
+    "TemperatureCalibration",
+    "calibration_report",
+    "fit_isotonic",
+    "fit_temperature",
+]
+
+CLIP = 0.001
+"""A temperature sees confidences in [CLIP, 1 - CLIP]: no confidence is beyond all doubt."""
 
 
 class CalibrationBin(Message, frozen=True):
@@ -44,6 +56,20 @@ class IsotonicCalibration(Message, frozen=True):
     def apply(self, confidence: float) -> float:
         """The calibrated confidence; below the first threshold that of the first step."""
         return self.values[max(bisect_right(self.thresholds, confidence) - 1, 0)]
+
+
+class TemperatureCalibration(Message, frozen=True):
+    """sigmoid(logit(confidence) / temperature), Guo et al. 2017; above 1 it lowers confidence, 0.5 stays."""
+
+    temperature: float
+    """Infinite when the confidences say nothing: then all become 0.5."""
+
+    def apply(self, confidence: float) -> float:
+        """The calibrated confidence."""
+        return _sigmoid(_logit(confidence) / self.temperature)
+
+
+Calibration = IsotonicCalibration | TemperatureCalibration
 
 
 def calibration_report(
@@ -92,6 +118,38 @@ def fit_isotonic(confidences: Sequence[float], correct: Sequence[bool]) -> Isoto
         thresholds=tuple(start for start, _, _ in blocks),
         values=tuple(right / count for _, right, count in blocks),
     )
+
+
+def fit_temperature(confidences: Sequence[float], correct: Sequence[bool]) -> TemperatureCalibration:
+    """The temperature with the least log loss; the loss is convex in 1 / temperature.
+
+    Raises:
+        ValueError: nothing to fit, a confidence is not in [0, 1], or the lengths differ.
+    """
+    _check(confidences, correct)
+    if not confidences:
+        raise ValueError("temperature calibration: no answers to fit")
+    pairs = [(_logit(confidence), right) for confidence, right in zip(confidences, correct, strict=True)]
+
+    def slope(sharpness: float) -> float:
+        return math.fsum(logit * (_sigmoid(sharpness * logit) - right) for logit, right in pairs)
+
+    low, high = 0.0, 100.0
+    if slope(low) >= 0:
+        return TemperatureCalibration(temperature=math.inf)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return TemperatureCalibration(temperature=1 / high)
+
+
+def _logit(confidence: float) -> float:
+    kept = min(max(confidence, CLIP), 1 - CLIP)
+    return math.log(kept) - math.log1p(-kept)
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
 def _bin(group: list[tuple[float, bool]], low: float, high: float) -> CalibrationBin:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .ballots import Ballot, Poll, Rules, Silent, Vote, VoteResult
 
-__all__ = ["ClaimsMerge", "Merged", "vote_claims"]
+__all__ = ["CheckClaims", "CheckedPart", "ClaimsMerge", "Merged", "poll_claims", "vote_claims"]
 
 
 class Merged(Protocol):
@@ -33,6 +33,11 @@ class Merged(Protocol):
         """The weight that a part needed."""
         ...
 
+    @property
+    def agreement(self) -> float | None:
+        """The mean share of the answers behind each claim that was made; None without a claim."""
+        ...
+
 
 class MergedPart(Protocol):
     """A claim that won."""
@@ -51,6 +56,28 @@ class ClaimsMerge(Protocol):
         ...
 
 
+class CheckedPart(Protocol):
+    """A claim that an answer makes, or the reference."""
+
+    @property
+    def answers(self) -> Sequence[int]:
+        """Positions of the answers that make it."""
+        ...
+
+    @property
+    def right(self) -> bool:
+        """Whether the reference makes it."""
+        ...
+
+
+class CheckClaims(Protocol):
+    """Compares the claims of answers with those of a reference; the hypothesis is not among them."""
+
+    def __call__(self, answers: Sequence[str], reference: str) -> Sequence[CheckedPart]:
+        """Every claim that is made, each once."""
+        ...
+
+
 def vote_claims(
     ballots: Sequence[Ballot],
     merge: ClaimsMerge,
@@ -63,7 +90,7 @@ def vote_claims(
     weight of each, by its place in the merged answer.
     """
     rules = rules or Rules()
-    poll = _poll(ballots)
+    poll = poll_claims(ballots)
     needed = rules.needed(poll.members)
     if len(poll.votes) < needed:
         told = f"{len(poll.votes)} of {poll.members} members voted, the quorum is {needed}"
@@ -72,7 +99,7 @@ def vote_claims(
     merged = merge([vote.text for vote in poll.votes], shares, rules.min_agreement or 0.5)
     if merged.text is None:
         return _outcome(
-            poll, "no_consensus", f"no hypothesis has more than {merged.needed:.4g} votes"
+            poll, "no_consensus", f"no hypothesis has more than {merged.needed:.4g} votes", merged.agreement
         ), merged
     scores = {f"c{i}": part.weight for i, part in enumerate(merged.claims, start=1)}
     total = sum(shares)
@@ -86,13 +113,15 @@ def vote_claims(
         votes=len(poll.votes),
         scores=scores,
         consensus=sum(scores.values()) / len(scores) / total,
+        agreement=merged.agreement,
         abstained=poll.abstained,
         failed=poll.failed,
     )
     return result, merged
 
 
-def _poll(ballots: Sequence[Ballot]) -> Poll:
+def poll_claims(ballots: Sequence[Ballot]) -> Poll:
+    """The ballots sorted out; whole texts are the keys."""
     votes, abstained, failed = [], [], []
     for ballot in ballots:
         if ballot.error is not None:
@@ -104,11 +133,12 @@ def _poll(ballots: Sequence[Ballot]) -> Poll:
     return Poll(tuple(votes), tuple(abstained), tuple(failed))
 
 
-def _outcome(poll: Poll, status: str, reason: str) -> VoteResult:
+def _outcome(poll: Poll, status: str, reason: str, agreement: float | None = None) -> VoteResult:
     return VoteResult(
         status="no_answers" if status == "no_answers" else "no_consensus",
         strategy="claims",
         reason=reason,
+        agreement=agreement,
         votes=len(poll.votes),
         abstained=poll.abstained,
         failed=poll.failed,

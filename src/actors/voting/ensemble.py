@@ -15,16 +15,19 @@ import msgspec
 
 from ...messages.errors import StageError
 from ...messages.records import Ballots, Cached, Example, Output, Race, Usage
+from ...messages.trace import Decision
 from ..asking import Asker, SystemSpec
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
+from ..span_facts import vote_decisions
 from ..stage import StageBase, Wiring
 from .actor import Asked, EnsembleActor, Question
 from .ballots import Ballot, Rules, VoteResult
 from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
+from .judging import Judgement
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
 
@@ -54,10 +57,13 @@ class Ensemble:
         self._wiring = wiring
         self._actors: dict[int, ActorRef] = {}
         self._tally = EnsembleTally(
-            settings.members, {name: spec.backend_id for name, (spec, _) in self._members.items()}
+            settings.members,
+            {name: spec.backend_id for name, (spec, _) in self._members.items()},
+            claims=settings.merge is not None,
         )
         self._learning: dict[str, Any] | None = None
         self._fit: DawidSkene | None = None
+        self._learned_from: set[str] = set()
 
     @property
     def deferred(self) -> bool:
@@ -67,35 +73,51 @@ class Ensemble:
     @property
     def learns(self) -> bool:
         """Whether ``learn`` must come first."""
-        return self._settings.learns_weights
+        return self._settings.learns
 
     async def answer(self, example: Example, lane: int) -> Output:
         """The ensemble's answer; ``lane`` is nobody else's until then."""
         started = self._wiring.elapsed()
         number = next(self._wiring.ids)
-        asked = await self._ask_all(example, lane, number)
-        result = self._vote(asked)
+        name, row = f"vote {self._name}", f"{self._wiring.stage}/vote {lane}"
+        try:
+            asked = await self._ask_all(example, lane, number)
+            result = self._vote(asked)
+        except BaseException as error:
+            self._stage.broken_span(name, "vote", started, error, number=number, lane=row, example=example.id)
+            raise
         output = self._output(example, asked, result, self._wiring.elapsed() - started)
         await self._stage.span(
-            f"vote {self._name}",
+            name,
             "vote",
             started,
             number=number,
-            lane=f"{self._wiring.stage}/vote {lane}",
+            lane=row,
             status="ok" if result.status == "decided" else "error",
             attributes=self._told(example, output, asked),
+            decisions=self._decisions(output),
         )
         return output
 
     def count(self, output: Output, example: Example) -> None:
         """Count a vote that stands."""
         if output.ballots is not None:
-            keys = self._keys(output.ballots.members)
-            reference = None if example.reference is None else self._council.key(example.reference)
-            self._tally.add(output.ballots, keys, reference)
+            record = output.ballots
+            self._tally.add(
+                record, self._keys(record.members), output.confidence, self._judged(output, example)
+            )
+
+    def _judged(self, output: Output, example: Example) -> list[Judgement]:
+        """Who was right; rows that something was learned from say nothing about how well it was learned."""
+        record = output.ballots
+        if record is None or example.reference is None or example.id in self._learned_from:
+            return []
+        result = VoteResult(status=record.status, strategy=record.strategy, reason="", key=record.key)
+        ballots = [ballot(each) for each in record.members]
+        return self._council.judge(ballots, result, example.reference, record.uncalibrated)
 
     async def learn(self, examples: Sequence[Example]) -> None:
-        """Weights from rows with a reference; all members are asked, and that is paid for."""
+        """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._everyone(example)) for example in examples]
         answers = [task.result() for task in tasks]
@@ -104,6 +126,7 @@ class Ensemble:
             for example, outputs in zip(examples, answers, strict=True)
         ]
         self._council.learn(known)
+        self._learned_from = {example.id for example in examples}
         usage, cost = _paid([output for outputs in answers for output in outputs])
         self._learning = {
             "rows": len(known),
@@ -118,9 +141,25 @@ class Ensemble:
         members = [output.ballots.members if output.ballots else () for _, output in answers]
         results, self._fit = self._council.vote_all([[ballot(o) for o in each] for each in members])
         return [
-            self._decided(output, ballots_record(result, each), result)
+            self._decided(output, self._record(result, each), result, self._council.confidence(result))
             for (_, output), each, result in zip(answers, members, results, strict=True)
         ]
+
+    async def tell_decided(self, outputs: Sequence[Output], started: float) -> None:
+        """Tell the trace what ``decide_all`` decided; it began at ``started``."""
+        number = next(self._wiring.ids)
+        for output in outputs:
+            await self._stage.span(
+                f"decide {self._name}",
+                "vote",
+                started,
+                parent=number,
+                lane=f"{self._wiring.stage}/decide",
+                attributes={"example": output.example_id},
+                decisions=self._decisions(output),
+            )
+        row = f"{self._wiring.stage}/decide"
+        await self._stage.span(f"decide all {self._name}", "vote", started, number=number, lane=row)
 
     def metrics(self) -> dict[str, Any]:
         """JSON-ready figures."""
@@ -133,8 +172,14 @@ class Ensemble:
         }
         if config.strategy == "weighted":
             told["weights"] = self._council.weights
-            if self._settings.learns_weights:
-                told["weights_learned"] = self._learning or {"rows": 0}
+        if self._settings.learns:
+            told["learned"] = self._learning or {"rows": 0}
+        told["calibration"] = {
+            "method": config.calibration,
+            "learned_from": self._council.calibrated_on if self._council.calibration is not None else 0,
+            "members": sorted(self._council.member_calibration),
+            **self._tally.calibration(self._council.calibration),
+        }
         if self._fit is not None:
             told["dawid_skene"] = {
                 "model": self._fit.model,
@@ -171,12 +216,14 @@ class Ensemble:
         """All members' answers, without any early stop."""
         number = next(self._wiring.ids)
         started = self._wiring.elapsed()
-        outputs = await asyncio.gather(
-            *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
-        )
-        await self._stage.span(
-            "learn weights", "vote", started, number=number, attributes={"example": example.id}
-        )
+        try:
+            outputs = await asyncio.gather(
+                *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
+            )
+        except BaseException as error:
+            self._stage.broken_span("learn", "vote", started, error, number=number, example=example.id)
+            raise
+        await self._stage.span("learn", "vote", started, number=number, attributes={"example": example.id})
         return outputs
 
     # votes
@@ -198,8 +245,17 @@ class Ensemble:
 
     def _output(self, example: Example, asked: Asked, result: VoteResult, latency_s: float) -> Output:
         stop = None if asked.stopped is None else Stop(True, asked.stopped, asked.error_bound)  # noqa: FBT003
+        confidence, raw = self._council.confidence(result), self._council.raw_confidence(result)
+        if asked.chosen is not None:  # nobody voted: it is as sure as the member is
+            raw = next((each.confidence for each in asked.outputs if each.system == asked.chosen), None)
+            confidence = self._council.member_confidence(asked.chosen, raw)
         record = ballots_record(
-            result, asked.outputs, cancelled=asked.cancelled, not_asked=asked.not_asked, stop=stop
+            result,
+            asked.outputs,
+            cancelled=asked.cancelled,
+            not_asked=asked.not_asked,
+            stop=stop,
+            uncalibrated=raw,
         )
         usage, cost = _paid(asked.outputs)
         raced = self._settings.config.execution == "hedged" and bool(asked.cancelled)
@@ -217,9 +273,15 @@ class Ensemble:
             ),
             record,
             result,
+            confidence,
         )
 
-    def _decided(self, output: Output, record: Ballots, result: VoteResult) -> Output:
+    def _record(self, result: VoteResult, members: Sequence[Output]) -> Ballots:
+        return ballots_record(result, members, uncalibrated=self._council.raw_confidence(result))
+
+    def _decided(
+        self, output: Output, record: Ballots, result: VoteResult, confidence: float | None
+    ) -> Output:
         """The output with the outcome of its vote. No consensus is an answer that says nothing, no error."""
         error = None
         if result.status == "no_answers":
@@ -230,7 +292,7 @@ class Ensemble:
             output,
             text=result.answer or "",
             finish_reason=finish,
-            confidence=min(1.0, result.consensus) if result.status == "decided" else None,
+            confidence=confidence if result.status == "decided" else None,
             error=error,
             ballots=record,
         )
@@ -256,6 +318,10 @@ class Ensemble:
         found = {output.system: self._council.key(output.text) for output in answered}
         return {name: key for name, key in found.items() if key is not None}
 
+    def _decisions(self, output: Output) -> tuple[Decision, ...]:
+        record = output.ballots
+        return () if record is None else vote_decisions(record, self._wiring.elapsed())
+
     def _told(self, example: Example, output: Output, asked: Asked) -> dict[str, Any]:
         record = output.ballots
         assert record is not None
@@ -266,6 +332,7 @@ class Ensemble:
             "reason": record.reason,
             "winner": record.winner_member,
             "consensus": record.consensus,
+            "confidence": output.confidence,
             "votes": {o.system: o.error or o.text[:200] for o in asked.outputs},
             "scores": {key[:200]: score for key, score in record.scores.items()},
             "abstained": record.abstained,

@@ -14,7 +14,7 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.experiment import EnsembleConfig
 from .ballots import Rules, Vote
-from .claims import ClaimsMerge
+from .claims import CheckClaims, ClaimsMerge
 from .normalise import Normaliser
 
 __all__ = ["EnsembleOptions", "EnsembleSettings", "MemberOptions", "Score"]
@@ -58,6 +58,8 @@ class EnsembleSettings:
     normalise: Normaliser | None
     """None: the vote is over claims, by ``merge``."""
     merge: ClaimsMerge | None = None
+    check: CheckClaims | None = None
+    """Of a vote over claims: who is right."""
     score: Score | None = None
     """Of strategy custom."""
 
@@ -70,6 +72,11 @@ class EnsembleSettings:
     def learns_weights(self) -> bool:
         """Whether weights come from the validation split."""
         return self.config.strategy == "weighted" and self.config.weights is None
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned on the validation split before the first vote."""
+        return self.learns_weights or self.config.calibration != "off"
 
     @property
     def deferred(self) -> bool:

@@ -112,6 +112,7 @@ def decide(
         votes=len(poll.votes),
         scores=dict(scores),
         consensus=consensus,
+        agreement=poll.agreement,
         abstained=poll.abstained,
         failed=poll.failed,
     )

@@ -36,6 +36,7 @@ app.command(f"{_HERE}.compare:compare", name="compare", help="Compare finished r
 app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experiment file and its data set.")
 app.command(f"{_HERE}.catalogue:stages", name="stages", help="List the stages and their options.")
 app.command(f"{_HERE}.catalogue:backends", name="backends", help="List the backends and their options.")
+app.command(f"{_HERE}.trace:trace", name="trace", help="Look into the trace of a run, or export it.")
 data = App(name="data", help="Convert, check and profile data sets.", help_format="plaintext")
 convert = App(name="convert", help="Make a claim data set from a published format.", help_format="plaintext")
 convert.command(f"{_HERE}.data:convert", name="scifact", help="Convert claims and corpus in SciFact format.")

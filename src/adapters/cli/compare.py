@@ -24,7 +24,8 @@ def compare(
     different_data: Annotated[bool, Parameter(negative="")] = False,
     include_raced: Annotated[bool, Parameter(negative="")] = False,
     alpha: float | None = None,
-    correction: Literal["none", "bonferroni", "holm", "benjamini_hochberg"] | None = None,
+    correction: Literal["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
+    | None = None,
     out: Path = Path("runs"),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

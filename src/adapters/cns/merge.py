@@ -6,8 +6,9 @@ a group holds at most one claim of a member. The best pairs are joined first (ag
 so that a chain of near-equals does not become one claim). The hypotheses, c1, are grouped among themselves.
 
 A group wins when members of enough weight are in it. It is written in the words of the member closest to the
-others. A relation wins when members of enough weight state it between the winners with that label; with equal
-weight for both labels none is written. Ids are given anew in the order of the first mentions.
+others. A relation between two winners wins when it is stated, with that label, by enough of the members that
+make both claims (the others have no say in it); with equal weight for both labels none is written. Ids are
+given anew in the order of the first mentions.
 
 What comes out is valid by the strict grammar. Rejected: asking a model to merge (it would be one more member
 that can err, and its answer could not be traced to votes).
@@ -25,7 +26,16 @@ from ...messages.claims import Claim, ClaimDocument, Relation, RelationLabel
 from .parser import format_claims, parse_claims
 from .text import token_f1
 
-__all__ = ["MAX_MERGED", "SAME_CLAIM", "ClaimSupport", "MergedClaims", "RelationSupport", "merge_claims"]
+__all__ = [
+    "MAX_MERGED",
+    "SAME_CLAIM",
+    "CheckedClaim",
+    "ClaimSupport",
+    "MergedClaims",
+    "RelationSupport",
+    "check_claims",
+    "merge_claims",
+]
 
 SAME_CLAIM = 0.6
 """Token F1 from which two claims on one document are the same claim."""
@@ -60,6 +70,15 @@ class MergedClaims(Message, frozen=True):
     """Groups of claims that too few members stated."""
     needed: float = 0.0
     """The weight that was needed to win."""
+    agreement: float | None = None
+    """The mean share of the answers behind each claim that was made, won or lost."""
+
+
+class CheckedClaim(Message, frozen=True):
+    """A claim beside the hypothesis: which answers make it, and whether the reference does."""
+
+    answers: tuple[int, ...]
+    right: bool
 
 
 class _Mention(NamedTuple):
@@ -88,8 +107,10 @@ def merge_claims(
     groups = [_Group(group, weights) for mentions in (first, others) for group in _grouped(mentions)]
     winners = [group for group in groups if _wins(group.weight, total, min_agreement)]
     hypotheses = sorted((g for g in winners if g.hypothesis), key=lambda g: (-g.weight, g.order))
+    made = sum(len(group.answers) for group in groups)
+    agreement = made / len(groups) / len(answers) if groups else None
     if not hypotheses:
-        return MergedClaims(text=None, lost=len(groups), needed=min_agreement * total)
+        return MergedClaims(text=None, lost=len(groups), needed=min_agreement * total, agreement=agreement)
     kept = [hypotheses[0], *sorted((g for g in winners if not g.hypothesis), key=lambda g: g.order)]
     ids = {group: f"c{number}" for number, group in enumerate(kept, start=1)}
     claims = tuple(group.support(ids[group]) for group in kept)
@@ -101,7 +122,32 @@ def merge_claims(
         relations=relations,
         lost=len(groups) - len(kept),
         needed=min_agreement * total,
+        agreement=agreement,
     )
+
+
+def check_claims(answers: Sequence[str], reference: str) -> tuple[CheckedClaim, ...]:
+    """The claims of the answers, grouped as for a merge, against those of the reference.
+
+    A claim of the reference that no answer makes stands at the end, with no answers. The hypothesis, c1, is
+    left out: it mostly repeats the task.
+    """
+    _, mentions = _mentions([parse_claims(answer) for answer in answers])
+    _, known = _mentions([parse_claims(reference)])
+    missing = [mention.claim for mention in known]
+    checked = []
+    for group in (_Group(mentions, [1.0] * len(answers)) for mentions in _grouped(mentions)):
+        made = group.support("").claim
+        same = [
+            (_similarity(made.text, claim.text), -i)
+            for i, claim in enumerate(missing)
+            if claim.document_id == made.document_id
+        ]
+        score, place = max(same, default=(0.0, 0))
+        if score >= SAME_CLAIM:
+            del missing[-place]
+        checked.append(CheckedClaim(answers=group.answers, right=score >= SAME_CLAIM))
+    return (*checked, *(CheckedClaim(answers=(), right=True) for _ in missing))
 
 
 class _Group:
@@ -181,9 +227,12 @@ def _relations(
             if source and target and source != target and (source, target) not in stated:
                 stated.add((source, target))
                 votes.setdefault((source, target), {}).setdefault(relation.label, []).append(answer)
-    total = math.fsum(weights)
+    makes: dict[str, set[int]] = {}
+    for (answer, _), name in place.items():
+        makes.setdefault(name, set()).add(answer)
     won = []
     for (source, target), by_label in votes.items():
+        total = math.fsum(weights[i] for i in makes[source] & makes[target])
         sums = {label: math.fsum(weights[i] for i in answers) for label, answers in by_label.items()}
         label = max(sums, key=lambda label: sums[label])
         if _wins(sums[label], total, share) and sum(math.isclose(s, sums[label]) for s in sums.values()) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...messages.report import RunReport
-from . import inputs, overview, process, results
+from . import disputes, inputs, overview, process, racing, results, voting
 from .document import Document
 
 __all__ = ["build_document"]
@@ -16,6 +16,10 @@ def build_document(report: RunReport) -> Document:
         results.comparison_section(report),
         results.result_section(report),
         results.distribution_section(report),
+        voting.vote_section(report),
+        disputes.disagreement_section(report),
+        racing.hedging_section(report),
+        racing.slowest_section(report),
         process.training_section(report),
         process.topology_section(report),
         inputs.data_section(report),

@@ -17,17 +17,18 @@ class Cell:
     text: str
     detail: str = ""
     tone: str = ""
-    """better, worse, undecided, no_data, failed, skipped, completed, or none."""
+    """better, worse, equivalent, undecided, no_data, failed, skipped, completed, or none."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns with their heads; ``numeric`` columns align right."""
+    """Columns with their heads; ``numeric`` columns align right, those of ``prose`` are never narrow."""
 
     caption: str
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numeric: frozenset[int] = frozenset()
+    prose: frozenset[int] = frozenset()
     note: str = ""
     folded: bool = False
     """Long tables of detail, folded away where the format can."""
@@ -40,6 +41,8 @@ class QuotedText:
     label: str
     text: str
     language: str = "text"
+    folded: bool = False
+    """Folded away where the format can."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 from ...messages.findings import Interval
 
-__all__ = ["NONE", "count", "duration", "figure", "interval_text", "p_value", "percent"]
+__all__ = ["NONE", "count", "duration", "figure", "interval_text", "latency", "p_value", "percent", "plural"]
 
 NONE = "–"
 MINUS = "−"
@@ -33,6 +33,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
+def plural(value: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """``0.95`` as ``95 %``."""
     return f"{100 * share:.3g} %"
@@ -48,6 +53,11 @@ def p_value(value: float | None) -> str:
 def interval_text(interval: Interval | None) -> str:
     """``low to high``; empty without an interval."""
     return "" if interval is None else f"{figure(interval.low)} to {figure(interval.high)}"
+
+
+def latency(seconds: float) -> str:
+    """``0.4 ms``, ``41.1 ms``, ``404 ms``, then as ``duration``."""
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else duration(seconds)
 
 
 def duration(seconds: float) -> str:

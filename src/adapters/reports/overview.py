@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MAX_VERDICTS = 6
-TONES = ("better", "worse", "undecided")
+TONES = ("better", "worse", "equivalent", "undecided")
 
 
 def name_of(backend: BackendRef) -> str:
@@ -92,7 +92,7 @@ def _against(model: str, baseline: str, comparisons: Sequence[Comparison]) -> st
         return f"{model} is better than {baseline} on {'all ' if total > 1 else ''}{metrics}"
     if tally["worse"] == total:
         return f"{model} is worse than {baseline} on {'all ' if total > 1 else ''}{metrics}"
-    if not tally["better"] and not tally["worse"]:
+    if not any(tally[word] for word in ("better", "worse", "equivalent")):
         return f"{model} against {baseline}: no difference could be shown on {metrics}"
     shares = [f"{word} on {tally[word]}" for word in TONES if tally[word]]
     if tally["no_data"]:
@@ -123,7 +123,7 @@ def metric_label(comparison: Comparison) -> str:
 
 
 def _comparison_line(comparison: Comparison) -> str:
-    joint = "against" if comparison.verdict in ("undecided", "no_data") else "than"
+    joint = {"better": "than", "worse": "than", "equivalent": "to"}.get(comparison.verdict, "against")
     verdict = comparison.verdict.replace("_", " ")
     start = f"{metric_label(comparison)}: {verdict} {joint} {comparison.baseline}"
     if comparison.difference is None:

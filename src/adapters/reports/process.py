@@ -188,7 +188,8 @@ def stage_section(report: RunReport) -> Section:
 
 
 def _folded(stage: StageResult) -> Table:
-    table = figure_table(f"Figures of {stage.stage}", stage.metrics)
+    shown = {name: value for name, value in stage.metrics.items() if name not in ("ensemble", "hedging")}
+    table = figure_table(f"Figures of {stage.stage}", shown)
     return replace(table, folded=True)
 
 

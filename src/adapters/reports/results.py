@@ -11,12 +11,19 @@ from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
+from .rankings import ranking_table
 from .stage_figures import system_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
 CUT = ", cut to [0, 1]"
-VERDICT_WORDS = {"better": "better", "worse": "worse", "undecided": "undecided", "no_data": "no data"}
+VERDICT_WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "undecided": "undecided",
+    "no_data": "no data",
+}
 
 
 def result_section(report: RunReport) -> Section | None:
@@ -41,6 +48,8 @@ def result_section(report: RunReport) -> Section | None:
         lead="Means over the examples on which a score is defined, with confidence intervals.",
         tables=tuple(tables),
         figures=("intervals",) if scored else (),
+        points=tuple(_reasons(scored)),
+        points_title="Why some have no interval",
     )
 
 
@@ -67,7 +76,6 @@ def _score_table(
         heads=("metric", *shown, "n", "scored by", "interval by"),
         rows=tuple(rows),
         numeric=frozenset(range(1, len(shown) + 2)),
-        note=_reasons(figures),
     )
 
 
@@ -87,14 +95,13 @@ def _interval_methods(figures: Sequence[Metric]) -> str:
     return _shared([method.removesuffix(CUT) for method in methods]) + cut if methods else NONE
 
 
-def _reasons(figures: Sequence[Metric]) -> str:
+def _reasons(figures: Sequence[Metric]) -> list[str]:
     """Why figures have no value or no interval: one sentence per reason and system."""
     groups: dict[tuple[str, str], list[str]] = {}
     for metric in figures:
         if metric.reason:
             groups.setdefault((metric.reason, metric.system or ""), []).append(metric.name)
-    sentences = [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
-    return f"No interval: {' '.join(sentences)}" if sentences else ""
+    return [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
 
 
 def _plain_table(figures: Sequence[Metric]) -> Table:
@@ -113,12 +120,14 @@ def comparison_section(report: RunReport) -> Section | None:
         return None
     stats = report.experiment.reliability.stats
     correction = stats.correction.replace("_", "-")
+    rankings = [ranking for stage in report.stages for ranking in stage.rankings]
+    tables = (_comparison_table(comparisons, stats), ranking_table(rankings), _test_table(comparisons))
     return Section(
         key="comparisons",
         title="Comparisons",
         lead=f"Model minus baseline on the same examples. A verdict needs an adjusted p below {stats.alpha:g}"
         f" (correction: {correction}, over all comparisons of this run).",
-        tables=(_comparison_table(comparisons, stats), _test_table(comparisons)),
+        tables=tuple(table for table in tables if table is not None),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
         points_title="In words",
         figures=("differences",),

@@ -17,7 +17,7 @@ from ...messages.findings import Interval
 from .intervals import NO_SPREAD
 from .pairs import Floats, Pairs
 
-__all__ = ["Bootstrap", "bca_interval", "bootstrap_mean"]
+__all__ = ["Bootstrap", "bca_interval", "bootstrap_mean", "percentile_interval"]
 
 CHUNK_CELLS = 2_000_000
 MAX_DISTINCT = 64
@@ -86,19 +86,20 @@ def bca_interval(means: Floats, observed: float, acceleration: float, level: flo
     tied = float(np.mean(np.abs(means - observed) <= tolerance))
     share = below + tied / 2
     if not 0.0 < share < 1.0:
-        return _percentile(means, tails, level), "; percentile interval: no bias correction exists"
+        return percentile_interval(means, level), "; percentile interval: no bias correction exists"
     bias = normal.inv_cdf(share)
     shifted = []
     for tail in tails:
         z = bias + normal.inv_cdf(tail)
         stretch = 1 - acceleration * z
         if stretch <= 0:
-            return _percentile(means, tails, level), "; percentile interval: too skewed for BCa"
+            return percentile_interval(means, level), "; percentile interval: too skewed for BCa"
         shifted.append(normal.cdf(bias + z / stretch))
     low, high = np.quantile(means, shifted)
     return Interval(low=float(low), high=float(high), level=level, method="BCa bootstrap"), ""
 
 
-def _percentile(means: Floats, tails: tuple[float, float], level: float) -> Interval:
-    low, high = np.quantile(means, tails)
+def percentile_interval(means: Floats, level: float) -> Interval:
+    """The quantiles of the resamples themselves."""
+    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
     return Interval(low=float(low), high=float(high), level=level, method="percentile bootstrap")

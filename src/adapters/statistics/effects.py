@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from ...messages.findings import EffectSize, Interval
 from .intervals import Estimate, student_interval
+from .noncentral import bisect, t_limits
 from .student import t_quantile
 
-__all__ = ["detectable_difference", "standardised_difference"]
+__all__ = ["detectable_difference", "standardised_difference", "units_needed"]
 
-STEPS = 100
 POWER = 0.8
-MISS = 1e-6
-"""A root that misses by more is none: some SciPy versions give NaN for extreme noncentralities."""
 
 
 def standardised_difference(estimate: Estimate, level: float) -> EffectSize:
@@ -41,24 +38,11 @@ def standardised_difference(estimate: Estimate, level: float) -> EffectSize:
 def _noncentral_interval(estimate: Estimate, level: float) -> Interval | None:
     if estimate.error is None:
         return None
-    from scipy.special import nctdtr
-
-    statistic, root = estimate.mean / estimate.error, math.sqrt(estimate.n)
-
-    def falling(probability: float) -> float:
-        """The noncentrality at which the observed t is the ``probability`` quantile."""
-        width = 40 + 4 * abs(statistic)
-
-        def excess(nc: float) -> float:
-            return float(nctdtr(estimate.df, nc, statistic)) - probability
-
-        found = _bisect(excess, statistic - width, statistic + width)
-        return found if abs(excess(found)) < MISS else math.nan
-
-    low, high = falling((1 + level) / 2) / root, falling((1 - level) / 2) / root
-    if not (math.isfinite(low) and math.isfinite(high)):
+    limits = t_limits(estimate.mean / estimate.error, estimate.df, level)
+    if limits is None:
         return None
-    return Interval(low=low, high=high, level=level, method="noncentral t")
+    root = math.sqrt(estimate.n)
+    return Interval(low=limits[0] / root, high=limits[1] / root, level=level, method="noncentral t")
 
 
 def detectable_difference(estimate: Estimate, alpha: float) -> float | None:
@@ -73,15 +57,15 @@ def detectable_difference(estimate: Estimate, alpha: float) -> float | None:
         missed = float(nctdtr(df, nc, critical)) - float(nctdtr(df, nc, -critical))
         return missed - (1 - POWER)
 
-    return _bisect(shortfall, 0.0, 10 * critical + 10) * estimate.error
+    return bisect(shortfall, 0.0, 10 * critical + 10) * estimate.error
 
 
-def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
-    """Root of a falling function between ``low`` and ``high``."""
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        if function(middle) > 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+def units_needed(estimate: Estimate, alpha: float) -> int | None:
+    """Pairs (or clusters) like these that would show a difference of the observed size with power .8."""
+    if estimate.error is None or estimate.mean == 0.0:
+        return None
+    from .power import Design, power_analysis
+
+    units = estimate.n if estimate.clusters is None else estimate.clusters
+    effect = abs(estimate.mean) / (estimate.error * math.sqrt(units))
+    return power_analysis(Design(kind="paired_t", alpha=alpha), effect=effect, power=POWER).n_whole

@@ -10,20 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Interval, TestResult
+from ...messages.findings import Status, TestResult
+from . import rank_tests
 from .bootstrap import bootstrap_mean
-from .intervals import Estimate, student_interval
-from .pairs import Floats, Pairs, stream
-from .sign_flip import SignFlip, binomial_p, exact_sign_flip, sign_flip
-from .student import t_quantile
+from .equivalence import tost
+from .intervals import Estimate
+from .pairs import Pairs, stream
+from .rank_tests import normal_signed_ranks, signed_ranks
+from .sign_flip import binomial_p, exact_sign_flip, sign_flip
+from .t_tests import t_outcome
 
-__all__ = ["TESTS", "average_ranks", "mcnemar"]
+__all__ = ["TESTS", "equivalent", "mcnemar"]
 
 IGNORES_PAIRS = "ignores that both systems answered the same examples"
 IGNORES_CLUSTERS = " and ignores the clusters"
+ONE_PAIR = "one pair has no spread"
 
 
 def permutation(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:
@@ -50,28 +55,30 @@ def bootstrap(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) 
         p_value=result.p_value,
         interval=result.interval,
         reason=reason,
+        status="constant" if reason else "ok",
         notes="" if reason else result.notes,
     )
+
+
+def _unfit(estimate: Estimate) -> Status:
+    return "too_few" if estimate.n == 1 or estimate.clusters == 1 else "constant"
 
 
 def paired_ttest(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:  # noqa: ARG001
     """Student's t of the differences, with the CR1 error and t(C - 1) for clusters."""
     if estimate.error is None:
-        return TestResult(name="paired_ttest", statistic=None, p_value=None, reason=estimate.reason)
-    statistic = estimate.mean / estimate.error
-    return TestResult(
-        name="paired_ttest",
-        statistic=statistic,
-        p_value=_t_tails(statistic, estimate.df),
-        interval=student_interval(estimate, config.confidence_level),
+        return TestResult(
+            name="paired_ttest", statistic=None, p_value=None, status=_unfit(estimate), reason=estimate.reason
+        )
+    return t_outcome(
+        "paired_ttest",
+        estimate.mean,
+        estimate.error,
+        estimate.df,
+        level=config.confidence_level,
+        method=estimate.method,
         notes=estimate.method,
     )
-
-
-def _t_tails(statistic: float, df: float) -> float:
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(df, -abs(statistic)))
 
 
 def wilcoxon(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:  # noqa: ARG001
@@ -84,15 +91,14 @@ def wilcoxon(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -
     """
     difference = pairs.difference
     if not difference.any():
-        return TestResult(name="wilcoxon", statistic=None, p_value=None, reason="no pair differs")
-    ranks = np.zeros_like(difference)
-    moved = difference != 0.0
-    ranks[moved] = average_ranks(np.abs(difference[moved]))
-    signed = np.sign(difference) * ranks
-    positive, negative = float(ranks[difference > 0].sum()), float(ranks[difference < 0].sum())
+        return TestResult(
+            name="wilcoxon", statistic=None, p_value=None, status="no_difference", reason="no pair differs"
+        )
+    signed = signed_ranks(difference)
+    positive, negative = float(signed[signed > 0].sum()), -float(signed[signed < 0].sum())
     biserial = f"rank-biserial r = {(positive - negative) / (positive + negative):.3g}"
     if pairs.cluster is None:
-        result = exact_sign_flip(signed) or _normal_signed_ranks(signed)
+        result = exact_sign_flip(signed) or normal_signed_ranks(signed)
     else:
         rng = stream(seed, "wilcoxon")
         result = sign_flip(pairs.per_cluster(signed), iterations=config.iterations, rng=rng)
@@ -100,20 +106,38 @@ def wilcoxon(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -
     return TestResult(name="wilcoxon", statistic=positive - negative, p_value=result.p_value, notes=notes)
 
 
-def _normal_signed_ranks(signed: Floats) -> SignFlip:
-    """Normal approximation with the variance of the tied ranks."""
-    z = float(signed.sum()) / math.sqrt(float((signed**2).sum()))
-    return SignFlip(
-        p_value=math.erfc(abs(z) / math.sqrt(2)), exact=False, notes="normal approximation with ties"
+def auto(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:
+    """The test that fits the scores, with the reason in its notes; its name stays ``auto``."""
+    from .choice import choose_paired
+
+    clustered = pairs.cluster is not None
+    choice = choose_paired(pairs.difference, binary=pairs.binary, clustered=clustered)
+    if choice.test == "mcnemar":
+        result = mcnemar(pairs)
+    elif choice.test == "paired_t":
+        result = paired_ttest(pairs, estimate, config, seed)
+    else:
+        result = permutation(pairs, estimate, config, seed)
+    notes = "; ".join(part for part in (f"{choice.test}: {choice.reason}", result.notes) if part)
+    return msgspec.structs.replace(result, name="auto", notes=notes)
+
+
+def equivalent(estimate: Estimate, config: StatsConfig) -> TestResult:
+    """Whether the difference is smaller than the margin: both one-sided tests, clusters respected."""
+    margin = config.equivalence_margin
+    if estimate.error is None or margin is None:
+        return TestResult(
+            name="tost", statistic=None, p_value=None, status=_unfit(estimate), reason=estimate.reason
+        )
+    return tost(
+        "tost",
+        estimate.mean,
+        estimate.error,
+        estimate.df,
+        margin=margin,
+        alpha=config.alpha,
+        method=estimate.method,
     )
-
-
-def average_ranks(values: Floats) -> Floats:
-    """Ranks from 1, ties share the mean of their ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Floats = (last - (counts - 1) / 2)[inverse]
-    return ranks
 
 
 def mcnemar(pairs: Pairs) -> TestResult:
@@ -133,16 +157,15 @@ def _unpaired_t(name: str, pairs: Pairs, variance: float, df: float, level: floa
     """From the variance of the difference of means and its degrees of freedom."""
     difference = float(pairs.system.mean() - pairs.baseline.mean())
     if not variance > 0:
-        return TestResult(name=name, statistic=None, p_value=None, reason="both systems' scores are constant")
-    error = math.sqrt(variance)
-    half = t_quantile((1 + level) / 2, df) * error
-    return TestResult(
-        name=name,
-        statistic=difference / error,
-        p_value=_t_tails(difference / error, df),
-        interval=Interval(
-            low=difference - half, high=difference + half, level=level, method=f"unpaired t({df:.4g})"
-        ),
+        reason = "both systems' scores are constant"
+        return TestResult(name=name, statistic=None, p_value=None, status="constant", reason=reason)
+    return t_outcome(
+        name,
+        difference,
+        math.sqrt(variance),
+        df,
+        level=level,
+        method=f"unpaired t({df:.4g})",
         notes=_unpaired_notes(pairs),
     )
 
@@ -150,7 +173,7 @@ def _unpaired_t(name: str, pairs: Pairs, variance: float, df: float, level: floa
 def ttest(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:  # noqa: ARG001
     """Student's unpaired t with the pooled variance."""
     if pairs.n < 2:
-        return TestResult(name="ttest", statistic=None, p_value=None, reason="one pair has no spread")
+        return TestResult(name="ttest", statistic=None, p_value=None, status="too_few", reason=ONE_PAIR)
     pooled = float(pairs.system.var(ddof=1) + pairs.baseline.var(ddof=1)) / 2
     return _unpaired_t("ttest", pairs, 2 * pooled / pairs.n, 2 * pairs.n - 2, config.confidence_level)
 
@@ -158,7 +181,7 @@ def ttest(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> T
 def welch_ttest(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:  # noqa: ARG001
     """Welch's unpaired t with Satterthwaite's degrees of freedom."""
     if pairs.n < 2:
-        return TestResult(name="welch_ttest", statistic=None, p_value=None, reason="one pair has no spread")
+        return TestResult(name="welch_ttest", statistic=None, p_value=None, status="too_few", reason=ONE_PAIR)
     first, second = (float(column.var(ddof=1)) / pairs.n for column in (pairs.system, pairs.baseline))
     total = first + second
     df = (pairs.n - 1) * total**2 / (first**2 + second**2) if total > 0 else 1.0
@@ -166,24 +189,19 @@ def welch_ttest(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int
 
 
 def mann_whitney(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:  # noqa: ARG001
-    """SciPy's Mann-Whitney U (exact up to 8 scores without ties), with Cliff's delta."""
-    from scipy.stats import mannwhitneyu
-
-    if np.ptp(np.concatenate([pairs.system, pairs.baseline])) == 0.0:
-        return TestResult(name="mann_whitney", statistic=None, p_value=None, reason="all scores are equal")
-    result = mannwhitneyu(pairs.system, pairs.baseline, alternative="two-sided")
-    delta = 2 * float(result.statistic) / pairs.n**2 - 1
-    return TestResult(
-        name="mann_whitney",
-        statistic=float(result.statistic),
-        p_value=float(result.pvalue),
-        notes=f"{_unpaired_notes(pairs)}; Cliff's delta = {delta:.3g}",
-    )
+    """Mann-Whitney U, exact where that is affordable, with Cliff's delta."""
+    result = rank_tests.mann_whitney(pairs.system.tolist(), pairs.baseline.tolist())
+    if result.statistic is None:
+        return result
+    delta = 2 * result.statistic / pairs.n**2 - 1
+    notes = f"{_unpaired_notes(pairs)}; {result.notes}; Cliff's delta = {delta:.3g}"
+    return msgspec.structs.replace(result, notes=notes)
 
 
 Test = Callable[[Pairs, Estimate, StatsConfig, int], TestResult]
 
 TESTS: Mapping[str, Test] = {
+    "auto": auto,
     "permutation": permutation,
     "bootstrap": bootstrap,
     "paired_ttest": paired_ttest,

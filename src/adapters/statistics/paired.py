@@ -1,22 +1,22 @@
 """``PairedStatistics``: summaries of one system, paired comparisons of two, corrections over all of them.
 
 Called by the metrics and bench stages in worker threads. It holds no state: the same columns, configuration
-and seed give the same result. What it does not do: choose metrics, stop runs, or rank more than two systems.
+and seed give the same result. What it does not do: choose metrics or stop runs.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Metric, TestResult
+from ...messages.findings import Comparison, Metric, Ranking, TestResult
 from .correction import adjust
-from .effects import detectable_difference, standardised_difference
+from .effects import detectable_difference, standardised_difference, units_needed
 from .intervals import cut_to_unit, estimate_mean, is_binary, student_interval, wilson_interval
 from .words import decision, finding
 
@@ -109,8 +109,33 @@ class PairedStatistics:
             tests=_run_tests(pairs, estimate, config, stream_seed),
             verdict="undecided",
         )
-        text = finding(comparison, detectable_difference(estimate, config.alpha))
-        return msgspec.structs.replace(comparison, summary=text)
+        detectable = detectable_difference(estimate, config.alpha)
+        return msgspec.structs.replace(
+            comparison,
+            detectable=detectable,
+            needed=units_needed(estimate, config.alpha),
+            summary=finding(comparison, detectable),
+        )
+
+    def rank(
+        self,
+        metric: str,
+        columns: Mapping[str, Sequence[float]],
+        *,
+        clusters: Sequence[int] | None,
+        higher_is_better: bool,
+        config: StatsConfig,
+    ) -> Ranking:
+        """Bradley-Terry over the examples; see ``ranking``."""
+        from .ranking import rank_systems
+
+        return rank_systems(
+            metric,
+            columns,
+            clusters=clusters,
+            higher_is_better=higher_is_better,
+            level=config.confidence_level,
+        )
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:
         """Adjust the p values of each test over all comparisons together, and set the verdicts.
@@ -156,11 +181,13 @@ def _defined(
 
 
 def _run_tests(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> tuple[TestResult, ...]:
-    from .hypothesis_tests import TESTS, mcnemar
+    from .hypothesis_tests import TESTS, equivalent, mcnemar
 
     results = [TESTS[name](pairs, estimate, config, seed) for name in dict.fromkeys(config.tests)]
     if pairs.binary and pairs.cluster is None:
         results.append(mcnemar(pairs))
+    if config.equivalence_margin is not None:
+        results.append(equivalent(estimate, config))
     return tuple(results)
 
 
@@ -180,6 +207,8 @@ def _decide(comparison: Comparison, adjusted: dict[str, float], config: StatsCon
         direction = direction if comparison.higher_is_better else -direction
         verdict = "better" if direction > 0 else "worse" if direction < 0 else "undecided"
         decided = msgspec.structs.replace(decided, verdict=verdict)
+    elif primary is not None and any(test.name == "tost" and test.significant for test in tests):
+        decided = msgspec.structs.replace(decided, verdict="equivalent")
     text = f"{decision(decided, primary, config)} {comparison.summary}".strip()
     return msgspec.structs.replace(decided, summary=text)
 

@@ -13,7 +13,12 @@ WHY = {
     "paired_ttest": "it was the first test asked for; it assumes that the mean difference is about normal",
     "wilcoxon": "it was the first test asked for; it looks at ranks, not at the mean",
 }
-CORRECTIONS = {"holm": "Holm", "bonferroni": "Bonferroni", "benjamini_hochberg": "Benjamini-Hochberg"}
+CORRECTIONS = {
+    "holm": "Holm",
+    "bonferroni": "Bonferroni",
+    "benjamini_hochberg": "Benjamini-Hochberg",
+    "benjamini_yekutieli": "Benjamini-Yekutieli",
+}
 
 
 def number(value: float) -> str:
@@ -56,7 +61,32 @@ def decision(comparison: Comparison, primary: TestResult | None, config: StatsCo
     )
     corrected = f" after {CORRECTIONS[config.correction]} correction" if config.correction != "none" else ""
     why = WHY.get(primary.name, "it was the first test asked for; it ignores the pairing")
+    if primary.name == "auto":
+        why = f"it fits the scores ({primary.notes})"
+    same = _equivalence(comparison, config)
     return (
-        f"{comparison.verdict.capitalize()} at alpha {config.alpha:g}: {primary.name} {p_text(p_value)}"
-        f"{corrected}{opposed}; this test decides because {why}."
+        f"{comparison.verdict.capitalize()}{same} at alpha {config.alpha:g}: {primary.name} {p_text(p_value)}"
+        f"{corrected}{opposed}; this test decides because {why}.{_needed(comparison)}"
     )
+
+
+def _equivalence(comparison: Comparison, config: StatsConfig) -> str:
+    """The margin and the p value of equivalence, when that is the verdict."""
+    test = next((test for test in comparison.tests if test.name == "tost"), None)
+    if comparison.verdict != "equivalent" or test is None or config.equivalence_margin is None:
+        return ""
+    p_value = test.p_adjusted if test.p_adjusted is not None else test.p_value
+    return f" within {number(config.equivalence_margin)} (tost {p_text(p_value or 0.0)}), no difference shown"
+
+
+def _needed(comparison: Comparison) -> str:
+    """How many pairs a difference of this size takes, where these were too few."""
+    if comparison.verdict != "undecided" or comparison.needed is None or comparison.difference is None:
+        return ""
+    units, have = ("pairs", comparison.n)
+    if comparison.n_clusters is not None:
+        units, have = ("clusters", comparison.n_clusters)
+    if comparison.needed <= have:
+        return ""
+    size, units = number(abs(comparison.difference)), f"{comparison.needed} {units}"
+    return f" A difference of {size} takes about {units} like these to show with power 0.8."

@@ -1,7 +1,4 @@
-"""Stage spans as a Mermaid Gantt chart, which GitHub and many editors draw.
-
-Mermaid has no escape for its own signs in Gantt labels, so ASCII punctuation becomes its full-width form.
-"""
+"""Stage spans as a Mermaid Gantt chart, which GitHub and many editors draw."""
 
 from __future__ import annotations
 
@@ -10,15 +7,13 @@ from pathlib import Path
 
 from ...messages.control import Artifact
 from ...messages.trace import Span
+from .mermaid_text import inert_label
 from .whole import WholeFile
 
 __all__ = ["MermaidExporter", "gantt"]
 
 MAX_SPANS = 200
-MAX_LABEL = 60
 SHORT_S = 60
-PLAIN = frozenset(" _-.()")
-FULL_WIDTH = 0xFEE0
 
 
 def gantt(spans: Sequence[Span], *, title: str = "Stages") -> str:
@@ -28,7 +23,7 @@ def gantt(spans: Sequence[Span], *, title: str = "Stages") -> str:
     short = max((span.end_s for span in stages), default=0.0) < SHORT_S
     lines = [
         "gantt",
-        f"    title {_label(title)}",
+        f"    title {inert_label(title)}",
         "    dateFormat x",
         f"    axisFormat {'%S.%L' if short else '%M:%S'}",
         "    todayMarker off",
@@ -37,22 +32,9 @@ def gantt(spans: Sequence[Span], *, title: str = "Stages") -> str:
         start = round(span.start_s * 1000)
         end = max(start + 1, round(span.end_s * 1000))
         tag = "done" if span.status == "ok" else "crit"
-        name = _label(span.name)
+        name = inert_label(span.name)
         lines += [f"    section {name}", f"    {name} :{tag}, s{number}, {start}, {end}"]
     return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    shown = " ".join(text.split())[:MAX_LABEL]
-    return "".join(_inert(sign) for sign in shown) or "unnamed"
-
-
-def _inert(sign: str) -> str:
-    if sign.isalnum() or sign in PLAIN:
-        return sign
-    if sign.isascii() and sign.isprintable():
-        return chr(ord(sign) + FULL_WIDTH)
-    return "?"
 
 
 class MermaidExporter:

@@ -37,6 +37,12 @@ class WholeFile:
         except OSError as error:
             raise OutputError(f"{self._partial}: cannot be written: {error.strerror}") from error
 
+    def abandon(self) -> None:
+        """Close and remove what was written, unless it is finished."""
+        self._file.close()
+        if self._artifact is None:
+            self._partial.unlink(missing_ok=True)
+
     def finish(self) -> Artifact:
         """Sync, close, rename. Idempotent."""
         if self._artifact is None:

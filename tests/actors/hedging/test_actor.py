@@ -477,3 +477,31 @@ async def test_every_request_has_a_span_below_that_of_the_question() -> None:
         assert (spans["attempt"].status, spans["hedge"].status) == ("cancelled", "ok")
         assert spans["hedge"].start_s == pytest.approx(1.0)
         assert spans["hedge"].attributes["why"] == "fixed delay of 1000 ms; budget left 0.00"
+
+
+async def test_a_duplicate_tells_why_it_was_sent_and_each_call_what_it_used() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")))
+        await track.outcome()
+        spans = {span.kind: span for span in track.spans()}
+        (decision,) = spans["hedge"].decisions
+        assert (decision.kind, decision.chosen) == ("duplicate", "hedge lane0")
+        assert decision.why == "fixed delay of 1000 ms; budget left 0.00"
+        assert spans["attempt"].decisions == ()
+        assert spans["hedge"].attributes["gen_ai.usage.input_tokens"] == 10
+        assert "gen_ai.usage.input_tokens" not in spans["attempt"].attributes  # given up: nobody knows
+        assert spans["attempt"].attributes["gen_ai.provider.name"] == "lane0"
+
+
+async def test_only_a_request_that_lost_may_outlive_its_question() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")))
+        await track.outcome()
+        losers = [span.kind for span in track.spans() if span.attributes.get("loser")]
+        assert losers == ["attempt"]
+
+
+async def test_the_outcome_names_all_requests_in_their_order() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")))
+        assert (await track.outcome()).sent == ("first lane0", "hedge lane0")

@@ -72,7 +72,7 @@ def one_a_minute(kit: TestKit, limit: int = 1, money: Money | None = None, most:
 async def test_the_wait_for_a_limit_is_neither_latency_nor_a_reason_for_a_duplicate() -> None:
     async with TestKit() as kit:
         sampler = Slow(kit, 0.5)
-        ref, tally = racer(kit, [Lane("m", sampler, one_a_minute(kit))], FIXED)
+        ref, tally = racer(kit, [Lane("m", sampler, gate=one_a_minute(kit))], FIXED)
         first = await ask(kit, ref, "a", seconds=10)
         second = await ask(kit, ref, "b", seconds=100)
         assert sampler.at == [0.0, 60.0]
@@ -84,7 +84,7 @@ async def test_the_wait_for_a_limit_is_neither_latency_nor_a_reason_for_a_duplic
 async def test_a_duplicate_for_which_the_limits_have_no_room_is_not_sent_and_that_is_said() -> None:
     async with TestKit() as kit:
         sampler = Slow(kit, 0.1, 5.0)
-        ref, _ = racer(kit, [Lane("m", sampler, one_a_minute(kit, limit=2))], FIXED)
+        ref, _ = racer(kit, [Lane("m", sampler, gate=one_a_minute(kit, limit=2))], FIXED)
         await ask(kit, ref, "a", seconds=1)  # fills the bucket of duplicates
         outcome = await ask(kit, ref, "b", seconds=10)
         assert len(sampler.at) == 2
@@ -95,7 +95,7 @@ async def test_a_duplicate_for_which_the_limits_have_no_room_is_not_sent_and_tha
 async def test_retries_and_backups_wait_at_the_gate_too() -> None:
     async with TestKit() as kit:
         sampler = Slow(kit, None, None, 0.5)
-        ref, _ = racer(kit, [Lane("m", sampler, one_a_minute(kit))], FIXED)
+        ref, _ = racer(kit, [Lane("m", sampler, gate=one_a_minute(kit))], FIXED)
         outcome = await ask(kit, ref)
         assert sampler.at == [0.0, 60.0, 120.0]
         assert outcome.attempts == 3
@@ -104,7 +104,7 @@ async def test_retries_and_backups_wait_at_the_gate_too() -> None:
 async def test_a_race_without_money_sends_nothing_and_says_so() -> None:
     async with TestKit() as kit:
         sampler, money = Slow(kit, 0.5), Money(0.005)
-        ref, _ = racer(kit, [Lane("m", sampler, one_a_minute(kit, money=money, most=CENT))], FIXED)
+        ref, _ = racer(kit, [Lane("m", sampler, gate=one_a_minute(kit, money=money, most=CENT))], FIXED)
         outcome = await ask(kit, ref)
         assert sampler.at == []
         assert outcome.error is not None
@@ -114,7 +114,9 @@ async def test_a_race_without_money_sends_nothing_and_says_so() -> None:
 async def test_a_retry_that_finds_no_money_ends_the_race() -> None:
     async with TestKit() as kit:
         sampler, money = Slow(kit, None, 0.5), Money(0.015)
-        ref, _ = racer(kit, [Lane("m", sampler, one_a_minute(kit, limit=9, money=money, most=CENT))], FIXED)
+        ref, _ = racer(
+            kit, [Lane("m", sampler, gate=one_a_minute(kit, limit=9, money=money, most=CENT))], FIXED
+        )
         outcome = await ask(kit, ref)
         assert len(sampler.at) == 1
         assert money.spent == CENT  # the broken connection may have been charged
@@ -128,7 +130,7 @@ def two_tiers(kit: TestKit, small: Slow, large: Slow) -> tuple[ActorRef, Gate]:
         timeout_ms=20_000,
     )
     gates = one_a_minute(kit), one_a_minute(kit)
-    lanes = [Lane("small", small, gates[0]), Lane("large", large, gates[1])]
+    lanes = [Lane("small", small, gate=gates[0]), Lane("large", large, gate=gates[1])]
     config = HedgingConfig(strategy="tiered", control_percent=0)
     return racer(kit, lanes, config, tiers)[0], gates[1]
 

@@ -268,6 +268,7 @@ async def test_outputs_are_scanned_and_redacted(tmp_path: Path) -> None:
         samples, result = await stage.outcome()
         assert "jo.doe@example.org" not in samples[0].outputs[0].text
         assert samples[0].verdicts[0].flagged
+        assert samples[0].verdicts[0].system == samples[0].outputs[0].system
         assert result.metrics["guardrails"]["violations"] == 1
 
 

@@ -9,6 +9,7 @@ from crucible.actors.stage import SourceActor, StageActor, Tally, Wiring, Work
 from crucible.messages.control import Progress, StageCompleted, StageStarted, Start
 from crucible.messages.flow import Batch, EndOfStream, Sample, StageResult
 from crucible.messages.records import Example
+from crucible.messages.trace import Decision, Span
 from crucible.testing import Probe, TestKit
 
 
@@ -164,3 +165,18 @@ async def test_a_source_sends_its_batches_in_order_and_ends_the_stream() -> None
         ]
         assert (await following.expect(StageResult)).emitted == 3
         assert (await following.expect(EndOfStream)).samples == 3
+
+
+async def test_what_a_work_decided_in_a_batch_is_told_with_its_span() -> None:
+    class Deciding(KeepEven):
+        def take_decisions(self) -> tuple[Decision, ...]:
+            return (Decision(kind="filter", chosen="remove", subject="b"),)
+
+    async with TestKit() as kit:
+        trace, tally = kit.probe(), Tally()
+        wiring = Wiring(stage="even", supervisor=kit.probe().ref, trace=trace.ref, span=5)
+        ref = kit.spawn(lambda: StageActor(wiring, Deciding(), tally))
+        await ref.tell(Batch(index=4, samples=samples("a", "b")))
+        span = await trace.expect(Span)
+        assert (span.kind, span.parent_id, span.decisions[0].subject) == ("batch", 5, "b")
+        assert span.attributes == {"rows": 2, "batch": 4, "kept": 1}

@@ -17,7 +17,7 @@ from crucible.actors.stages.analysis_tda_validation import Reservoir, TdaValidat
 from crucible.actors.stages.bench import Bench, BenchOptions
 from crucible.actors.stages.data_checks import DataChecks
 from crucible.actors.stages.guardrails import Guardrails
-from crucible.actors.stages.report import ExcerptPicker, ReportOptions
+from crucible.actors.stages.report_picks import ExcerptPicker, ReportOptions
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
 from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
@@ -27,7 +27,7 @@ from crucible.adapters.statistics import PairedStatistics
 from crucible.messages.errors import DatasetError
 from crucible.messages.experiment import StatsConfig
 from crucible.messages.findings import Issue, OutputScores, SurrogateScore
-from crucible.messages.flow import Sample
+from crucible.messages.flow import Sample, StageResult
 from crucible.messages.records import Example, Output
 
 
@@ -75,6 +75,15 @@ async def test_every_issue_is_stored_at_once() -> None:
     assert [(issue.example_id, issue.line) for issue in stored] == [("r2", 2)]
 
 
+async def test_that_a_row_is_set_aside_is_a_decision_with_its_reason() -> None:
+    work = checks(max_violations=1)
+    await work.process([sample("r1"), sample("r2", reference=None)])
+    (decision,) = work.take_decisions()
+    assert (decision.kind, decision.chosen, decision.subject) == ("data_check", "set aside", "r2")
+    assert decision.why.startswith("reference: ")
+    assert work.take_decisions() == ()
+
+
 async def test_more_bad_rows_than_tolerated_are_an_input_error_with_the_first_place() -> None:
     work = checks()
     await work.process([sample("r1"), sample("r2", reference=None), sample("r3", reference=None)])
@@ -119,6 +128,22 @@ async def test_drop_flagged_takes_the_sample_out_and_counts_it() -> None:
     result = await work.finish(())
     assert [s.example.id for s in kept] == ["r1"]
     assert (result.metrics["violations"], result.metrics["dropped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("drop", "redact", "chosen"), [
+    (True, True, "drop"), (False, True, "redact"), (False, False, "flag"),
+])  # fmt: skip
+async def test_what_becomes_of_a_flagged_text_is_a_decision_that_does_not_repeat_it(
+    drop: bool, redact: bool, chosen: str
+) -> None:
+    work = Guardrails(RuleGuard(GuardOptions(redact="mask" if redact else "off")), drop_flagged=drop)
+    await work.process([sample("r1", "fine"), sample("r2", PII)])
+    (decision,) = work.take_decisions()
+    assert (decision.chosen, decision.subject) == (chosen, "r2")
+    assert chosen not in decision.alternatives
+    assert "pass" in decision.alternatives
+    assert decision.confidence is not None
+    assert PII not in str(decision)
 
 
 # analysis
@@ -231,6 +256,10 @@ async def test_the_filter_removes_or_flags() -> None:
     flag = AnalysisFilter(AnalysisFilterOptions(max_beta1=3, mode="flag"), model="model")
     flagged = await flag.process(rows)
     assert [s.example.fields for s in flagged] == [{"filter_reason": "max_beta1"}, {}, {}]
+    for work, chosen in ((remove, "remove"), (flag, "flag")):
+        (decision,) = work.take_decisions()
+        assert (decision.chosen, decision.subject) == (chosen, "r1")
+        assert decision.why == "max_beta1 of model is violated"
 
 
 # bench
@@ -307,6 +336,46 @@ async def test_a_released_bench_holds_no_column() -> None:
     work.release()
     gc.collect()
     assert before - sum(isinstance(each, Columns) for each in gc.get_objects()) == 2
+
+
+async def three_systems() -> StageResult:
+    work = Bench(
+        PairedStatistics(),
+        StatsConfig(iterations=100),
+        BenchOptions(metrics=("exact_match", "token_f1")),
+        model="model",
+        baselines=("base", "other"),
+        seed=1,
+    )
+    right = {"model": (0, 1, 2, 3, 4, 5, 6), "base": (5, 6, 7), "other": (0, 7, 8)}
+    rows = [
+        sample(
+            f"r{i}",
+            outputs=tuple(output(f"r{i}", "gold" if i in ok else "no", name) for name, ok in right.items()),
+        )
+        for i in range(12)
+    ]
+    await work.process(rows)
+    return await work.finish(())
+
+
+async def test_three_systems_are_ranked_on_what_was_compared() -> None:
+    result = await three_systems()
+    assert [ranking.metric for ranking in result.rankings] == ["exact_match", "token_f1"]
+    assert result.rankings[0].systems[0].system == "model"
+    assert result.rankings[0].n == 12
+
+
+async def test_two_systems_need_no_ranking() -> None:
+    work = bench()
+    await work.process([answered(f"r{i}", "gold", "wrong") for i in range(6)])
+    assert (await work.finish(())).rankings == ()
+
+
+async def test_bench_says_what_hangs_on_the_correction() -> None:
+    decided = (await three_systems()).metrics["decided_by_correction"]
+    assert list(decided) == ["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
+    assert decided["bonferroni"] <= decided["holm"] <= decided["none"]
 
 
 async def test_without_outputs_bench_is_skipped() -> None:

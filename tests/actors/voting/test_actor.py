@@ -2,169 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crucible.actors.asking import SystemSpec
-from crucible.actors.runtime import ActorRef, SupervisionPolicy
-from crucible.actors.stage import Tally, Wiring
-from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions, BackendSettings
 from crucible.actors.voting.ballots import Vote
-from crucible.actors.voting.normalise import NORMALISERS
-from crucible.actors.voting.settings import EnsembleOptions, EnsembleSettings
-from crucible.adapters.backends.mock import MockBackend
-from crucible.adapters.cns.merge import merge_claims
+from crucible.actors.voting.settings import EnsembleOptions
 from crucible.messages.errors import BackendError, ConnectionFailedError, StageError
-from crucible.messages.experiment import EnsembleConfig
-from crucible.messages.flow import Batch, EndOfStream, Sample, StageResult
-from crucible.messages.records import Ballots, Completion, Example, Output, SamplingParams, Usage
-from crucible.messages.requests import BackendReply, BackendRequest
+from crucible.messages.flow import Batch, EndOfStream, Sample
+from crucible.messages.records import Example, SamplingParams
 from crucible.messages.trace import Span
 from crucible.testing import TestKit
 
-
-class Member(MockBackend):
-    """A backend and session that answers each example as told, and notes what it was asked."""
-
-    def __init__(
-        self,
-        kit: TestKit,
-        answers: str | Mapping[str, str] | Exception,
-        *,
-        after: float = 0.0,
-        confidence: float | None = None,
-    ) -> None:
-        self._kit = kit
-        self._answers = answers
-        self._after = after
-        self._confidence = confidence
-        self.asked: list[tuple[str, float]] = []
-        self.prompts: list[str] = []
-        self.temperatures: list[float] = []
-        self.cancelled = 0
-
-    async def open(self, options: Any, *, seed: int, workdir: Path) -> Any:
-        return self
-
-    async def sampler(self, checkpoint: Any = None) -> Member:
-        return self
-
-    async def aclose(self) -> None:
-        """Nothing to release."""
-
-    async def sample(self, request: BackendRequest) -> BackendReply:
-        self.asked.append((request.example_id, self._kit.clock.now()))
-        self.prompts.append(request.prompt.text)
-        self.temperatures.append(request.params.temperature)
-        try:
-            if self._after:
-                await self._kit.clock.sleep(self._after)
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if isinstance(self._answers, Exception):
-            raise self._answers
-        text = self._answers if isinstance(self._answers, str) else self._answers[request.example_id]
-        completion = Completion(text=text, confidence=self._confidence)
-        return BackendReply(
-            completions=(completion,), usage=Usage(prompt_tokens=10, completion_tokens=5), cost_usd=0.5
-        )
-
-
-def spec(name: str, backend: Member, **fields: Any) -> SystemSpec:
-    return SystemSpec(name=name, backend_id="scripted", backend=backend, options=None, **fields)
-
-
-class Jury:
-    """A BackendCall with an ensemble of the given members, named a, b, c, ..."""
-
-    def __init__(
-        self,
-        kit: TestKit,
-        folder: Path,
-        *members: Member,
-        normalizer: str = "text",
-        options: EnsembleOptions | None = None,
-        score: Any = None,
-        call: Mapping[str, Any] | None = None,
-        params: Sequence[SamplingParams | None] = (),
-        **config: Any,
-    ) -> None:
-        self.kit = kit
-        self.next = kit.probe()
-        self.trace = kit.probe()
-        names = "abcdefgh"[: len(members)]
-        settings = EnsembleSettings(
-            config=EnsembleConfig(**{"strategy": "majority", "normalizer": normalizer, **config}),
-            options=options or EnsembleOptions(),
-            members=tuple(names),
-            normalise=NORMALISERS.get(normalizer),
-            merge=merge_claims if normalizer == "claims" else None,
-            score=score,
-        )
-        asked = [*params, *[None] * len(members)]
-        call_settings = BackendSettings(
-            model=spec("model", members[0]),
-            baselines=(),
-            options=BackendCallOptions(
-                **{"backoff_s": 0.0, "max_failed": 1.0, "max_attempts": 1, "gate": False, **(call or {})}
-            ),
-            evaluate="test",
-            experiment_id="x",
-            seed=3,
-            workdir=folder,
-            ensemble=settings,
-            members=tuple(spec(n, m, params=p) for n, m, p in zip(names, members, asked, strict=False)),
-        )
-        wiring = Wiring(
-            stage="backend_call",
-            supervisor=kit.probe().ref,
-            downstream=self.next.ref,
-            trace=self.trace.ref,
-            now=kit.clock.now,
-        )
-        self.ref: ActorRef = kit.spawn(
-            lambda: BackendCall(wiring, call_settings, Tally()),
-            policy=SupervisionPolicy(decider=lambda _error: "stop"),
-        )
-
-    async def ask(
-        self,
-        count: int = 1,
-        *,
-        seconds: float = 100.0,
-        learn: Sequence[str] = (),
-        reference: str | None = None,
-    ) -> tuple[list[Output], StageResult]:
-        known = [Example(id=f"v{i}", input="?", reference=r, split="validation") for i, r in enumerate(learn)]
-        rows = [
-            Example(id=f"q{i}", input=f"why {i}?", reference=reference, split="test") for i in range(count)
-        ]
-        samples = tuple(Sample(example=example) for example in (*known, *rows))
-        await self.ref.tell(Batch(index=0, samples=samples))
-        await self.ref.tell(EndOfStream(batches=1, samples=len(samples)))
-        got: list[Output] = []
-        reading = asyncio.ensure_future(self._read(got))
-        while not reading.done() and self.kit.clock.now() < seconds:
-            await self.kit.advance(0.05)
-        return got, await reading
-
-    async def _read(self, got: list[Output]) -> StageResult:
-        while True:
-            message = await self.next.expect(object, timeout=10)
-            if isinstance(message, Batch):
-                got += [output for sample in message.samples for output in sample.outputs]
-            elif isinstance(message, StageResult):
-                return message
-
-    async def one(self, **ask: Any) -> tuple[Output, Ballots]:
-        got, _ = await self.ask(**ask)
-        assert got[0].ballots is not None
-        return got[0], got[0].ballots
+from .jury import Jury, Member
 
 
 async def test_every_member_is_really_asked_the_question(tmp_path: Path) -> None:
@@ -237,7 +89,7 @@ async def test_weights_are_learned_on_the_validation_split(tmp_path: Path) -> No
         told = result.metrics["ensemble"]
         assert told["weights"]["a"] > 0
         assert told["weights"]["b"] == 0
-        assert (told["weights_learned"]["rows"], told["weights_learned"]["requests"]) == (30, 90)
+        assert (told["learned"]["rows"], told["learned"]["requests"]) == (30, 90)
 
 
 async def test_unanimous_members_or_no_consensus(tmp_path: Path) -> None:
@@ -417,6 +269,15 @@ async def test_members_may_be_asked_at_their_own_temperature(tmp_path: Path) -> 
         assert [member.temperatures for member in members] == [[0.0], [0.9]]
 
 
+async def test_one_model_asked_several_times_is_asked_with_another_seed_each_time(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        model = Member(kit, "yes")
+        hot = SamplingParams(temperature=0.8)
+        output, _ = await Jury(kit, tmp_path, model, model, model, params=(hot,) * 3, early_stop="off").one()
+        assert len(set(model.seeds)) == 3
+        assert output.confidence == 1.0  # self-consistency: the share that agrees
+
+
 async def test_tokens_and_cost_are_those_of_all_members(tmp_path: Path) -> None:
     async with TestKit() as kit:
         members = [Member(kit, "a"), Member(kit, "b"), Member(kit, "b")]
@@ -463,3 +324,30 @@ async def test_a_custom_strategy_that_scores_what_nobody_said_fails_the_stage(tm
         ended: Any = await watcher.expect(object)
         assert isinstance(ended.reason, StageError)
         assert "which no member answered" in str(ended.reason)
+
+
+async def test_a_vote_tells_its_decision_and_who_was_cancelled_keeps_a_span(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b", after=50.0)]
+        jury = Jury(kit, tmp_path, *members)
+        await jury.one()
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        vote = next(span for span in spans if span.kind == "vote")
+        assert [(each.kind, each.chosen) for each in vote.decisions] == [
+            ("early_stop", "stop"),
+            ("vote", "a"),
+        ]
+        requests = {span.name: (span.status, span.parent_id) for span in spans if span.kind == "request"}
+        assert requests == {"a": ("ok", vote.id), "b": ("ok", vote.id), "c": ("cancelled", vote.id)}
+
+
+async def test_what_is_decided_at_the_end_is_told_for_each_question(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a"), Member(kit, "a"), Member(kit, "b")]
+        jury = Jury(kit, tmp_path, *members, strategy="dawid_skene")
+        await jury.ask(3)
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        whole = next(span for span in spans if span.name == "decide all model")
+        parts = [span for span in spans if span.parent_id == whole.id]
+        assert [span.attributes["example"] for span in parts] == ["q0", "q1", "q2"]
+        assert {span.decisions[0].chosen for span in parts} == {"a"}

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crucible.actors.voting.agreement import error_agreement
-from crucible.actors.voting.calibration import calibration_report, fit_isotonic
+from crucible.actors.voting.calibration import (
+    TemperatureCalibration,
+    calibration_report,
+    fit_isotonic,
+    fit_temperature,
+)
 
 T, F = True, False
 
@@ -93,3 +98,28 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
         calibration_report([1.5], [T])
     with pytest.raises(ValueError, match="expected as many"):
         calibration_report([0.5], [])
+
+
+def test_the_temperature_is_the_one_that_the_answers_were_drawn_with() -> None:
+    rng = random.Random(2)
+    sure = [rng.uniform(0.02, 0.98) for _ in range(20_000)]
+    correct = [rng.random() < TemperatureCalibration(temperature=2.5).apply(value) for value in sure]
+    assert fit_temperature(sure, correct).temperature == pytest.approx(2.5, rel=0.05)
+
+
+def test_a_temperature_keeps_the_order_and_one_half() -> None:
+    cool = TemperatureCalibration(temperature=2.0)
+    assert cool.apply(0.5) == pytest.approx(0.5)
+    assert 0.5 < cool.apply(0.8) < 0.8
+    assert cool.apply(0.1) == pytest.approx(1 - cool.apply(0.9))
+
+
+def test_confidences_that_say_nothing_become_one_half() -> None:
+    fit = fit_temperature([0.9, 0.9, 0.1, 0.1], [F, F, T, T])
+    assert fit.apply(0.9) == 0.5
+
+
+def test_certainty_that_is_always_right_stays_and_stays_finite() -> None:
+    fit = fit_temperature([1.0, 1.0, 0.0], [T, T, F])
+    assert fit.apply(1.0) == pytest.approx(1.0)
+    assert fit.apply(0.0) == pytest.approx(0.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crucible.adapters.cns.merge import merge_claims
+from crucible.adapters.cns.merge import check_claims, merge_claims
 from crucible.adapters.cns.parser import format_claims, parse_claims
 from crucible.messages.claims import Claim, Relation
 
@@ -58,6 +58,32 @@ def test_ids_are_given_anew_and_relations_follow_them() -> None:
     assert merged.text is not None
     assert merged.text.endswith("aspirin group.\nRELATION: c2 supports c1")
     assert merged.relations[0].answers == (0, 1)
+
+
+def test_a_relation_is_voted_by_those_that_make_the_claim() -> None:
+    supports, refutes = "RELATION: c2 supports c1", "RELATION: c2 refutes c1"
+    merged = merge_claims(
+        [
+            answer(HYPOTHESIS, PAIN, relations=supports),
+            answer(HYPOTHESIS, PAIN, relations=supports),
+            answer(HYPOTHESIS, PAIN, relations=refutes),
+            answer(HYPOTHESIS),
+        ]
+    )
+    assert [(item.relation.label, item.answers) for item in merged.relations] == [("supports", (0, 1))]
+
+
+def test_half_of_those_that_make_the_claim_are_too_few_for_a_relation() -> None:
+    merged = merge_claims(
+        [answer(HYPOTHESIS, PAIN, relations="RELATION: c2 supports c1"), answer(HYPOTHESIS, PAIN)]
+    )
+    assert merged.relations == ()
+
+
+def test_claims_are_checked_against_a_reference_each_once() -> None:
+    reference = answer(HYPOTHESIS, PAIN, PAIN)
+    checked = check_claims([answer(HYPOTHESIS, PAIN, HARM), answer(HYPOTHESIS, PAIN)], reference)
+    assert [(item.answers, item.right) for item in checked] == [((0, 1), True), ((0,), False), ((), True)]
 
 
 def test_labels_with_equal_weight_cancel_each_other() -> None:

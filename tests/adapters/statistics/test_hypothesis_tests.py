@@ -4,8 +4,10 @@ import sys
 
 import numpy as np
 import pytest
+from msgspec import inspect
 from scipy import stats
 
+from crucible.adapters.statistics import PairedStatistics
 from crucible.adapters.statistics.bootstrap import Bootstrap, bca_interval, bootstrap_mean
 from crucible.adapters.statistics.effects import detectable_difference, standardised_difference
 from crucible.adapters.statistics.hypothesis_tests import TESTS, mcnemar
@@ -216,3 +218,38 @@ def test_importing_and_summarising_rates_needs_no_numpy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "False"]
+
+
+def test_every_test_of_the_configuration_is_run_under_its_name() -> None:
+    known = inspect.type_info(StatsConfig)
+    assert isinstance(known, inspect.StructType)
+    kind = next(field.type for field in known.fields if field.name == "tests")
+    assert isinstance(kind, inspect.Metadata)
+    kind = kind.type
+    assert isinstance(kind, inspect.VarTupleType)
+    assert isinstance(kind.item_type, inspect.LiteralType)
+    assert set(kind.item_type.values) == set(TESTS)
+    system, baseline = sample(12, 0.05)
+    for name in TESTS:
+        assert run(name, system, baseline).name == name
+
+
+def test_asking_for_the_t_test_does_not_switch_the_choice_off() -> None:
+    system, baseline = sample(12, 0.05)
+    both = StatsConfig(tests=("ttest", "auto"))
+    found = PairedStatistics().compare(
+        "f1", system, baseline, names=("a", "b"), clusters=None, config=both, seed=1
+    )
+    assert [test.name for test in found.tests] == ["ttest", "auto"]
+    assert found.tests[1].notes.startswith("paired_t: ")
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize("n", [3, 31, 32, 1000])
+def test_no_interval_is_upside_down(n: int, level: float) -> None:
+    system, baseline = sample(n, 0.05)
+    estimate = estimate_mean(np.subtract(system, baseline).tolist(), None)
+    config = StatsConfig(iterations=200, confidence_level=level)
+    for name, test in TESTS.items():
+        interval = test(pair_up(system, baseline, None), estimate, config, 1).interval
+        assert interval is None or interval.low < estimate.mean < interval.high, name

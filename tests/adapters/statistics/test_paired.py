@@ -148,3 +148,67 @@ def test_a_null_effect_is_called_significant_about_alpha_of_the_time() -> None:
         found = compare(difference.tolist(), [0.0] * 60, clusters.tolist(), tests=("permutation",))
         hits += found.verdict != "undecided"
     assert hits / 200 < 0.1
+
+
+def test_auto_takes_mcnemar_for_rates_and_says_why() -> None:
+    comparison = compare([1.0] * 12 + [0.0] * 8, [0.0] * 10 + [1.0] * 10, tests=("auto",))
+    (auto, mcnemar) = comparison.tests
+    assert auto.name == "auto"
+    assert auto.p_value == mcnemar.p_value
+    assert auto.notes.startswith("mcnemar: paired 0/1 scores")
+    assert "it fits the scores (mcnemar: paired 0/1 scores" in comparison.summary
+
+
+def test_auto_takes_the_t_test_for_quiet_differences_and_permutation_for_clusters() -> None:
+    system, baseline = noisy(40, 0.05)
+    alone = compare(system, baseline, tests=("auto", "paired_ttest"))
+    assert alone.tests[0].notes.startswith("paired_t: paired scores, and")
+    assert alone.tests[0].p_value == alone.tests[1].p_value
+    grouped = compare(system, baseline, [i // 4 for i in range(40)], tests=("auto", "permutation"))
+    assert grouped.tests[0].notes.startswith("paired_permutation: scores of one cluster")
+    assert grouped.tests[0].p_value == grouped.tests[1].p_value
+
+
+def test_a_margin_allows_the_verdict_equivalent() -> None:
+    system, baseline = noisy(60, 0.0)
+    open_verdict, settled = compare(system, baseline), compare(system, baseline, equivalence_margin=0.1)
+    assert open_verdict.verdict == "undecided"
+    assert settled.verdict == "equivalent"
+    assert "Equivalent within 0.1 (tost p" in settled.summary
+    assert compare(system, baseline, equivalence_margin=0.001).verdict == "undecided"
+
+
+def test_equivalence_respects_clusters() -> None:
+    shared = np.repeat(np.random.default_rng(4).normal(0, 0.15, 8), 20)
+    clusters = [i // 20 for i in range(160)]
+    naive = compare(shared.tolist(), [0.0] * 160, equivalence_margin=0.05)
+    clustered = compare(shared.tolist(), [0.0] * 160, clusters, equivalence_margin=0.05)
+    p_values = [next(t.p_value for t in c.tests if t.name == "tost") for c in (naive, clustered)]
+    assert p_values[0] is not None
+    assert p_values[1] is not None
+    assert p_values[0] < p_values[1]
+
+
+def test_an_undecided_comparison_says_how_many_pairs_it_would_take() -> None:
+    comparison = compare(*noisy(20, 0.02))
+    assert comparison.verdict == "undecided"
+    assert comparison.detectable is not None
+    assert comparison.difference is not None
+    assert comparison.needed is not None
+    assert comparison.detectable > abs(comparison.difference)
+    assert comparison.needed > 20
+    assert f"takes about {comparison.needed} pairs like these" in comparison.summary
+
+
+def test_what_is_needed_and_what_is_detectable_agree() -> None:
+    comparison = compare(*noisy(40, 0.05))
+    assert comparison.difference is not None
+    assert comparison.detectable is not None
+    assert comparison.needed is not None
+    share = abs(comparison.difference) / comparison.detectable
+    assert comparison.needed == pytest.approx(40 / share**2, rel=0.15)
+
+
+def test_yekutieli_is_a_correction_of_bench() -> None:
+    comparison = compare(*noisy(40, 0.05), correction="benjamini_yekutieli")
+    assert "after Benjamini-Yekutieli correction" in comparison.summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from ipaddress import ip_address
 
 from ....messages.errors import BackendError, ConnectionFailedError
 from .address import Origin, is_refused_peer
@@ -85,7 +86,9 @@ class Pool:
                     origin.host,
                     origin.port,
                     ssl=self._tls,
-                    happy_eyeballs_delay=0.25,
+                    # A number has one address to try. (A race between addresses that is cancelled at the
+                    # moment it is won leaves its socket open: asyncio drops it.)
+                    happy_eyeballs_delay=None if _is_number(origin.host) else 0.25,
                 )
         except TimeoutError:
             raise ConnectionFailedError(
@@ -101,3 +104,11 @@ class Pool:
             self._drop(connection)
             raise BackendError(f"{where} leads to a link-local or metadata address, which is refused")
         return connection
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

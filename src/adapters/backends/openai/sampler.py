@@ -15,6 +15,7 @@ from ....messages.records import Completion, Usage
 from ....messages.requests import BackendReply, BackendRequest
 from ..answers import estimated_usage
 from ..untrained import UntrainedSession
+from .address import parse_base_url
 from .client import HttpClient, HttpReply
 from .faults import fault, stated_status
 from .options import OpenAIOptions
@@ -25,6 +26,10 @@ from .secret import Secret
 from .stream import Assembly, EventParser
 
 __all__ = ["OpenAISampler", "OpenAISession"]
+
+
+OPERATIONS = {"chat": "chat", "completions": "text_completion"}
+"""By OpenTelemetry's names."""
 
 
 class Answer(NamedTuple):
@@ -42,6 +47,14 @@ class OpenAISampler:
         self._client = client
         self._secrets = tuple(secrets.values())
         self._path = PATHS[options.api]
+        origin = parse_base_url(options.base_url)
+        self.telemetry = {
+            "gen_ai.operation.name": OPERATIONS[options.api],
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": options.model,
+            "server.address": origin.host,
+            "server.port": origin.port,
+        }
 
     async def sample(self, request: BackendRequest) -> BackendReply:
         """``n`` answers; raises TransientError (by kind) or BackendError.

@@ -8,8 +8,11 @@ from ....messages.report import RunReport
 from .distributions import draw_distributions
 from .figure import Plot
 from .intervals import draw_differences, draw_intervals
+from .latency import draw_latency
 from .losses import draw_losses
 from .persistence import draw_persistence
+from .reliability import draw_reliability
+from .slowest import draw_slowest
 from .timeline import draw_timeline
 
 __all__ = ["draw_plots"]
@@ -20,6 +23,9 @@ DRAWERS: Mapping[str, Callable[[RunReport], list[Plot]]] = {
     "distributions": draw_distributions,
     "losses": draw_losses,
     "persistence": draw_persistence,
+    "latency": draw_latency,
+    "reliability": draw_reliability,
+    "slowest": draw_slowest,
     "timeline": draw_timeline,
 }
 

@@ -94,7 +94,7 @@ def test_memory_stays_flat_over_many_spans(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{}", '[{"ph": "X"}]', "[1]"])
 def test_a_file_that_is_no_trace_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "trace.json").write_text(content)
-    with pytest.raises(DatasetError, match=r"trace\.json: is not a trace"):
+    with pytest.raises(DatasetError, match=r"trace\.json:1: is not a trace"):
         read_trace(tmp_path / "trace.json")
 
 

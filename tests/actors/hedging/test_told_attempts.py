@@ -1,0 +1,63 @@
+"""What the record of a race tells of each request that was sent, and the two latency curves."""
+
+from __future__ import annotations
+
+import pytest
+
+from crucible.messages.errors import ConnectionFailedError
+from crucible.messages.records import Race
+from crucible.testing import TestKit
+
+from .test_actor import Scripted, Track
+
+
+def told(race: Race) -> list[tuple[str, float, float, str]]:
+    return [(a.kind, round(a.started_s, 3), round(a.ended_s, 3), a.outcome) for a in race.attempts]
+
+
+async def test_a_race_tells_when_each_request_was_sent_and_how_it_ended() -> None:
+    async with TestKit() as kit:
+        outcome = await Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast"))).outcome()
+        assert told(outcome.race) == [("first", 0.0, 1.5, "cancelled"), ("hedge", 1.0, 1.5, "won")]
+
+
+async def test_a_request_that_failed_is_told_with_its_error() -> None:
+    async with TestKit() as kit:
+        sampler = Scripted(kit, (0.1, ConnectionFailedError("gone")), (0.2, "b"))
+        outcome = await Track(kit, sampler).outcome()
+        assert told(outcome.race) == [("first", 0.0, 0.1, "failed"), ("backup", 0.1, 0.3, "won")]
+        first = outcome.race.attempts[0]
+        assert (first.backend, first.error) == ("lane0", "ConnectionFailedError: gone")
+
+
+async def test_a_request_without_an_answer_names_all_that_was_tried() -> None:
+    async with TestKit() as kit:
+        outcome = await Track(kit, Scripted(kit, (1e6, "never")), timeout_s=3.0, max_attempts=1).outcome()
+        assert told(outcome.race) == [("first", 0.0, 3.0, "timed_out"), ("hedge", 1.0, 4.0, "timed_out")]
+
+
+async def test_in_a_control_race_the_loser_is_told_to_be_open() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "a"), (0.5, "b")), control_percent=100.0)
+        outcome = await track.outcome()
+        assert told(outcome.race) == [("first", 0.0, 1.5, "open"), ("hedge", 1.0, 1.5, "won")]
+
+
+async def test_the_curves_show_what_hedging_cut_off() -> None:
+    async with TestKit() as kit:
+        script = [(0.5, "a")] * 18 + [(60.0, "slow"), (0.5, "a")] * 2
+        track = Track(kit, Scripted(kit, *script), control_percent=100.0)
+        for number in range(20):
+            await track.outcome(key=str(number))
+        curve = (await track.figures())["latency_curve"]
+        assert curve["share"][-1] == pytest.approx(0.95, abs=0.01)  # 20 requests say nothing of a rarer one
+        assert len(curve["share"]) == len(curve["with_hedging"]) == len(curve["without_hedging_estimated"])
+        assert curve["with_hedging"][-1] == pytest.approx(1.5)
+        assert curve["without_hedging_estimated"][-1] == pytest.approx(60.0)
+        assert curve["with_hedging"][0] == curve["without_hedging_estimated"][0] == pytest.approx(0.5)
+
+
+async def test_without_requests_there_are_no_curves() -> None:
+    async with TestKit() as kit:
+        curve = (await Track(kit, Scripted(kit, (0.5, "a"))).figures())["latency_curve"]
+        assert curve == {"share": [], "with_hedging": [], "without_hedging_estimated": []}
