@@ -57,6 +57,8 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "local": ".adapters.backends.local:LocalBackend",
         "mock": ".adapters.backends.mock:MockBackend",
         "openai": ".adapters.backends.openai:OpenAIBackend",
+        "tinker": ".adapters.backends.tinker:TinkerBackend",
+        "tinkex": ".adapters.backends.tinker:TinkerBackend",
     },
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",

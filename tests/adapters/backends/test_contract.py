@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import gc
+import importlib.util
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from crucible.adapters.backends.lead import LeadBackend
 from crucible.adapters.backends.local import LocalBackend
 from crucible.adapters.backends.mock import MockBackend
 from crucible.adapters.backends.openai import OpenAIBackend
+from crucible.adapters.backends.tinker import TinkerBackend
 from crucible.messages.errors import BackendError, CrucibleError, InputError
 from crucible.messages.records import CheckpointRef, Completion
 
 from .local.support import MISSING, Kept, make_model
 from .openai.support import Server, running_server
 from .support import INPUT, VERIFY_INPUT, request, row
+from .tinker.support import KEY, MARKS, Tenant, make_tokenizer
+from .tinker.support import running_server as running_tinker
 
 BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
     "extractive": (ExtractiveBackend(), {}),
@@ -29,13 +34,23 @@ BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
     "local": (LocalBackend(), {"base_model": "m", "threads": 1, "lora_dropout": 0.0}),
     "mock": (MockBackend(), {"losses": [2.0, 1.5, 1.0]}),
     "openai": (OpenAIBackend(), {"model": "m"}),
+    "tinker": (TinkerBackend(), {"base_model": "tiny/lora"}),
 }
 OPENED: list[Session] = []
-ONLY_THE_USER_KNOWS = {"local": {"base_model": "m"}, "openai": {"model": "m"}}
+ONLY_THE_USER_KNOWS = {
+    "local": {"base_model": "m"},
+    "openai": {"model": "m"},
+    "tinker": {"base_model": "tiny/lora"},
+}
 TRAINABLE = {name: pair for name, pair in BACKENDS.items() if pair[0].capabilities.trainable}
 
-every_backend = pytest.mark.parametrize("name", sorted(BACKENDS))
-every_trainable_backend = pytest.mark.parametrize("name", sorted(TRAINABLE))
+
+def named(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=MARKS if name == "tinker" else ()) for name in sorted(names)]
+
+
+every_backend = pytest.mark.parametrize("name", named(BACKENDS))
+every_trainable_backend = pytest.mark.parametrize("name", named(TRAINABLE))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,6 +59,28 @@ def server() -> Iterator[None]:
     with running_server() as port:
         BACKENDS["openai"][1]["base_url"] = Server(port, "contract").url("ok")
         yield
+
+
+@pytest.fixture(scope="module")
+def tinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The service that the backend tinker asks."""
+    tokenizer = make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+    with running_tinker(tokenizer) as port:
+        given = {"base_url": Tenant(port, "contract").url, "tokenizer": str(tokenizer)}
+        BACKENDS["tinker"][1].update(given)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def for_tinker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Its service and key, and what its SDK leaves to the garbage collector."""
+    needed = "tinker" in request.node.name and importlib.util.find_spec("tinker") is not None
+    if needed:
+        request.getfixturevalue("tinker")
+        monkeypatch.setenv("TINKER_API_KEY", KEY)
+    yield
+    if needed:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
