@@ -64,7 +64,7 @@ def test_local_trains_from_the_same_file(tmp_path: Path) -> None:
         for line in (ROOT / "config/data/claims.jsonl").read_text().splitlines()
         for text in (json.loads(line)["prompt"], json.loads(line)["completion"])
     ]
-    model = make_model(tmp_path / "model", context=1024, texts=texts)
+    model = make_model(tmp_path / "model", context=2048, texts=texts)
     local = run(tmp_path / "runs", "local", str(model))
     extractive = run(tmp_path / "runs", "extractive", str(model))
     assert compared(tmp_path / "runs", local, extractive) == {"local", "extractive"}
