@@ -43,8 +43,10 @@ __all__ = [
     "Expectations",
     "Guard",
     "MetricsAdapter",
+    "PendingStep",
     "Preflight",
     "Priced",
+    "QueuedSession",
     "ReplyCache",
     "ReportSink",
     "Sampler",
@@ -141,7 +143,10 @@ class Sampler(Protocol):
     """
 
     async def sample(self, request: BackendRequest) -> BackendReply:
-        """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""
+        """One answer. Raises TransientError (retried by the caller) or BackendError (final).
+
+        A sampler that streams may call ``first_token.first_token_came`` when the first piece is there.
+        """
         ...
 
 
@@ -174,6 +179,40 @@ class Session(Protocol):
 
     async def aclose(self) -> None:
         """Release everything. Idempotent."""
+        ...
+
+
+class PendingStep(Protocol):
+    """A training step that is on its way."""
+
+    async def result(self) -> TrainStep:
+        """Its loss. Asked for in the order of submission, one at a time."""
+        ...
+
+
+@runtime_checkable
+class QueuedSession(Session, Protocol):
+    """A session that takes work before the results of earlier work are there, as a distant service does.
+
+    Everything happens in the order of the calls: a checkpoint asked for after three steps holds those three.
+    """
+
+    @property
+    def ahead(self) -> int:
+        """Steps that should be on their way besides the one whose result is waited for."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What keeps the service from working, in a few words; empty while it works."""
+        ...
+
+    async def submit_step(self, batch: Sequence[Example], learning_rate: float) -> PendingStep:
+        """Queue ``train_step`` and ``optim_step``; returns as soon as both are on their way."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """What training has used so far (tokens, cost, faults), JSON-ready."""
         ...
 
 
