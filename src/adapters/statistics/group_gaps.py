@@ -17,6 +17,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -46,6 +47,7 @@ class _Cell:
     hits: int = 0
     n: int = 0
     clusters: dict[int, list[int]] = field(default_factory=dict)
+    errors: dict[int, float] | None = None
 
     @property
     def rate(self) -> float:
@@ -60,8 +62,11 @@ class _Cell:
             sums[1] += 1
 
     def residuals(self) -> dict[int, float]:
-        """What each cluster adds to the error of the rate."""
-        return {name: (hits - n * self.rate) / self.n for name, (hits, n) in self.clusters.items()}
+        """What each cluster adds to the error of the rate; asked for when all rows are in."""
+        if self.errors is None:
+            rate = self.rate
+            self.errors = {name: (hits - n * rate) / self.n for name, (hits, n) in self.clusters.items()}
+        return self.errors
 
 
 Cells = dict[str, _Cell]
@@ -317,8 +322,10 @@ def _mover_r(first: _Cell, second: _Cell, level: float) -> Limits:
 def _sum(
     first: Mapping[int, float], second: Mapping[int, float], scale: float, other: float
 ) -> dict[int, float]:
-    names = dict.fromkeys((*first, *second))
-    return {name: scale * first.get(name, 0.0) + other * second.get(name, 0.0) for name in names}
+    total = {name: scale * value for name, value in first.items()}
+    for name, value in second.items():
+        total[name] = total.get(name, 0.0) + other * value
+    return total
 
 
 def _half(residuals: Mapping[int, float], level: float) -> float | None:
@@ -327,7 +334,11 @@ def _half(residuals: Mapping[int, float], level: float) -> float | None:
     meat = math.fsum(value * value for value in residuals.values())
     if count < 2 or meat <= TINY:
         return None
-    return t_quantile((1 + level) / 2, count - 1) * math.sqrt(count / (count - 1) * meat)
+    return _quantile((1 + level) / 2, count - 1) * math.sqrt(count / (count - 1) * meat)
+
+
+_quantile = lru_cache(maxsize=1_024)(t_quantile)
+"""Pairs of groups ask for the same few again and again, and each is found by bisection."""
 
 
 TINY = 1e-24
