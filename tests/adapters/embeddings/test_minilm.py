@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crucible.adapters.embeddings import minilm
 from crucible.adapters.embeddings.base import make_embedder
+from crucible.adapters.embeddings.packaged import load_tensors
 from crucible.messages.errors import OptionError
 
 Floats = NDArray[np.float32]
@@ -80,7 +81,7 @@ def test_weights_that_are_missing_or_not_the_published_ones_are_refused(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(OptionError, match=problem):
-        minilm.load_weights(path)
+        load_tensors("minilm", path, minilm.WEIGHTS_SHA256)
 
 
 @with_model
