@@ -6,14 +6,14 @@ Called by the TDA adapter, which the stage runs in threads or processes. A pure,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ...messages.findings import Bar, PersistenceResult
 from .distances import MetricName, as_points, distance_matrix, unique_rows
 from .rips import Diagram, rips
+from .vectors import entropy
 
-__all__ = ["entropy", "persistence"]
+__all__ = ["persistence"]
 
 
 def persistence(
@@ -57,15 +57,6 @@ def persistence(
         entropy={str(k): entropy(lengths) for k, lengths in enumerate(finite)},
         notes=_notes(len(array) - len(distinct), max_distance),
     )
-
-
-def entropy(lengths: Sequence[float]) -> float:
-    """Persistent entropy −Σ p ln p with p = length / sum of lengths, in nats (Chintakunta et al. 2015)."""
-    total = math.fsum(lengths)
-    if total <= 0.0:
-        return 0.0
-    shares = (length / total for length in lengths if length > 0.0)
-    return max(0.0, -math.fsum(share * math.log(share) for share in shares))
 
 
 def _finite_lengths(diagram: Diagram) -> list[float]:

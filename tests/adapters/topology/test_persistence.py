@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from crucible.adapters.topology.distances import distance_matrix, unit_rows
-from crucible.adapters.topology.persistence import entropy, persistence
+from crucible.adapters.topology.persistence import persistence
 from crucible.adapters.topology.rips import engine, public_engine, rips
 from crucible.messages.errors import InputError
 from crucible.messages.findings import PersistenceResult
@@ -168,11 +168,6 @@ def test_sums_maxima_and_entropy_are_over_finite_bars() -> None:
     assert result.total_persistence == {"0": 4.0, "1": 0.0}
     assert result.max_persistence == {"0": 3.0, "1": 0.0}
     assert result.entropy["0"] == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
-
-
-def test_the_entropy_of_equal_bars_is_the_logarithm_of_their_number() -> None:
-    assert entropy([2.0] * 5) == pytest.approx(math.log(5))
-    assert entropy([]) == entropy([3.0]) == 0.0
 
 
 def test_unit_rows_leaves_zero_rows_alone() -> None:
