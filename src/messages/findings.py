@@ -147,7 +147,8 @@ class PersistenceResult(Message, frozen=True):
 
     system: str
     sno_id: str
-    status: Literal["ok", "skipped", "too_few_points"]
+    status: Literal["ok", "skipped", "too_few_points", "identical_points", "not_finite", "too_large"]
+    """``ok`` alone enters a mean; the others say why there is no diagram, or none that says anything."""
     n_points: int
     method: str
     betti: dict[str, int] = field(default_factory=dict)

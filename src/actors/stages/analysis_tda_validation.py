@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,7 @@ class TdaValidation:
         self._seed = seed
         self._summaries: dict[str, Summary] = {}
         self._clouds: dict[str, Reservoir] = {}
+        self._left_out: Counter[str] = Counter()
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples with a PersistenceResult for each output."""
@@ -77,7 +79,9 @@ class TdaValidation:
             for system, points in clouds:
                 if self._whole_set:
                     cloud = self._clouds.setdefault(system, Reservoir(self._max_points, self._seed))
-                    cloud.add(points)
+                    sound = _finite_rows(points)  # one that is not would take the whole set with it
+                    self._left_out[system] += len(points) - len(sound)
+                    cloud.add(sound)
             for result in sample.persistence:
                 self._summaries.setdefault(result.system, self._adapter.accumulator()).add(result)
         return [sample for sample, _ in done]
@@ -109,7 +113,7 @@ class TdaValidation:
             note = f"first {self._per_example} of {count} claims"
             points = points[: self._per_example]
         result = self._adapter.persistence(points, system=system, sno_id=example_id)
-        return msgspec.structs.replace(result, notes=note or result.notes)
+        return _noted(result, note)
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """Summaries, and the persistence of the whole set of each system."""
@@ -125,7 +129,7 @@ class TdaValidation:
 
     def release(self) -> None:
         """Drop clouds and summaries."""
-        self._clouds, self._summaries = {}, {}
+        self._clouds, self._summaries, self._left_out = {}, {}, Counter()
 
     async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
         if len(cloud.points) < self._min_points:
@@ -138,10 +142,24 @@ class TdaValidation:
             )
         large = len(cloud.points) > INLINE_POINTS
         result = await (_in_process if large else _in_thread)(self._adapter, cloud.points, system)
+        if self._left_out[system]:
+            result = _noted(result, f"{self._left_out[system]} claim(s) left out: NaN or infinity")
         if cloud.seen > len(cloud.points):
             note = f"uniform sample of {len(cloud.points)} of {cloud.seen} claims, seed {self._seed}"
-            result = msgspec.structs.replace(result, notes=note)
+            result = _noted(result, note)
         return result
+
+
+def _noted(result: PersistenceResult, note: str) -> PersistenceResult:
+    """With a further note, in front."""
+    return msgspec.structs.replace(result, notes="; ".join(filter(None, (note, result.notes))))
+
+
+def _finite_rows(points: Any) -> Any:
+    import numpy as np
+
+    sound = np.isfinite(points).all(axis=1)
+    return points if sound.all() else points[sound]
 
 
 def _persistence(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:

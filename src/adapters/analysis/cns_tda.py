@@ -19,7 +19,9 @@ from ...messages.records import Output
 from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
 from ..topology.distances import MetricName
-from ..topology.persistence import persistence
+from ..topology.persistence import MAX_MEMORY_MB, persistence
+from ..topology.rips import EngineName
+from ..topology.rips import engine as find_engine
 from .running import RunningMean
 
 __all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
@@ -32,9 +34,20 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(ge=0, le=2, description="Highest homology dimension: 0 clusters, 1 loops, 2 voids (costly)."),
     ] = 1
-    metric: Annotated[MetricName, Meta(description="cosine (1 - cos, on unit vectors) or euclidean.")] = (
-        "cosine"
-    )
+    metric: Annotated[
+        MetricName,
+        Meta(description="cosine (1 - cos, on unit vectors), angular, euclidean, manhattan or chebyshev."),
+    ] = "cosine"
+    engine: Annotated[
+        EngineName, Meta(description="ripser, gudhi, or auto: gudhi where it is installed. Same bars.")
+    ] = "auto"
+    landmarks: Annotated[
+        Annotated[int, Meta(ge=3)] | None,
+        Meta(description="Of more distinct claims so many stand for all (farthest points); default: never."),
+    ] = None
+    max_memory_mb: Annotated[
+        int, Meta(ge=1, description="A cloud whose worst case would take more is not begun: too_large.")
+    ] = MAX_MEMORY_MB
     persistence_threshold: Annotated[
         float,
         Meta(
@@ -61,13 +74,15 @@ class CnsTda:
     def __init__(self, options: CnsTdaOptions) -> None:
         self._options = options
         self._embedder = make_embedder(options.embedding, options.embedding_model)
+        if options.engine == "gudhi":
+            find_engine("gudhi")  # refused here, before the run, when it is not installed
 
     def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:  # noqa: ARG002
         """The claims of one output, at most the first 1,000, as points of shape (claims, dimensions)."""
         return self._embedder.embed([claim.text for claim in read_answer(output.text)[1].claims[:MAX_CLAIMS]])
 
     def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
-        """Persistence of one cloud, shape (n, d). Raises InputError for NaN."""
+        """Persistence of one cloud, shape (n, d)."""
         result = persistence(
             points,
             system=system,
@@ -76,6 +91,9 @@ class CnsTda:
             max_dimension=self._options.max_dimension,
             persistence_threshold=self._options.persistence_threshold,
             max_distance=self._options.max_distance,
+            engine=self._options.engine,
+            landmarks=self._options.landmarks,
+            max_memory_mb=self._options.max_memory_mb,
         )
         return msgspec.structs.replace(result, method=f"{result.method}, {self._embedder.method}")
 

@@ -1,12 +1,14 @@
 """The thinking parts of the stages, without actors around them."""
 
 import gc
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crucible.actors.scores import Columns
 from crucible.actors.stage import Work
@@ -209,7 +211,34 @@ async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
     await work.process(rows)
     (whole,) = (await work.finish(())).set_persistence
     assert whole.n_points == 10
-    assert whole.notes == "uniform sample of 10 of 80 claims, seed 4"
+    assert whole.notes.startswith("uniform sample of 10 of 80 claims, seed 4; ")
+    assert whole.notes.endswith("repeated point(s) taken once")
+
+
+class Broken(CnsTda):
+    """An embedder that gives NaN for the last claim of one answer."""
+
+    def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:
+        points = super().embed(sample, output)
+        if sample.example.id == "r1":
+            points[-1] = math.nan
+        return points
+
+
+@pytest.mark.parametrize(("texts", "status"), [(("More.",), "too_few_points"), (("M.", "N."), "not_finite")])
+async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_set(
+    texts: tuple[str, ...], status: str
+) -> None:
+    work = TdaValidation(Broken(CnsTdaOptions()))
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i}.", "More.")),)) for i in (0, 2)]
+    rows.insert(1, sample("r1", outputs=(output("r1", claims(*texts)),)))
+    done = await work.process(rows)
+    assert [s.persistence[0].status for s in done] == ["ok", status, "ok"]
+    result = await work.finish(())
+    (whole,) = result.set_persistence
+    assert whole.status == "ok"
+    assert whole.notes.startswith("1 claim(s) left out: NaN or infinity")
+    assert result.metrics["model"]["n_ok"] == 2
 
 
 def test_a_reservoir_is_uniform() -> None:
