@@ -157,6 +157,12 @@ class PersistenceResult(Message, frozen=True):
     total_persistence: dict[str, float] = field(default_factory=dict)
     max_persistence: dict[str, float] = field(default_factory=dict)
     entropy: dict[str, float] = field(default_factory=dict)
+    significant: dict[str, int] = field(default_factory=dict)
+    """Bars per dimension that are more than noise; a dimension that could not be judged has no key."""
+    critical: dict[str, float] = field(default_factory=dict)
+    """From where: key "0" a life, the others a ratio of death to birth."""
+    significance: str = ""
+    """How that was judged, or why not."""
     notes: str = ""
 
 

@@ -58,6 +58,7 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[float, Meta(gt=0.0)] | None,
         Meta(description="Cut the filtration here. Leave it out unless the cut is wanted: it is slower."),
     ] = None
+    seed: Annotated[int, Meta(description="Of the resampling behind the significance of pieces.")] = 0
     embedding: Annotated[
         EmbeddingName, Meta(description="hashed_ngrams (no model) or sentence_transformers.")
     ] = "hashed_ngrams"
@@ -94,6 +95,7 @@ class CnsTda:
             engine=self._options.engine,
             landmarks=self._options.landmarks,
             max_memory_mb=self._options.max_memory_mb,
+            seed=self._options.seed,
         )
         return msgspec.structs.replace(result, method=f"{result.method}, {self._embedder.method}")
 

@@ -76,15 +76,17 @@ def cross_distances(
 ) -> NDArray[np.float64]:
     """Distances of each row of ``left`` to each of ``right``, shape (n, m), as ``distance_matrix`` says."""
     if metric in ("cosine", "angular"):
-        cosine = 1.0 - unit_rows(left) @ unit_rows(right).T
+        cosine: NDArray[np.float64] = 1.0 - unit_rows(left) @ unit_rows(right).T
         cosine[cosine < _ROUNDING] = 0.0
         np.minimum(cosine, 2.0, out=cosine)
-        return cosine if metric == "cosine" else np.arccos(1.0 - cosine)
+        angle: NDArray[np.float64] = np.arccos(1.0 - cosine) if metric == "angular" else cosine
+        return angle
     if metric == "euclidean" and left.shape[1] > _DIRECT_DIMENSIONS:
         centre = right.mean(axis=0) if len(right) else 0.0
         left, right = left - centre, right - centre
-        squares = np.add.outer(np.einsum("ij,ij->i", left, left), np.einsum("ij,ij->i", right, right))
-        return np.sqrt(np.maximum(squares - 2.0 * (left @ right.T), 0.0))
+        squares = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)
+        lengths: NDArray[np.float64] = np.sqrt(np.maximum(squares - 2.0 * (left @ right.T), 0.0))
+        return lengths
     distances = np.zeros((len(left), len(right)))
     for near, far in zip(left.T, right.T, strict=True):
         step = np.abs(np.subtract.outer(near, far))
