@@ -130,7 +130,9 @@ class SurrogateScore(Message, frozen=True):
     cycle_count: int | None
     """Directed cycles: strongly connected components with a cycle; None without a claim."""
     fragility_score: float | None
-    """In [0, 1); None when fewer than two claims have an embedding."""
+    """In [0, 1); None when fewer than two claims have an embedding, or all the same one."""
+    beta0: int | None = None
+    """Connected pieces of the undirected simple graph; None without a claim."""
     notes: str = ""
 
 
@@ -163,6 +165,8 @@ class PersistenceResult(Message, frozen=True):
     """From where: key "0" a life, the others a ratio of death to birth."""
     significance: str = ""
     """How that was judged, or why not."""
+    robustness: dict[str, float] = field(default_factory=dict)
+    """How far the diagram moves when points are removed or shaken, where that was asked for."""
     notes: str = ""
 
 

@@ -22,9 +22,13 @@ from ..topology.distances import MetricName
 from ..topology.persistence import MAX_MEMORY_MB, persistence
 from ..topology.rips import EngineName
 from ..topology.rips import engine as find_engine
+from ..topology.robustness import noise_sensitivity, removal_sensitivity
 from .running import RunningMean
 
 __all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
+
+
+MAX_ROBUSTNESS_POINTS = 200
 
 
 class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +62,15 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[float, Meta(gt=0.0)] | None,
         Meta(description="Cut the filtration here. Leave it out unless the cut is wanted: it is slower."),
     ] = None
-    seed: Annotated[int, Meta(description="Of the resampling behind the significance of pieces.")] = 0
+    seed: Annotated[
+        int, Meta(description="Of the resampling behind the significance of pieces, and of the noise.")
+    ] = 0
+    robustness: Annotated[
+        bool, Meta(description="How far diagrams of up to 200 claims move by removal and by noise; costly.")
+    ] = False
+    noise_scale: Annotated[
+        float, Meta(gt=0.0, description="Standard deviation of the noise of robustness, per coordinate.")
+    ] = 0.01
     embedding: Annotated[
         EmbeddingName, Meta(description="hashed_ngrams (no model) or sentence_transformers.")
     ] = "hashed_ngrams"
@@ -97,7 +109,30 @@ class CnsTda:
             max_memory_mb=self._options.max_memory_mb,
             seed=self._options.seed,
         )
+        if self._options.robustness and result.status == "ok":
+            result = self._with_robustness(result, points)
         return msgspec.structs.replace(result, method=f"{result.method}, {self._embedder.method}")
+
+    def _with_robustness(self, result: PersistenceResult, points: Any) -> PersistenceResult:
+        options = self._options
+        if len(points) > MAX_ROBUSTNESS_POINTS:
+            note = f"no robustness: more than {MAX_ROBUSTNESS_POINTS} points"
+            return msgspec.structs.replace(result, notes="; ".join(filter(None, (result.notes, note))))
+        how: dict[str, Any] = {
+            "max_dimension": options.max_dimension,
+            "metric": options.metric,
+            "engine": options.engine,
+        }
+        removal = removal_sensitivity(points, **how)
+        noise = noise_sensitivity(points, options.noise_scale, seed=options.seed, **how)
+        figures = {
+            "removal_worst": removal.worst,
+            "removal_mean": removal.mean,
+            "noise_worst": noise.worst,
+            "noise_mean": noise.mean,
+        }
+        defined = {name: value for name, value in figures.items() if value is not None}
+        return msgspec.structs.replace(result, robustness=defined)
 
     def accumulator(self) -> PersistenceSummary:
         """An empty summary."""
