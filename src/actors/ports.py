@@ -38,6 +38,7 @@ from ..messages.trace import Span
 __all__ = [
     "Backend",
     "Capabilities",
+    "ChecksSurrogates",
     "Dataset",
     "DatasetLoader",
     "Expectations",
@@ -342,6 +343,15 @@ class TdaAdapter(Protocol):
 
     def accumulator(self) -> Summary:
         """An empty summary of PersistenceResult."""
+        ...
+
+
+@runtime_checkable
+class ChecksSurrogates(Protocol):
+    """What a TDA adapter may have besides: surrogates held against the exact figures."""
+
+    def agreement(self) -> Summary:
+        """An empty summary of pairs (SurrogateScore, PersistenceResult) of the same output."""
         ...
 
 

@@ -19,7 +19,7 @@ import msgspec
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample, StageResult
 from ..offload import in_process
-from ..ports import Summary, TdaAdapter
+from ..ports import ChecksSurrogates, Summary, TdaAdapter
 
 __all__ = ["Reservoir", "TdaValidation"]
 
@@ -69,6 +69,7 @@ class TdaValidation:
         self._whole_set = whole_set
         self._seed = seed
         self._summaries: dict[str, Summary] = {}
+        self._agreements: dict[str, Summary] = {}
         self._clouds: dict[str, Reservoir] = {}
         self._left_out: Counter[str] = Counter()
 
@@ -84,7 +85,18 @@ class TdaValidation:
                     cloud.add(sound)
             for result in sample.persistence:
                 self._summaries.setdefault(result.system, self._adapter.accumulator()).add(result)
+            self._compare(sample)
         return [sample for sample, _ in done]
+
+    def _compare(self, sample: Sample) -> None:
+        """Hand surrogates that an earlier stage left beside the exact figures to who compares them."""
+        if not isinstance(self._adapter, ChecksSurrogates):
+            return
+        surrogates = {score.system: score for score in sample.surrogates}
+        for result in sample.persistence:
+            if result.system in surrogates:
+                agreement = self._agreements.setdefault(result.system, self._adapter.agreement())
+                agreement.add((surrogates[result.system], result))
 
     def _compute(self, sample: Sample) -> tuple[Sample, list[tuple[str, Any]]]:
         results, clouds = [], []
@@ -119,17 +131,20 @@ class TdaValidation:
         """Summaries, and the persistence of the whole set of each system."""
         whole = [await self._whole(system, cloud) for system, cloud in self._clouds.items()]
         empty = not self._summaries
+        metrics = {system: summary.result() for system, summary in self._summaries.items()}
+        for system, agreement in self._agreements.items():
+            metrics[system]["surrogates_against_exact"] = await asyncio.to_thread(agreement.result)
         return StageResult(
             stage="analysis_tda_validation",
             status="skipped" if empty else "completed",
             reason="nothing was embedded: no outputs, or the adapter is a no-op" if empty else None,
-            metrics={system: summary.result() for system, summary in self._summaries.items()},
+            metrics=metrics,
             set_persistence=tuple(whole),
         )
 
     def release(self) -> None:
         """Drop clouds and summaries."""
-        self._clouds, self._summaries, self._left_out = {}, {}, Counter()
+        self._clouds, self._summaries, self._agreements, self._left_out = {}, {}, {}, Counter()
 
     async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
         if len(cloud.points) < self._min_points:

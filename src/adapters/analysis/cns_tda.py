@@ -23,6 +23,7 @@ from ..topology.persistence import MAX_MEMORY_MB, persistence
 from ..topology.rips import EngineName
 from ..topology.rips import engine as find_engine
 from ..topology.robustness import noise_sensitivity, removal_sensitivity
+from .agreement import SurrogateAgreement
 from .running import RunningMean
 
 __all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
@@ -133,6 +134,10 @@ class CnsTda:
         }
         defined = {name: value for name, value in figures.items() if value is not None}
         return msgspec.structs.replace(result, robustness=defined)
+
+    def agreement(self) -> SurrogateAgreement:
+        """An empty comparison of surrogates with exact figures."""
+        return SurrogateAgreement(self._options.seed)
 
     def accumulator(self) -> PersistenceSummary:
         """An empty summary."""

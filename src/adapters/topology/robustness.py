@@ -1,9 +1,9 @@
 """How much the diagram of a cloud hangs on single points, and on where exactly they lie.
 
 Called by users, and by the TDA adapter when asked. Figures are bottleneck distances in the unit of the
-metric, worst over dimensions, so they compare only within one embedding and metric. Each costs as many diagrams as
-there are points, or trials. The bound to hold them against: under a true metric, moving every point by at
-most r moves a diagram by at most 2r (Chazal, de Silva & Oudot 2014).
+metric, worst over dimensions, so they compare only within one embedding and metric. Each costs as many
+diagrams as there are points, or trials. The bound to hold them against: under a true metric, moving every
+point by at most r moves a diagram by at most 2r (Chazal, de Silva & Oudot 2014).
 """
 
 from __future__ import annotations

@@ -241,6 +241,25 @@ async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_
     assert result.metrics["model"]["n_ok"] == 2
 
 
+async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures() -> None:
+    surrogates = SurrogateValidation(CnsSurrogates(CnsSurrogatesOptions()))
+    work = TdaValidation(CnsTda(CnsTdaOptions()))
+    rows = [
+        sample(
+            f"r{i}",
+            outputs=(output(f"r{i}", claims(*(f"Word{i} {'wxyz'[j % 4] * 5}{j}." for j in range(2 + i)))),),
+        )
+        for i in range(5)
+    ]
+    await work.process(await surrogates.process(rows))
+    found = (await work.finish(())).metrics["model"]["surrogates_against_exact"]
+    assert (found["beta1"]["n"], found["beta1"]["status"], found["gate1"]["passes"]) == (5, "constant", None)
+    assert (found["fragility"]["n"], found["fragility"]["p_method"]) == (5, "exact")
+    alone = TdaValidation(CnsTda(CnsTdaOptions()))
+    await alone.process(rows)
+    assert "surrogates_against_exact" not in (await alone.finish(())).metrics["model"]
+
+
 def test_a_reservoir_is_uniform() -> None:
     counts = np.zeros(20)
     for seed in range(2000):
