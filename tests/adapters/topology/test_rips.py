@@ -173,3 +173,16 @@ def test_landmarks_are_far_apart_and_cover_the_cloud() -> None:
 def test_as_many_landmarks_as_points_cover_all() -> None:
     chosen, radius = farthest_points(CLOUDS["grid"], 99, "euclidean")
     assert (sorted(chosen), radius) == (list(range(9)), 0.0)
+
+
+@pytest.mark.parametrize("size", [60, 110])
+def test_collapsing_edges_or_not_gives_ripsers_bars_to_the_bit(size: int) -> None:
+    pytest.importorskip("gudhi")
+    found = gudhi_engine()
+    assert found is not None
+    random = np.random.default_rng(size)
+    blobs = random.normal(size=(3, 200))[random.integers(0, 3, size)] + 0.5 * random.normal(size=(size, 200))
+    for points in (circle(size), blobs):
+        distances = distance_matrix(points, "euclidean")
+        left, right = found[1](distances, 2, math.inf), ripser_engine()[1](distances, 2, math.inf)
+        assert [sorted(diagram) for diagram in left] == [sorted(diagram) for diagram in right]
