@@ -42,7 +42,6 @@ def bottleneck(left: Pairs, right: Pairs) -> float:
     ceiling = max(near.max(initial=0.0), far.max(initial=0.0))  # all to the diagonal
     apart = _distances(first, second, "max")
     candidates = np.unique(np.concatenate([[0.0], near, far, apart[apart < ceiling]]))
-    candidates = candidates[candidates >= forever]
     low, high = 0, len(candidates)  # at `high` and beyond it a matching is known to exist
     while low < high:
         middle = (low + high) // 2

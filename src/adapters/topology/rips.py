@@ -178,7 +178,7 @@ def _gudhi_call(
         if top >= _COLLAPSE_FROM and _collapses_well(single, collapse):
             edges = _collapsed(single, cut, collapse)[0]
         found = core._full(single, **options) if edges is None else core._sparse(*edges, size, **options)
-        diagrams = [[(birth, death) for birth, death in d.tolist() if death > birth] for d in found]
+        diagrams = [[(birth, death) for birth, death in d.tolist()] for d in found]
         return [*diagrams, *([] for _ in range(max_dimension + 1 - len(diagrams)))]
 
     return compute

@@ -49,6 +49,7 @@ def test_edges_to_vertices_that_are_not_there_are_refused() -> None:
 def test_the_nearest_neighbours_of_points_on_a_line() -> None:
     assert knn_graph(LINE, 1) == [(0, 1), (1, 2), (2, 3)]
     assert knn_graph(LINE, 1, mutual=True) == [(0, 1)]
+    assert knn_graph(LINE[::-1, ::-1], 1, mutual=True) == [(2, 3)]
     assert knn_graph(LINE, 9) == [*combinations(range(4), 2)]
     assert knn_graph(LINE[:1, :1], 3) == knn_graph(NOTHING, 3) == []
 

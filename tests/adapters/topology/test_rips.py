@@ -117,6 +117,19 @@ def test_the_spanning_tree_gives_ripsers_pieces_to_the_bit() -> None:
     assert rips(distances, 0)[1] == "spanning tree (Prim)"
 
 
+def test_points_at_distance_zero_make_no_bar_in_any_engine() -> None:
+    distances = distance_matrix(np.array([[0.0], [0.0], [0.0], [2.0], [2.0]]), "euclidean")
+    expected = [(0.0, 2.0), (0.0, ENDLESS)]
+    found = gudhi_engine()
+    engines = [ripser_engine(), *([] if found is None else [found])]
+    assert spanning_tree(distances) == expected
+    for _, compute in engines:
+        for dimension in (0, 1, 2):
+            pieces, *others = compute(distances, dimension, math.inf)
+            assert sorted(pieces) == expected
+            assert others == [[]] * dimension
+
+
 def test_without_a_usable_core_the_public_call_is_taken_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*_: object) -> dict[str, list[list[float]]]:
         return {"births_and_deaths_by_dim": [[0.0, 1.0], []]}

@@ -89,6 +89,18 @@ def test_bars_of_rounding_do_not_move_the_limit_and_few_bars_have_none() -> None
     assert critical_ratio([]) is None
 
 
+def test_the_band_is_four_times_the_quantile_of_the_subsamples_distances() -> None:
+    points = np.random.default_rng(8).normal(size=(30, 2))
+    rng, apart = np.random.default_rng(5), []
+    for _ in range(199):
+        chosen = rng.choice(30, 9, replace=False)  # 30 / ln 30 = 8.8
+        gaps = [min(float(np.linalg.norm(point - points[k])) for k in chosen) for point in points]
+        apart.append(max(gaps))
+    found = critical_life(distance_matrix(points, "euclidean"), "euclidean", np.random.default_rng(5))
+    assert found == pytest.approx(4 * sorted(apart)[189])
+    assert np.mean(np.array(apart) <= found / 4) == pytest.approx(0.95, abs=0.01)
+
+
 def test_the_band_of_the_cosine_is_that_of_the_chord() -> None:
     points = np.random.default_rng(3).normal(size=(40, 6))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
