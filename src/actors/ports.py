@@ -39,6 +39,7 @@ __all__ = [
     "Backend",
     "Capabilities",
     "ChecksSurrogates",
+    "ComparesShapes",
     "Dataset",
     "DatasetLoader",
     "Expectations",
@@ -352,6 +353,15 @@ class ChecksSurrogates(Protocol):
 
     def agreement(self) -> Summary:
         """An empty summary of pairs (SurrogateScore, PersistenceResult) of the same output."""
+        ...
+
+
+@runtime_checkable
+class ComparesShapes(Protocol):
+    """What a TDA adapter may have besides: how far the diagrams of two systems lie apart."""
+
+    def distances(self, left: PersistenceResult, right: PersistenceResult) -> dict[str, Any] | None:
+        """Figures, JSON-ready; None when that was not asked for. Blocking."""
         ...
 
 

@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample, StageResult
 from ..offload import in_process
-from ..ports import ChecksSurrogates, Summary, TdaAdapter
+from ..ports import ChecksSurrogates, ComparesShapes, Summary, TdaAdapter
 
 __all__ = ["Reservoir", "TdaValidation"]
 
@@ -134,6 +135,12 @@ class TdaValidation:
         metrics = {system: summary.result() for system, summary in self._summaries.items()}
         for system, agreement in self._agreements.items():
             metrics[system]["surrogates_against_exact"] = await asyncio.to_thread(agreement.result)
+        if isinstance(self._adapter, ComparesShapes):
+            for left, right in combinations(whole, 2):
+                found = await asyncio.to_thread(self._adapter.distances, left, right)
+                if found is not None:
+                    for one, other in ((left, right), (right, left)):
+                        metrics[one.system].setdefault("distance_to", {})[other.system] = found
         return StageResult(
             stage="analysis_tda_validation",
             status="skipped" if empty else "completed",

@@ -6,6 +6,7 @@ Found by the registry for the stage ``analysis_tda_validation``, which decides i
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -18,7 +19,9 @@ from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
+from ..topology.diagrams import diagram_of
 from ..topology.distances import MetricName
+from ..topology.matching import bottleneck, wasserstein
 from ..topology.persistence import MAX_MEMORY_MB, persistence
 from ..topology.rips import EngineName
 from ..topology.rips import engine as find_engine
@@ -30,6 +33,7 @@ __all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
 
 
 MAX_ROBUSTNESS_POINTS = 200
+MAX_COMPARED_BARS = 1_000
 
 
 class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +72,9 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 0
     robustness: Annotated[
         bool, Meta(description="How far diagrams of up to 200 claims move by removal and by noise; costly.")
+    ] = False
+    compare_systems: Annotated[
+        bool, Meta(description="Bottleneck and Wasserstein distances between the systems' whole sets.")
     ] = False
     noise_scale: Annotated[
         float, Meta(gt=0.0, description="Standard deviation of the noise of robustness, per coordinate.")
@@ -134,6 +141,19 @@ class CnsTda:
         }
         defined = {name: value for name, value in figures.items() if value is not None}
         return msgspec.structs.replace(result, robustness=defined)
+
+    def distances(self, left: PersistenceResult, right: PersistenceResult) -> dict[str, Any] | None:
+        """Bottleneck and 2-Wasserstein distance in each dimension; None for what cannot be compared."""
+        if not self._options.compare_systems:
+            return None
+        figures: dict[str, Any] = {}
+        for dimension in range(self._options.max_dimension + 1):
+            one, other = diagram_of(left, dimension), diagram_of(right, dimension)
+            sound = left.status == right.status == "ok" and max(len(one), len(other)) <= MAX_COMPARED_BARS
+            for name, distance in (("bottleneck", bottleneck), ("wasserstein", wasserstein)):
+                value = distance(one, other) if sound else math.inf
+                figures[f"{name}_{dimension}"] = value if value < math.inf else None
+        return figures
 
     def agreement(self) -> SurrogateAgreement:
         """An empty comparison of surrogates with exact figures."""

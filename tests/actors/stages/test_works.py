@@ -260,6 +260,36 @@ async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures
     assert "surrogates_against_exact" not in (await alone.finish(())).metrics["model"]
 
 
+async def test_the_shapes_of_two_systems_are_compared_when_asked_for() -> None:
+    rows = [
+        sample(
+            f"r{i}", outputs=(output(f"r{i}", claims(f"Ab{i}.", f"Cd{i}.")), output(f"r{i}", text, "base"))
+        )
+        for i, text in enumerate(["CLAIM[c1]: One.", "CLAIM[c1]: Two.", "CLAIM[c1]: Three.", "nothing"])
+    ]
+    work = TdaValidation(CnsTda(CnsTdaOptions(compare_systems=True)))
+    await work.process(rows)
+    metrics = (await work.finish(())).metrics
+    found = metrics["model"]["distance_to"]["base"]
+    assert found == metrics["base"]["distance_to"]["model"]
+    assert found.keys() == {"bottleneck_0", "wasserstein_0", "bottleneck_1", "wasserstein_1"}
+    assert 0.0 < found["bottleneck_0"] <= found["wasserstein_0"]
+    silent = TdaValidation(CnsTda(CnsTdaOptions()))
+    await silent.process(rows)
+    assert "distance_to" not in (await silent.finish(())).metrics["model"]
+
+
+def test_shapes_that_cannot_be_compared_have_no_distance() -> None:
+    adapter = CnsTda(CnsTdaOptions(compare_systems=True, metric="euclidean"))
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    fine = adapter.persistence(points, system="a", sno_id="whole_set")
+    none = adapter.persistence(np.ones((4, 2)), system="b", sno_id="whole_set")
+    for other, expected in ((none, None), (fine, 0.0)):
+        found = adapter.distances(fine, other)
+        assert found is not None
+        assert set(found.values()) == {expected}
+
+
 def test_a_reservoir_is_uniform() -> None:
     counts = np.zeros(20)
     for seed in range(2000):
