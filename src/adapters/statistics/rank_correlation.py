@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .hypothesis_tests import average_ranks
+from .rank_tests import average_ranks
 
 __all__ = ["Correlation", "correlate"]
 
