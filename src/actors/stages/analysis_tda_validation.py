@@ -180,8 +180,8 @@ def _noted(result: PersistenceResult, note: str) -> PersistenceResult:
 def _finite_rows(points: Any) -> Any:
     import numpy as np
 
-    sound = np.isfinite(points).all(axis=1)
-    return points if sound.all() else points[sound]
+    finite = np.isfinite(points)
+    return points if finite.all() else points[finite.all(axis=1)]
 
 
 def _persistence(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:
