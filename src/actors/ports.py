@@ -38,6 +38,8 @@ from ..messages.trace import Span
 __all__ = [
     "Backend",
     "Capabilities",
+    "ChecksSurrogates",
+    "ComparesShapes",
     "Dataset",
     "DatasetLoader",
     "Expectations",
@@ -342,6 +344,24 @@ class TdaAdapter(Protocol):
 
     def accumulator(self) -> Summary:
         """An empty summary of PersistenceResult."""
+        ...
+
+
+@runtime_checkable
+class ChecksSurrogates(Protocol):
+    """What a TDA adapter may have besides: surrogates held against the exact figures."""
+
+    def agreement(self) -> Summary:
+        """An empty summary of pairs (SurrogateScore, PersistenceResult) of the same output."""
+        ...
+
+
+@runtime_checkable
+class ComparesShapes(Protocol):
+    """What a TDA adapter may have besides: how far the diagrams of two systems lie apart."""
+
+    def distances(self, left: PersistenceResult, right: PersistenceResult) -> dict[str, Any] | None:
+        """Figures, JSON-ready; None when that was not asked for. Blocking."""
         ...
 
 
