@@ -24,7 +24,6 @@ from ..actors.stages.report import Report
 from ..actors.stages.report_picks import DisagreementPicker, ExcerptPicker, ReportOptions, SlowestPicker
 from ..adapters.reports import FileReportSink
 from ..adapters.statistics import PairedStatistics
-from ..composition import PREFERRED
 from ..engine import make_provenance, make_run_folder, new_run_id
 from ..messages.errors import CrucibleError, InputError
 from ..messages.experiment import BackendRef, Experiment, OutputSpec, StageDef, StatsConfig
@@ -32,6 +31,7 @@ from ..messages.findings import OutputScores
 from ..messages.flow import Sample, StageResult
 from ..messages.records import Output
 from ..messages.report import Picks, RunReport
+from ..stage_types import PREFERRED
 from .joined import Joined
 from .options import ComparedSystem, Comparing, RunComparison
 from .parts import Part, cautions_of, names_of, open_part
