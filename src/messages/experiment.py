@@ -246,14 +246,14 @@ class StatsConfig(Message, frozen=True):
 class FairnessConfig(Message, frozen=True):
     """Group metrics; off unless enabled."""
 
-    enabled: Annotated[bool, Meta(description="true computes them.")] = False
+    enabled: Annotated[bool, Meta(description="true asks for them; not there yet, so it is refused.")] = False
     group_by: Annotated[str | None, Meta(description="The field of the examples that holds the group.")] = (
         None
     )
     metrics: Annotated[tuple[str, ...], Meta(description="The group metrics to compute.")] = ()
-    options: Annotated[
-        Options, Meta(description="Options of the fairness stage (`crucible stages fairness`).")
-    ] = field(default_factory=dict)
+    options: Annotated[Options, Meta(description="Options of the group metrics.")] = field(
+        default_factory=dict
+    )
 
 
 class Reliability(Message, frozen=True):
@@ -277,7 +277,7 @@ class Reliability(Message, frozen=True):
     stats: Annotated[StatsConfig, Meta(description="What bench computes.")] = field(
         default_factory=StatsConfig
     )
-    fairness: Annotated[FairnessConfig, Meta(description="Group metrics.")] = field(
+    fairness: Annotated[FairnessConfig, Meta(description="Group metrics; not there yet.")] = field(
         default_factory=FairnessConfig
     )
 
