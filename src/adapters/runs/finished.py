@@ -54,6 +54,8 @@ class FinishedRun:
                         field="id",
                     )
                 self._places[id_] = (offset, number)
+            if not self._places:
+                raise DatasetError("holds no sample", source=str(self._path))
         except BaseException:
             self._file.close()
             raise
