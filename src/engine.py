@@ -44,7 +44,10 @@ __all__ = ["RunHandle", "Supervisor", "run"]
 logging.getLogger(__package__).addHandler(logging.NullHandler())
 
 EVENTS_KEPT = 1024
-PACKAGES = ("msgspec", "numpy", "scipy", "ripser", "httpx", "torch", "transformers", "peft", "tinker")
+PACKAGES = (
+    *("msgspec", "numpy", "scipy", "ripser", "gudhi", "httpx"),
+    *("torch", "transformers", "peft", "tinker"),
+)
 
 
 class RunHandle:

@@ -54,8 +54,11 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "backend": {
         "extractive": ".adapters.backends.extractive:ExtractiveBackend",
         "lead": ".adapters.backends.lead:LeadBackend",
+        "local": ".adapters.backends.local:LocalBackend",
         "mock": ".adapters.backends.mock:MockBackend",
         "openai": ".adapters.backends.openai:OpenAIBackend",
+        "tinker": ".adapters.backends.tinker:TinkerBackend",
+        "tinkex": ".adapters.backends.tinker:TinkerBackend",
     },
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",

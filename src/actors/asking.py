@@ -298,9 +298,7 @@ class _Races:
             tally = self._tallies[name] = self._make_tally()
             asking = self._asking
             self._pools[name] = self._stage.context.spawn(
-                lambda: self._make_pool(
-                    self._settings, tally, seed=asking.seed, concurrency=asking.concurrency
-                ),
+                lambda: self._make_pool(self._settings, tally, seed=asking.seed),
                 name=f"hedging-{len(self._pools)}",
                 mailbox_capacity=64 * asking.concurrency + 1024,  # a few messages for each request in flight
             )
@@ -311,7 +309,7 @@ class _Races:
 
         waits = []
         for pool in self._pools.values():
-            wait = await pool.ask(CloneOldest(free=free))
+            wait = await pool.ask(CloneOldest(free=free), timeout=None)
             if wait == 0:
                 return 0.0
             if wait is not None:
@@ -324,7 +322,7 @@ class _Races:
 
         await asyncio.gather(*(racer.stop() for racer in self._racers.values()))
         for pool in self._pools.values():
-            await pool.ask(Drain())
+            await pool.ask(Drain(), timeout=None)
         config = self._settings.config
         told: dict[str, Any] = {"strategy": config.strategy, **figures(list(self._tallies.values()))}
         if len(self._tallies) > 1:

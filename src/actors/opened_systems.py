@@ -5,6 +5,7 @@ Called by ``backend_call``.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
 from ..messages.trace import Decision
 from .asking import SystemSpec
-from .ports import Sampler, Session
+from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
 from .training_loop import TrainingOutcome, train
+from .training_record import read_record, write_record
 from .waiting_rows import WaitingRows
 
 __all__ = ["OpenedSystems"]
@@ -35,6 +37,7 @@ class OpenedSystems:
         self.outcomes: dict[str, TrainingOutcome] = {}
         self.checkpoints: dict[int, CheckpointRef] = {}
         """What the trained ones are asked with, by the id of their SystemSpec."""
+        self._queued: dict[str, QueuedSession] = {}
         self._rows = self._without_reference = 0
 
     async def model(self, spec: SystemSpec, rows: WaitingRows | None) -> Sampler | None:
@@ -53,12 +56,14 @@ class OpenedSystems:
     ) -> Sampler | None:
         session = await spec.backend.open(spec.options, seed=self._seed, workdir=folder)
         self._sessions.append(session)
-        checkpoint = await self._train(session, spec, rows) if trains else None
+        checkpoint = await self._train(session, spec, rows, folder) if trains else None
         if checkpoint is not None:
             self.checkpoints[id(spec)] = checkpoint
         return None if self._mode == "train" else await session.sampler(checkpoint)
 
-    async def _train(self, session: Session, spec: SystemSpec, rows: WaitingRows | None) -> CheckpointRef:
+    async def _train(
+        self, session: Session, spec: SystemSpec, rows: WaitingRows | None, folder: Path
+    ) -> CheckpointRef:
         if rows is None:
             raise StageError("backend_call", "training needs the rows to wait first")
         training, without = await rows.with_reference("train", or_all=self._mode == "train")
@@ -73,8 +78,20 @@ class OpenedSystems:
         async def report(done: int, total: int, note: str) -> None:
             await self._stage.progress(done, total, note, phase=f"train {spec.name}")
 
-        outcome = await train(session, training, held_out, spec.training, seed=self._seed, report=report)
+        resume = spec.training.resume
+        outcome = await train(
+            session,
+            training,
+            held_out,
+            spec.training,
+            seed=self._seed,
+            report=report,
+            save=lambda record: write_record(folder, record),
+            resume=None if resume is None else await asyncio.to_thread(read_record, resume),
+        )
         self.outcomes[spec.name] = outcome
+        if isinstance(session, QueuedSession):
+            self._queued[spec.name] = session
         self._rows, self._without_reference = training.count, without
         chosen = outcome.chosen(spec.training.keep)
         decision = Decision(
@@ -104,6 +121,7 @@ class OpenedSystems:
                 "rows": self._rows,
                 "rows_without_reference": self._without_reference,
                 **outcome.metrics(model.training.keep),
+                **({"service": self._queued[model.name].figures()} if model.name in self._queued else {}),
             },
             "baseline_training": {
                 spec.name: self.outcomes[spec.name].metrics(spec.training.keep)

@@ -38,13 +38,17 @@ from ..messages.trace import Span
 __all__ = [
     "Backend",
     "Capabilities",
+    "ChecksSurrogates",
+    "ComparesShapes",
     "Dataset",
     "DatasetLoader",
     "Expectations",
     "Guard",
     "MetricsAdapter",
+    "PendingStep",
     "Preflight",
     "Priced",
+    "QueuedSession",
     "ReplyCache",
     "ReportSink",
     "Sampler",
@@ -141,7 +145,10 @@ class Sampler(Protocol):
     """
 
     async def sample(self, request: BackendRequest) -> BackendReply:
-        """One answer. Raises TransientError (retried by the caller) or BackendError (final)."""
+        """One answer. Raises TransientError (retried by the caller) or BackendError (final).
+
+        A sampler that streams may call ``first_token.first_token_came`` when the first piece is there.
+        """
         ...
 
 
@@ -174,6 +181,40 @@ class Session(Protocol):
 
     async def aclose(self) -> None:
         """Release everything. Idempotent."""
+        ...
+
+
+class PendingStep(Protocol):
+    """A training step that is on its way."""
+
+    async def result(self) -> TrainStep:
+        """Its loss. Asked for in the order of submission, one at a time."""
+        ...
+
+
+@runtime_checkable
+class QueuedSession(Session, Protocol):
+    """A session that takes work before the results of earlier work are there, as a distant service does.
+
+    Everything happens in the order of the calls: a checkpoint asked for after three steps holds those three.
+    """
+
+    @property
+    def ahead(self) -> int:
+        """Steps that should be on their way besides the one whose result is waited for."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What keeps the service from working, in a few words; empty while it works."""
+        ...
+
+    async def submit_step(self, batch: Sequence[Example], learning_rate: float) -> PendingStep:
+        """Queue ``train_step`` and ``optim_step``; returns as soon as both are on their way."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """What training has used so far (tokens, cost, faults), JSON-ready."""
         ...
 
 
@@ -303,6 +344,24 @@ class TdaAdapter(Protocol):
 
     def accumulator(self) -> Summary:
         """An empty summary of PersistenceResult."""
+        ...
+
+
+@runtime_checkable
+class ChecksSurrogates(Protocol):
+    """What a TDA adapter may have besides: surrogates held against the exact figures."""
+
+    def agreement(self) -> Summary:
+        """An empty summary of pairs (SurrogateScore, PersistenceResult) of the same output."""
+        ...
+
+
+@runtime_checkable
+class ComparesShapes(Protocol):
+    """What a TDA adapter may have besides: how far the diagrams of two systems lie apart."""
+
+    def distances(self, left: PersistenceResult, right: PersistenceResult) -> dict[str, Any] | None:
+        """Figures, JSON-ready; None when that was not asked for. Blocking."""
         ...
 
 

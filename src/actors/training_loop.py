@@ -1,26 +1,37 @@
 """Trains a session: epochs over a spool of rows, with held-out loss, checkpoints and early stopping.
 
-Called by ``backend_call``. Knows sessions by their port only; decides by the pure functions of ``schedule``.
+Called by ``opened_systems``. Knows sessions by their port only; decides by pure functions of ``schedule``.
+A session that queues work gets the next steps before the results of earlier ones are there, up to its
+``ahead``; before a held-out loss or a checkpoint all results are waited for, so that both are of the step
+they are said to be of.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from ..messages.errors import InputError, StageError
 from ..messages.flow import LossPoint
 from ..messages.records import CheckpointRef, Example, TrainStep
-from ..messages.training import TrainingConfig
-from .ports import Session
+from ..messages.training import EpochLoss, TrainingConfig, TrainingRecord
+from .ports import PendingStep, QueuedSession, Session
 from .schedule import epoch_order, learning_rate, steps_per_epoch
+from .training_record import identity
 
-__all__ = ["TrainingOutcome", "train"]
+__all__ = ["Rows", "TrainingOutcome", "train"]
 
 Report = Callable[[int, int, str], Awaitable[None]]
 """Called with steps done, steps in all, and a short live figure."""
+Save = Callable[[TrainingRecord], None]
+"""Keeps the record of a checkpoint; blocking."""
+NOTICE_S = 1.0
+"""How often a slow step is looked at for what the service says."""
 
 
 @dataclass(slots=True)
@@ -33,7 +44,9 @@ class TrainingOutcome:
     steps: int = 0
     epochs: int = 0
     stopped_early: bool = False
-    epoch_losses: list[dict[str, float | int | None]] = field(default_factory=list)
+    resumed_at: int | None = None
+    """Step of the checkpoint that training went on from."""
+    epoch_losses: list[EpochLoss] = field(default_factory=list)
 
     def chosen(self, keep: str) -> CheckpointRef:
         """The checkpoint to sample: lowest held-out loss (the earlier one of equals), or the last."""
@@ -50,9 +63,10 @@ class TrainingOutcome:
             "epochs": self.epochs,
             "unit": self.unit,
             "stopped_early": self.stopped_early,
-            "epoch_losses": self.epoch_losses,
+            "epoch_losses": msgspec.to_builtins(self.epoch_losses),
             "checkpoint": chosen.name,
             "held_out_loss": chosen.loss,
+            **({} if self.resumed_at is None else {"resumed_at": self.resumed_at}),
         }
 
 
@@ -76,93 +90,239 @@ async def train(
     *,
     seed: int,
     report: Report,
+    save: Save | None = None,
+    resume: TrainingRecord | None = None,
 ) -> TrainingOutcome:
-    """Run all epochs.
+    """Run all epochs, or those that are left after the record.
 
-    Raises StageError when a loss is not finite, and InputError for patience without held-out rows.
+    Raises StageError when a loss is not finite, and InputError for patience without held-out rows and for a
+    record of another training.
     """
     if config.patience is not None and not held_out.count:
         raise InputError(
             "backend.options.patience: needs held-out rows with a reference: give dataset.options.split a "
             "validation share, or leave patience out"
         )
-    outcome = TrainingOutcome()
-    per_epoch = steps_per_epoch(training.count, config.batch_size)
-    total = per_epoch * config.epochs
-    best, since_best = float("inf"), 0
-    await _note_held_out(session, held_out, config, outcome, epoch=0)
-    for epoch in range(config.epochs):
-        order = epoch_order(training.count, epoch, seed, shuffle=config.shuffle)
-        epoch_sum = epoch_weight = 0.0
-        for start in range(0, training.count, config.batch_size):
-            rows = await training.take(order[start : start + config.batch_size])
-            rate = learning_rate(config, outcome.steps, total, training.count)
-            step = await session.train_step(rows)
-            await session.optim_step(rate)
-            _check_finite("training", step, outcome.steps + 1)
-            outcome.steps += 1
-            outcome.unit = step.unit
-            epoch_sum += step.loss_sum
-            epoch_weight += step.weight_sum
-            if step.weight_sum > 0:
-                outcome.losses.append(
-                    LossPoint(
-                        step=outcome.steps,
-                        epoch=outcome.steps / per_epoch,
-                        loss=step.loss_sum / step.weight_sum,
-                        split="train",
-                        weight=step.weight_sum,
-                        learning_rate=rate,
-                    )
-                )
-            await report(outcome.steps, total, _live(outcome))
-        outcome.epochs = epoch + 1
-        validation = await _note_held_out(session, held_out, config, outcome, epoch=epoch + 1)
-        mean = epoch_sum / epoch_weight if epoch_weight else None
-        outcome.epoch_losses.append({"epoch": epoch + 1, "train": mean, "validation": validation})
-        improved = validation is not None and validation < best
-        best, since_best = (validation or 0.0, 0) if improved else (best, since_best + 1)
-        outcome.stopped_early = config.patience is not None and since_best >= config.patience
-        if outcome.stopped_early or _due(config, epoch):
-            name = f"epoch-{epoch + 1}"
-            outcome.checkpoints.append(
-                await session.save_checkpoint(name, step=outcome.steps, epoch=epoch + 1, loss=validation)
+    loop = _Loop(session, training, held_out, config, seed=seed, report=report, save=save)
+    await loop.begin(resume)
+    await loop.run()
+    return loop.outcome
+
+
+@dataclass(slots=True)
+class _Done:
+    """The step of a session that queues nothing."""
+
+    step: TrainStep
+
+    async def result(self) -> TrainStep:
+        return self.step
+
+
+class _Loop:
+    """One training and where it is."""
+
+    def __init__(
+        self,
+        session: Session,
+        training: Rows,
+        held_out: Rows,
+        config: TrainingConfig,
+        *,
+        seed: int,
+        report: Report,
+        save: Save | None,
+    ) -> None:
+        self._session, self._training, self._held_out, self._config = session, training, held_out, config
+        self._seed, self._report, self._save = seed, report, save
+        self._queue = session if isinstance(session, QueuedSession) else None
+        self._pending: deque[tuple[PendingStep, float]] = deque()
+        self._per_epoch = steps_per_epoch(training.count, config.batch_size)
+        self._total = self._per_epoch * config.epochs
+        self._started = 0
+        self._epoch_sum = self._epoch_weight = 0.0
+        self._best: float | None = None
+        self._since_best = 0
+        self._identity = ""
+        self.outcome = TrainingOutcome()
+
+    async def begin(self, resume: TrainingRecord | None) -> None:
+        """Take the held-out loss before the first step, or go back to the last checkpoint of the record."""
+        first = await self._training.take(self._order(0)[: self._config.batch_size])
+        self._identity = identity(self._config, rows=self._training.count, seed=self._seed, first=first)
+        if resume is None:
+            await self._note_held_out(0.0)
+            return
+        if resume.identity != self._identity:
+            raise InputError(
+                "backend.options.resume: that run trained on other rows, or in another order "
+                "(seed, batch_size, shuffle): expected a run of this experiment"
             )
-        if outcome.stopped_early:
-            break
-    return outcome
+        await self._session.load_checkpoint(resume.checkpoints[-1])
+        self._started = resume.steps
+        self._epoch_sum, self._epoch_weight = resume.epoch_sum, resume.epoch_weight
+        self._best, self._since_best = resume.best, resume.since_best
+        self.outcome = TrainingOutcome(
+            losses=list(resume.losses),
+            checkpoints=list(resume.checkpoints),
+            unit=resume.unit,
+            steps=resume.steps,
+            epochs=resume.steps // self._per_epoch,
+            stopped_early=resume.stopped_early,
+            resumed_at=resume.steps,
+            epoch_losses=list(resume.epoch_losses),
+        )
+
+    async def run(self) -> None:
+        """Every epoch that is left."""
+        for epoch in range(self._started // self._per_epoch, self._config.epochs):
+            if self.outcome.stopped_early:
+                return
+            order, size = self._order(epoch), self._config.batch_size
+            for batch in range(self._started % self._per_epoch, self._per_epoch):
+                await self._start(await self._training.take(order[batch * size : (batch + 1) * size]))
+                await self._finish(down_to=self._queue.ahead if self._queue else 0)
+                if batch + 1 < self._per_epoch:
+                    await self._within_epoch()
+            await self._end_epoch(epoch)
+
+    def _order(self, epoch: int) -> Sequence[int]:
+        return epoch_order(self._training.count, epoch, self._seed, shuffle=self._config.shuffle)
+
+    # steps
+
+    async def _start(self, rows: Sequence[Example]) -> None:
+        rate = learning_rate(self._config, self._started, self._total, self._training.count)
+        if self._queue is not None:
+            pending = await self._queue.submit_step(rows, rate)
+        else:
+            step = await self._session.train_step(rows)
+            await self._session.optim_step(rate)
+            pending = _Done(step)
+        self._started += 1
+        self._pending.append((pending, rate))
+
+    async def _finish(self, *, down_to: int) -> None:
+        while len(self._pending) > down_to:
+            pending, rate = self._pending.popleft()
+            self._count(await self._result(pending), rate)
+            await self._report(self.outcome.steps, self._total, self._live())
+
+    async def _result(self, pending: PendingStep) -> TrainStep:
+        """Of a step; while it takes long, what the service says is reported."""
+        if self._queue is None:
+            return await pending.result()
+        waiting, told = asyncio.ensure_future(pending.result()), self._queue.notice
+        try:
+            while not (await asyncio.wait((waiting,), timeout=NOTICE_S))[0]:
+                if self._queue.notice != told:
+                    told = self._queue.notice
+                    await self._report(self.outcome.steps, self._total, self._live())
+        finally:
+            waiting.cancel()
+        return waiting.result()
+
+    def _count(self, step: TrainStep, rate: float) -> None:
+        outcome = self.outcome
+        _check_finite("training", step, outcome.steps + 1, outcome.checkpoints)
+        outcome.steps += 1
+        outcome.unit = step.unit
+        self._epoch_sum += step.loss_sum
+        self._epoch_weight += step.weight_sum
+        if step.weight_sum > 0:
+            outcome.losses.append(
+                LossPoint(
+                    step=outcome.steps,
+                    epoch=outcome.steps / self._per_epoch,
+                    loss=step.loss_sum / step.weight_sum,
+                    split="train",
+                    weight=step.weight_sum,
+                    learning_rate=rate,
+                )
+            )
+
+    def _live(self) -> str:
+        loss = next((point.loss for point in reversed(self.outcome.losses) if point.split == "train"), None)
+        parts = [f"loss {loss:.4f}"] if loss is not None else []
+        if self._queue is not None and self._queue.notice:
+            parts.append(self._queue.notice)
+        return ", ".join(parts)
+
+    # held-out loss and checkpoints
+
+    async def _within_epoch(self) -> None:
+        config, step = self._config, self._started
+        evaluates = config.evaluate_every_steps is not None and step % config.evaluate_every_steps == 0
+        saves = config.checkpoint_every_steps is not None and step % config.checkpoint_every_steps == 0
+        if not evaluates and not saves:
+            return
+        await self._finish(down_to=0)
+        loss = await self._note_held_out(step / self._per_epoch) if evaluates else None
+        if saves:
+            await self._checkpoint(f"step-{step}", step // self._per_epoch, loss)
+
+    async def _end_epoch(self, epoch: int) -> None:
+        await self._finish(down_to=0)
+        outcome, config = self.outcome, self._config
+        outcome.epochs = epoch + 1
+        validation = await self._note_held_out(float(epoch + 1))
+        mean = self._epoch_sum / self._epoch_weight if self._epoch_weight else None
+        outcome.epoch_losses.append(EpochLoss(epoch=epoch + 1, train=mean, validation=validation))
+        self._epoch_sum = self._epoch_weight = 0.0
+        if validation is not None and (self._best is None or validation < self._best):
+            self._best, self._since_best = validation, 0
+        else:
+            self._since_best += 1
+        outcome.stopped_early = config.patience is not None and self._since_best >= config.patience
+        if outcome.stopped_early or _due(config, epoch):
+            await self._checkpoint(f"epoch-{epoch + 1}", epoch + 1, validation)
+
+    async def _checkpoint(self, name: str, epoch: int, loss: float | None) -> None:
+        outcome = self.outcome
+        ref = await self._session.save_checkpoint(name, step=outcome.steps, epoch=epoch, loss=loss)
+        outcome.checkpoints.append(ref)
+        if self._save is None:
+            return
+        record = TrainingRecord(
+            identity=self._identity,
+            steps=outcome.steps,
+            checkpoints=tuple(outcome.checkpoints),
+            losses=tuple(outcome.losses),
+            epoch_losses=tuple(outcome.epoch_losses),
+            epoch_sum=self._epoch_sum,
+            epoch_weight=self._epoch_weight,
+            unit=outcome.unit,
+            best=self._best,
+            since_best=self._since_best,
+            stopped_early=outcome.stopped_early,
+        )
+        await asyncio.to_thread(self._save, record)
+
+    async def _note_held_out(self, epoch: float) -> float | None:
+        loss_sum = weight_sum = 0.0
+        rows, size = self._held_out, self._config.batch_size
+        for start in range(0, rows.count, size):
+            step = await self._session.evaluate(await rows.take(range(start, min(start + size, rows.count))))
+            _check_finite("held-out", step, self.outcome.steps, self.outcome.checkpoints)
+            loss_sum += step.loss_sum
+            weight_sum += step.weight_sum
+        if weight_sum == 0:
+            return None
+        loss = loss_sum / weight_sum
+        self.outcome.losses.append(
+            LossPoint(step=self.outcome.steps, epoch=epoch, loss=loss, split="validation", weight=weight_sum)
+        )
+        return loss
 
 
 def _due(config: TrainingConfig, epoch: int) -> bool:
     return (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs
 
 
-def _live(outcome: TrainingOutcome) -> str:
-    return f"loss {outcome.losses[-1].loss:.4f}" if outcome.losses else ""
-
-
-def _check_finite(kind: str, step: TrainStep, number: int) -> None:
+def _check_finite(kind: str, step: TrainStep, number: int, saved: Sequence[CheckpointRef]) -> None:
     if not abs(step.loss_sum) < float("inf"):
+        last = f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"
         raise StageError(
-            "backend_call", f"{kind} loss is {step.loss_sum} at step {number}; try a lower learning_rate"
+            "backend_call",
+            f"{kind} loss is {step.loss_sum} at step {number}; {last}; try a lower learning_rate",
         )
-
-
-async def _note_held_out(
-    session: Session, rows: Rows, config: TrainingConfig, outcome: TrainingOutcome, *, epoch: int
-) -> float | None:
-    loss_sum = weight_sum = 0.0
-    for start in range(0, rows.count, config.batch_size):
-        batch = await rows.take(range(start, min(start + config.batch_size, rows.count)))
-        step = await session.evaluate(batch)
-        _check_finite("held-out", step, outcome.steps)
-        loss_sum += step.loss_sum
-        weight_sum += step.weight_sum
-    if weight_sum == 0:
-        return None
-    loss = loss_sum / weight_sum
-    point = LossPoint(
-        step=outcome.steps, epoch=float(epoch), loss=loss, split="validation", weight=weight_sum
-    )
-    outcome.losses.append(point)
-    return loss

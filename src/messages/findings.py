@@ -130,7 +130,9 @@ class SurrogateScore(Message, frozen=True):
     cycle_count: int | None
     """Directed cycles: strongly connected components with a cycle; None without a claim."""
     fragility_score: float | None
-    """In [0, 1); None when fewer than two claims have an embedding."""
+    """In [0, 1); None when fewer than two claims have an embedding, or all the same one."""
+    beta0: int | None = None
+    """Connected pieces of the undirected simple graph; None without a claim."""
     notes: str = ""
 
 
@@ -147,7 +149,8 @@ class PersistenceResult(Message, frozen=True):
 
     system: str
     sno_id: str
-    status: Literal["ok", "skipped", "too_few_points"]
+    status: Literal["ok", "skipped", "too_few_points", "identical_points", "not_finite", "too_large"]
+    """``ok`` alone enters a mean; the others say why there is no diagram, or none that says anything."""
     n_points: int
     method: str
     betti: dict[str, int] = field(default_factory=dict)
@@ -156,6 +159,14 @@ class PersistenceResult(Message, frozen=True):
     total_persistence: dict[str, float] = field(default_factory=dict)
     max_persistence: dict[str, float] = field(default_factory=dict)
     entropy: dict[str, float] = field(default_factory=dict)
+    significant: dict[str, int] = field(default_factory=dict)
+    """Bars per dimension that are more than noise; a dimension that could not be judged has no key."""
+    critical: dict[str, float] = field(default_factory=dict)
+    """From where: key "0" a life, the others a ratio of death to birth."""
+    significance: str = ""
+    """How that was judged, or why not."""
+    robustness: dict[str, float] = field(default_factory=dict)
+    """How far the diagram moves when points are removed or shaken, where that was asked for."""
     notes: str = ""
 
 

@@ -126,6 +126,8 @@ class Race(Message, frozen=True):
     """All that were sent, in that order."""
     race_biased: bool = False
     """The answer was chosen because it was whole first, at a temperature above 0: short answers win."""
+    decided_on: Literal["answer", "first_token"] = "answer"
+    """``first_token``: what else was open was given up as soon as this answer began to stream."""
 
 
 class Cached(Message, frozen=True):

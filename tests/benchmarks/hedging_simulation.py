@@ -111,8 +111,13 @@ def grid_optimum(first: Array, copy: Array, coins: Array, share: float) -> float
     return best
 
 
-def online(policy: HedgePolicy, first: Array, copy: Array, coins: Array, control: float = 0.02) -> Result:
-    """One race after another; in ``control`` of the races the loser runs to its end."""
+def races(
+    policy: HedgePolicy, first: Array, copy: Array, coins: Array, control: float = 0.02
+) -> tuple[Array, int]:
+    """Latencies and duplicates of one race after another.
+
+    In ``control`` of the races the loser runs to its end.
+    """
     bucket = HedgeBudget(BUDGET * 100)
     features = RequestFeatures()
     totals, duplicates = [], 0
@@ -127,8 +132,14 @@ def online(policy: HedgePolicy, first: Array, copy: Array, coins: Array, control
             race = settled(x, y, delay, control=(coin * 1_000) % 1 < control)
         policy.observe(race)
         totals.append(race.total_s)
-    tail = np.asarray(totals[len(totals) // 10 :])
-    return Result(float(np.quantile(tail, 0.99)), float(np.quantile(tail, 0.999)), duplicates / len(totals))
+    return np.asarray(totals), duplicates
+
+
+def online(policy: HedgePolicy, first: Array, copy: Array, coins: Array) -> Result:
+    """The races of a policy, without the percentiles of the first tenth."""
+    totals, duplicates = races(policy, first, copy, coins)
+    result = summary(totals[len(totals) // 10 :], 0.0)
+    return result._replace(extra=duplicates / len(totals))
 
 
 def settled(x: float, y: float, delay: float, *, control: bool) -> Race:

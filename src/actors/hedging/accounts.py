@@ -12,7 +12,7 @@ from typing import Literal
 from ...messages.records import Attempt as Told
 from ...messages.records import Race, Usage
 from ...messages.requests import BackendReply
-from .plan import Attempt
+from .plan import Attempt, AttemptOutcome
 from .plan import Race as Observed
 from .pool import Entry
 from .sent import Sent
@@ -28,8 +28,12 @@ def record(
     winner: Sent | None = None,
     left_open: Sequence[Sent] = (),
     temperature: float = 0.0,
+    streamed: bool = False,
 ) -> Race:
-    """The record that goes with the output; ``left_open`` were under way when the winner answered."""
+    """The record that goes with the output.
+
+    ``left_open`` were under way when the race was decided, ``streamed`` when that was on the first token.
+    """
     plan = entry.plan
     usage, cost = extra(sent, winner)
     overtaken = any(each is not winner and each.outcome == "answered" for each in sent)
@@ -45,7 +49,11 @@ def record(
         extra_usage=usage,
         extra_cost_usd=cost,
         attempts=tuple(_told(each, sent[0].started, winner, control=entry.control) for each in sent),
-        race_biased=temperature > 0 and winner is not None and (bool(left_open) or overtaken),
+        race_biased=temperature > 0
+        and winner is not None
+        and not streamed
+        and (bool(left_open) or overtaken),
+        decided_on="first_token" if streamed else "answer",
     )
 
 
@@ -96,24 +104,31 @@ def error_text(sent: Sequence[Sent]) -> str:
     return "; ".join(f"attempt {each.number} ({each.kind}): {each.told_error()}" for each in failed)
 
 
-def observed(round_: Sequence[Sent], entry: Entry, winner: Sent | None) -> Observed | None:
-    """What the policy learns from a round; None when nothing was sent."""
+def observed(
+    round_: Sequence[Sent], entry: Entry, winner: Sent | None, *, to_first_token: bool = False
+) -> Observed | None:
+    """What is learned from a round; None when nothing was sent.
+
+    ``to_first_token``: latencies are those to the first token where there was one. A request that was given
+    up after its first token is then as good as answered.
+    """
     sent = [each for each in round_ if each.number]
     if not sent:
         return None
     first = sent[0].started
     return Observed(
-        attempts=tuple(
-            Attempt(
-                started_s=each.started - first,
-                latency_s=max(0.0, each.ended - each.started),
-                outcome="failed"
-                if each.outcome == "answered" and each.error
-                else each.outcome or "cancelled",
-            )
-            for each in sent
-        ),
+        attempts=tuple(_attempt(each, each.started - first, to_first_token=to_first_token) for each in sent),
         winner=None if winner is None else sent.index(winner),
         delay_s=entry.plan.delay_s,
         control=entry.control,
     )
+
+
+def _attempt(sent: Sent, started_s: float, *, to_first_token: bool) -> Attempt:
+    outcome: AttemptOutcome = sent.outcome or "cancelled"
+    if outcome == "answered" and sent.error is not None:
+        outcome = "failed"
+    ended = sent.ended
+    if to_first_token and sent.first_token is not None and outcome != "failed":
+        outcome, ended = "answered", sent.first_token
+    return Attempt(started_s=started_s, latency_s=max(0.0, ended - sent.started), outcome=outcome)

@@ -82,6 +82,8 @@ class Racer(Actor):
             "why": sent.why,
             **call_attributes(lane.sampler, lane.backend_id or lane.name, request.params),
         }
+        if sent.first_token is not None:
+            attributes["first_token_s"] = sent.first_token - sent.started
         if sent.reply is not None:
             attributes |= reply_attributes(sent.reply)
         if loser:

@@ -6,15 +6,14 @@ caller's: requests, tokens or money. Counted in whole millionths, so that nothin
 At all times the duplicates sent cost at most ``percent`` % of the first requests, since the bucket starts
 empty; and within any stretch at most ``percent`` % of the first requests of that stretch plus the burst.
 
-Overload (429, 503, ``Retry-After``, a rising queue) empties the bucket and holds it shut for a while.
+Overload (429, 503, ``Retry-After``) empties the bucket and holds it shut for a while.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 
-__all__ = ["HedgeBudget", "QueueTrend"]
+__all__ = ["HedgeBudget"]
 
 _UNIT = 1_000_000
 
@@ -64,20 +63,3 @@ class HedgeBudget:
         """Empty the bucket and shut it for ``hold_s``, or for as long as the server asks."""
         self._saved = 0
         self._shut_until = max(self._shut_until, now + max(self._hold_s, retry_after_s or 0.0))
-
-
-class QueueTrend:
-    """Tells a rising queue: the mean of the last depths against that of those before."""
-
-    def __init__(self, window: int = 20) -> None:
-        self._depths: deque[int] = deque(maxlen=2 * window)
-
-    def rising(self, depth: int) -> bool:
-        """Enter a depth; True when the newer half is longer by half and by at least 2 requests on average."""
-        self._depths.append(depth)
-        if len(self._depths) < (self._depths.maxlen or 0):
-            return False
-        half = len(self._depths) // 2
-        depths = list(self._depths)
-        old, new = sum(depths[:half]) / half, sum(depths[half:]) / half
-        return new >= 1.5 * old and new - old >= 2

@@ -10,9 +10,11 @@ Kaplan-Meier needs censoring that does not depend on what the latency would have
 slow when the first was slow breaks this; then the caller enters a cancelled first as censored at the moment
 of the duplicate's start, and the requests that are never cancelled (``plan.is_control``) carry the tail.
 
-A change of regime is looked for after every ``BLOCK`` values: when the share of the block above the older
-values' median, or above their 90 % quantile, is more than ``CHANGE_Z`` standard deviations from what the
-older values say, the older values are forgotten.
+A change of regime is looked for after every ``BLOCK`` values: around the older values' median and their 90 %
+quantile, ``MARGIN`` above and below. When the share of the block above such a border differs from what the
+older values say by more than ``CHANGE_Z`` standard deviations, and by a tenth of the block, the older values
+are forgotten. The margin keeps a server of steady latency, whose slightest shift is significant, from being
+forgotten again and again: small shifts are left to the window.
 """
 
 from __future__ import annotations
@@ -22,14 +24,15 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable
 
-__all__ = ["BLOCK", "CHANGE_Z", "LatencyWindow", "SurvivalCurve", "kaplan_meier"]
+__all__ = ["BLOCK", "CHANGE_Z", "MARGIN", "LatencyWindow", "SurvivalCurve", "kaplan_meier"]
 
 BLOCK = 50
 """Values that are compared with all older ones; there must be at least twice as many older ones."""
 
-CHANGE_Z = 4.5
-"""Standard deviations that a block must differ by. False alarms, of 10 million simulated blocks: one in 7,500
-with 950 older values, one in 2,000 with 100."""
+MARGIN = 1.25
+
+CHANGE_Z = 5.0
+"""Standard deviations: no false alarm in 2,400 blocks of a lognormal with sigma 1."""
 
 _REFRESH = 64  # a curve may lag by this many values, or by 1/16 of them when there are fewer
 
@@ -147,13 +150,13 @@ class LatencyWindow:
 
 
 def _differs(curve: SurvivalCurve, older: int, new: list[tuple[float, bool]]) -> bool:
-    for share in (0.5, 0.9):
-        border = curve.quantile(share)
+    borders = (curve.quantile(share) * factor for share in (0.5, 0.9) for factor in (1 / MARGIN, MARGIN))
+    for border in borders:
         known = [value for value, censored in new if value > border or not censored]
         count = len(known)
         expected = min(max(curve.longer_than(border), 1 / older), 1 - 1 / older)
         above = sum(value > border for value in known)
         variance = expected * (1 - expected) * (count + count * count / older)
-        if count and abs(above - count * expected) > CHANGE_Z * math.sqrt(variance):
+        if abs(above - count * expected) > max(CHANGE_Z * math.sqrt(variance), count / 10):
             return True
     return False

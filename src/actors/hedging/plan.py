@@ -12,6 +12,7 @@ from ...messages.base import Message
 
 __all__ = [
     "Attempt",
+    "AttemptOutcome",
     "HedgePlan",
     "HedgePolicy",
     "Race",

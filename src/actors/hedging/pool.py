@@ -3,7 +3,9 @@
 An actor, so that all races of a system see one state; its handlers decide and never wait. Asked by the races
 (``race``) before each request they send, and told how each one ended. Retries and duplicates draw on the same
 bucket: a duplicate that it cannot pay is not sent, a retry is (an experiment should not lose the row) and
-leaves less for duplicates. Any sign of overload (429, 503, ``Retry-After``, a rising queue) shuts the bucket.
+leaves less for duplicates. Overload (429, 503, ``Retry-After``) shuts the bucket. A rising queue shows in the
+latencies, see ``load_guard``, and not in the requests in flight, which the run's concurrency bounds (Little
+1961: with as many in flight, a longer queue is a longer latency).
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from ...messages.records import Race
 from ...messages.requests import BackendRequest
 from ..runtime import Actor, handler
 from .breaker import CircuitBreaker
-from .budget import HedgeBudget, QueueTrend
+from .budget import HedgeBudget
 from .latency import LatencyWindow
-from .plan import HedgePlan, RequestFeatures, coin, is_control
+from .load_guard import Guarded
+from .plan import HedgePlan, HedgePolicy, RequestFeatures, coin, is_control
 from .plan import Race as Observed
 from .racing_options import HedgeSettings
 from .registry import DEFAULT_BUDGET_PERCENT, PolicyRegistry, make_policy
@@ -43,7 +46,6 @@ __all__ = [
 CLONE_WINDOW = 512
 CLONE_QUANTILE = 0.9
 CLONE_PAUSE_S = 0.05
-SETTLING_ROUNDS = 40
 
 
 class Entry(Message, frozen=True):
@@ -72,8 +74,8 @@ class Enter(Message, frozen=True):
     request: BackendRequest
     backend: str
     retry: bool
-    clone: Callable[[], None]
-    """Makes the race send a duplicate: a race at work reads no messages."""
+    clone: Callable[[], bool]
+    """Makes the race send a duplicate, if it still can: a race at work reads no messages."""
 
     if TYPE_CHECKING:
 
@@ -121,6 +123,9 @@ class Settled(Message, frozen=True):
     request: BackendRequest
     backend: str
     observed: Observed
+    """What decided the race: latencies to the first token where the answers were streamed."""
+    whole: Observed | None = None
+    """The same with latencies of whole answers, None when that is what ``observed`` has."""
     tokens: int = 0
     """Of the winner."""
     cost_usd: float | None = None
@@ -158,16 +163,16 @@ class Drain(Message, frozen=True):
 class _Open:
     __slots__ = ("clone", "started", "told")
 
-    def __init__(self, started: float, clone: Callable[[], None]) -> None:
+    def __init__(self, started: float, clone: Callable[[], bool]) -> None:
         self.started = started
-        self.clone: Callable[[], None] | None = clone
+        self.clone: Callable[[], bool] | None = clone
         self.told = False
 
 
 class HedgePool(Actor):
     """Decides for all races of one system; ``tally`` outlives it."""
 
-    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int, concurrency: int) -> None:
+    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int) -> None:
         config, racing = settings.config, settings.racing
         percent = config.budget_percent
         if percent is None:
@@ -178,12 +183,10 @@ class HedgePool(Actor):
         self._budget = HedgeBudget(percent, burst=config.burst, hold_s=racing.hold_s)
         self._prices = UnitPrices(config.budget_unit)
         self._control = config.control_percent / 100
-        self._policies = PolicyRegistry(lambda own: make_policy(config, settings.policy, own), seed)
+        self._policies = PolicyRegistry(lambda own: _policy(settings, own), seed)
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._trend = QueueTrend()
-        self._settling = concurrency + SETTLING_ROUNDS
         self._races: dict[str, _Open] = {}
-        self._requests = self._clones = 0
+        self._clones = 0
         self._answers = LatencyWindow(CLONE_WINDOW)
 
     @handler
@@ -193,10 +196,6 @@ class HedgePool(Actor):
         request = message.request
         if not message.retry:
             self._budget.on_first(now, self._price(request))
-            if self._settling > 0:  # the queue rises while the run starts
-                self._settling -= 1
-            elif self._trend.rising(self._requests):
-                self._budget.on_overload(now)
         self._races[request.key] = _Open(now, message.clone)
         features = self._features(request)
         plan = self._policies.policy_for(message.backend, features).plan(now, features)
@@ -213,7 +212,6 @@ class HedgePool(Actor):
             return Permit(ticket=None, reason="the circuit breaker is open", retry_at=breaker.retry_at())
         if message.retry is not None:
             self._budget.take(now, self._price(message.retry))
-        self._requests += 1
         return Permit(ticket=ticket)
 
     @handler
@@ -234,7 +232,6 @@ class HedgePool(Actor):
         if ticket is None:
             self._tally.refused += 1
             return Permit(ticket=None, reason=reason, budget_left=left)
-        self._requests += 1
         self._tally.clones += message.kind == "clone"
         self._clones += message.kind == "clone"
         return Permit(ticket=ticket, budget_left=self._budget.left)
@@ -243,7 +240,6 @@ class HedgePool(Actor):
     def on_ended(self, message: Ended) -> None:
         """Note it for breaker, queue and overload."""
         now = self.context.clock.now()
-        self._requests -= 1
         self._clones -= message.kind == "clone"
         breaker = self._breaker(message.backend)
         if message.outcome == "answered":
@@ -260,10 +256,11 @@ class HedgePool(Actor):
         """Learn."""
         features = self._features(message.request)
         self._policies.policy_for(message.backend, features).observe(message.observed)
-        self._tally.observed(message.observed)
-        if message.observed.winner is not None:
+        whole = message.whole or message.observed
+        self._tally.observed(whole, message.observed if message.whole else None)
+        if whole.winner is not None:
             self._prices.add(size_class(features), message.tokens, message.cost_usd)
-            self._answers.observe(message.observed.total_s)
+            self._answers.observe(whole.total_s)
 
     @handler
     def on_left(self, message: Left) -> None:
@@ -288,8 +285,8 @@ class HedgePool(Actor):
         if now - oldest.started < usual:
             return max(usual - (now - oldest.started), CLONE_PAUSE_S)
         clone, oldest.clone, oldest.told = oldest.clone, None, True
-        if clone is not None:
-            clone()
+        if clone is not None and not clone():  # its answer is coming
+            oldest.told = False
         return 0.0
 
     @handler
@@ -316,3 +313,9 @@ class HedgePool(Actor):
             period=racing.period,
             priority=racing.priority,
         )
+
+
+def _policy(settings: HedgeSettings, seed: int) -> HedgePolicy:
+    policy = make_policy(settings.config, settings.policy, seed)
+    guarded = settings.racing.load_guard and settings.config.strategy not in ("off", "tiered")
+    return Guarded(policy, seed) if guarded else policy

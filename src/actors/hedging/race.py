@@ -1,6 +1,8 @@
 """One request and its duplicates, run: the shell around the decisions of ``pool`` and ``tiered``.
 
 Called by the racing actor. The first acceptable answer wins; what is still open is cancelled while it runs.
+Where answers are streamed the first token decides: what else is open is cancelled then, whichever answer
+would have been whole first, and from then on no duplicate is sent. A stream that breaks is a failed request.
 An error is no answer: while another request is open the race goes on, and when a request fails before any
 duplicate was due the next one is sent at once, unless the failure is a sign of overload. When all have
 failed the race backs off and starts another round, up to ``max_attempts`` first requests.
@@ -9,10 +11,11 @@ failed the race backs off and starts another round, up to ``max_attempts`` first
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from ...messages.errors import BackendError, BudgetError, OverloadedError, TransientError
 from ...messages.requests import BackendRequest, RaceOutcome
@@ -52,6 +55,10 @@ class RaceRun:
     _sent: list[Sent] = field(default_factory=list)
     _round: list[Sent] = field(default_factory=list)
     _winner: Sent | None = None
+    _leader: Sent | None = None
+    """Whose answer is taken, though it may still be streaming."""
+    _given_up: list[Sent] = field(default_factory=list)
+    """Requests of this round that were open when the leader's answer began."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _clone: bool = False
     _entry: Entry = field(
@@ -64,17 +71,18 @@ class RaceRun:
         tries = 1
         try:
             while True:
-                self._round = []
+                self._round, self._leader, self._given_up = [], None, []
                 enter = Enter(
                     request=self.request, backend=self.lanes[0].name, retry=tries > 1, clone=self._on_clone
                 )
-                self._entry = await self.pool.ask(enter)
+                self._entry = await self.pool.ask(enter, timeout=None)
                 self._winner, tries = await (self._tiered(tries) if self.tiers else self._hedged(tries))
                 if self._winner is not None:
                     return self._won(self._winner)
                 await self._abandon()
                 self._settle()
-                if tries >= self.policy.max_attempts or isinstance(self._round[-1].error, BackendError):
+                last = [each for each in self._round if each not in self._given_up][-1]
+                if tries >= self.policy.max_attempts or isinstance(last.error, BackendError):
                     return self._lost()
                 await self.clock.sleep(self._back_off(tries))
                 tries += 1
@@ -103,15 +111,17 @@ class RaceRun:
             if plan.delay_s is not None and self._entry.fires
             else ()
         )
-        due = deque(first.started + delay for delay in delays)
+        due = [first.started + delay for delay in delays]
         backups = self.max_hedges
         while True:
             await self._wait(due[0] if due else None)
-            winner = next((each for each in self._round if each.acceptable), None)
-            if winner is not None:
-                return winner, tries
-            if not any(each.open for each in self._round):
-                last = max(self._round, key=lambda each: each.ended)
+            leader = self._lead()
+            if leader is not None:
+                if leader.acceptable:
+                    return leader, tries
+                due.clear()
+            elif not any(each.open for each in self._round):
+                last = max((each for each in self._round if each.error is not None), key=lambda it: it.ended)
                 if last.reply is not None:
                     return last, tries  # it says itself that it is no answer, and there is no better one
                 if not backups or tries >= self.policy.max_attempts or not _may_follow_at_once(last):
@@ -124,8 +134,23 @@ class RaceRun:
                 self._clone = False
                 await self._duplicate("clone", lane, "a slot is free")
             elif due and self.clock.now() >= due[0]:
-                due.popleft()
+                due.pop(0)
                 await self._duplicate("hedge", lane, plan.reason)
+
+    def _lead(self) -> Sent | None:
+        """The request whose answer began first. What else is open when it begins to stream is given up."""
+        if self._leader is None or not (self._leader.open or self._leader.acceptable):
+            begun = [
+                each for each in self._round if each.acceptable or (each.open and each.begun is not None)
+            ]
+            self._leader = min(begun, key=lambda each: each.begun or 0.0, default=None)
+            if self._leader is not None and self._leader.open and not self._entry.control:
+                others = [each for each in self._round if each.open and each is not self._leader]
+                for each in others:
+                    each.give_up(self.clock.now())
+                self._given_up += others
+                self._tell_ended()
+        return self._leader
 
     # tiers
 
@@ -175,7 +200,7 @@ class RaceRun:
         if gate is not None and not gate.has_room(self.request):
             self._refused = "the limits leave no room"
             return False
-        permit = await self.pool.ask(Duplicate(request=self.request, backend=name, kind="tier"))
+        permit = await self.pool.ask(Duplicate(request=self.request, backend=name, kind="tier"), timeout=None)
         if permit.ticket is None:
             self._refused = permit.reason
             return False
@@ -202,7 +227,7 @@ class RaceRun:
                 self._keep_back(kind, lane, error)
                 return None
             try:
-                permit = await self.pool.ask(Admit(backend=lane.name, retry=retry))
+                permit = await self.pool.ask(Admit(backend=lane.name, retry=retry), timeout=None)
             except BaseException:
                 if lease is not None:
                     lease.unsent()
@@ -226,7 +251,9 @@ class RaceRun:
         )
 
     async def _duplicate(self, kind: Literal["hedge", "clone"], lane: Lane, why: str) -> None:
-        permit = await self.pool.ask(Duplicate(request=self.request, backend=lane.name, kind=kind))
+        permit = await self.pool.ask(
+            Duplicate(request=self.request, backend=lane.name, kind=kind), timeout=None
+        )
         lease = None if lane.gate is None or permit.ticket is None else lane.gate.admit_nowait(self.request)
         if permit.ticket is None:
             self._refused = permit.reason
@@ -275,14 +302,16 @@ class RaceRun:
         if bug is not None:
             raise bug
 
-    def _on_clone(self) -> None:
-        self._clone = self.tiers is None
+    def _on_clone(self) -> bool:
+        """Whether a duplicate will be asked for: not once an answer is coming."""
+        self._clone = self.tiers is None and all(each.begun is None for each in self._round)
         self._changed.set()
+        return self._clone
 
     # the end
 
     def _won(self, winner: Sent) -> RaceOutcome:
-        self.left_open = [each for each in self._round if each.open]
+        self.left_open = [each for each in self._round if each.open or each in self._given_up]
         race = record(
             self._sent,
             self._entry,
@@ -290,16 +319,20 @@ class RaceRun:
             winner=winner,
             left_open=self.left_open,
             temperature=self.request.params.temperature,
+            streamed=self.tiers is None and winner.first_token is not None,
         )
         if not self._entry.control:
             for each in self.left_open:
                 each.give_up(self.clock.now())
         if not self.left_open:
             self._settle()
+        begun, reply = self._round[0].started, winner.reply
+        if reply is not None and winner.first_token is not None:  # the sampler counts from its own request
+            reply = msgspec.structs.replace(reply, first_token_s=winner.first_token - begun)
         return RaceOutcome(
             attempts=len(self._sent),
-            latency_s=winner.ended - self._round[0].started,
-            reply=winner.reply,
+            latency_s=winner.ended - begun,
+            reply=reply,
             race=race,
             sent=tuple(each.title for each in self._sent),
         )
@@ -326,7 +359,7 @@ class RaceRun:
 
     async def _abandon(self) -> None:
         """Give up whatever still runs."""
-        running = {each.task for each in self._round if each.open and each.task is not None}
+        running = {each.task for each in self._round if each.task is not None and not each.task.done()}
         for each in self._round:
             if each.open:
                 each.give_up(self.clock.now())
@@ -336,15 +369,18 @@ class RaceRun:
 
     def _settle(self) -> None:
         self._tell_ended()
-        seen = observed(self._round, self._entry, self._winner)
-        if seen is None:
+        whole = observed(self._round, self._entry, self._winner)
+        if whole is None:
             return
+        streamed = self.tiers is None and any(each.first_token is not None for each in self._round)
+        seen = observed(self._round, self._entry, self._winner, to_first_token=True) if streamed else None
         paid = None if self._winner is None else self._winner.reply
         self.pool.tell_nowait(
             Settled(
                 request=self.request,
                 backend=self.lanes[0].name,
-                observed=seen,
+                observed=seen or whole,
+                whole=whole if seen else None,
                 tokens=paid.usage.prompt_tokens + paid.usage.completion_tokens if paid else 0,
                 cost_usd=paid.cost_usd if paid else None,
             )

@@ -28,6 +28,9 @@ class RacingOptions(Message, frozen=True):
         int, Meta(ge=1, description="Failures in a row after which a backend is left alone.")
     ] = 10
     breaker_open_s: Annotated[float, Meta(gt=0, description="How long it is left alone.")] = 5.0
+    load_guard: Annotated[
+        bool, Meta(description="No duplicates while the server is busy, unless a trial shows that they help.")
+    ] = True
     complexity: Annotated[
         Literal["simple", "medium", "complex"], Meta(description="Read by workload_aware.")
     ] = "medium"

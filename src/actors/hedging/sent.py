@@ -21,6 +21,7 @@ from ...messages.errors import (
     TransientError,
 )
 from ...messages.requests import BackendReply, BackendRequest
+from ..first_token import listen
 from ..limits import Gate, Lease
 from ..ports import Sampler
 from ..runtime.clock import Clock
@@ -59,6 +60,8 @@ class Sent:
     task: asyncio.Task[None] | None = None
     outcome: AttemptOutcome | None = None
     ended: float = 0.0
+    first_token: float | None = None
+    """When the answer began to stream; None when it did not, or not yet."""
     reply: BackendReply | None = None
     error: TransientError | BackendError | None = None
     bug: BaseException | None = None
@@ -96,6 +99,13 @@ class Sent:
         """Whether it has an answer that is one."""
         return self.reply is not None and self.error is None
 
+    @property
+    def begun(self) -> float | None:
+        """When its answer began to come: with its first token, or whole where it was not streamed."""
+        if self.first_token is not None or not self.acceptable:
+            return self.first_token
+        return self.ended
+
     def told_error(self) -> str:
         """One line."""
         return (
@@ -113,7 +123,7 @@ class Sent:
 def start(
     sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
 ) -> None:
-    """Send it; ``done`` is called when it is over, however it ended."""
+    """Send it; ``done`` is called when the answer begins to stream and when it is over, however it ended."""
     if sent.number > 1:
         request = msgspec.structs.replace(request, attempt=sent.number)
     sent.task = asyncio.get_running_loop().create_task(_wait(sent, request, timeout_s, clock, done))
@@ -125,6 +135,7 @@ async def _wait(
     sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
 ) -> None:
     timer = clock.call_later(timeout_s, lambda: _expire(sent))
+    listen(lambda: _begin(sent, clock.now(), done))
     try:
         _take(sent, await sent.lane.sampler.sample(request))
     except asyncio.CancelledError:
@@ -156,6 +167,12 @@ def _take(sent: Sent, reply: BackendReply) -> None:
     sent.reply = reply
     if reply.completions[0].finish_reason == "error":
         sent.error = MalformedReplyError("the reply says of itself that it is no answer")
+
+
+def _begin(sent: Sent, now: float, changed: Callable[[], None]) -> None:
+    if sent.open and sent.first_token is None:
+        sent.first_token = now
+        changed()
 
 
 def _expire(sent: Sent) -> None:

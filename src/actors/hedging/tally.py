@@ -1,7 +1,8 @@
 """Counts of what hedging did and what it cost, and the latency with it and, estimated, without it.
 
 Filled by the pool. Without hedging is the Kaplan-Meier estimate over first requests: one that was cancelled
-is known only to have taken longer. Sixteen bytes and a half a request.
+is known only to have taken longer. Seventeen bytes a request, twice that where answers are streamed: then
+latencies to the first token are kept too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,25 @@ CURVE_SHARES = sorted({*(i / 50 for i in range(1, 45)), *(1 - 10 ** (-1 - i / 20
 """For plots: even steps to 0.88, then ten times closer to 1 with every 20 steps, up to 0.9999."""
 
 
+class Latencies:
+    """Of races, and of the first requests of these races."""
+
+    def __init__(self) -> None:
+        self.totals = array("d")
+        self.firsts = array("d")
+        self.censored = bytearray()
+
+    def add(self, race: Observed) -> None:
+        """One race; without an answer it has no latency."""
+        if race.winner is None:
+            return
+        self.totals.append(race.total_s)
+        first = race.attempts[0]
+        if first.outcome != "failed":
+            self.firsts.append(first.latency_s)
+            self.censored.append(first.censored)
+
+
 class HedgeTally:
     """The counts of one pool."""
 
@@ -32,9 +52,8 @@ class HedgeTally:
         self.extra_tokens = 0
         self.extra_cost_usd = 0.0
         self.cost_known = True
-        self.totals = array("d")
-        self.firsts = array("d")
-        self.censored = bytearray()
+        self.whole = Latencies()
+        self.to_first_token = Latencies()
 
     def settled(self, race: Race, attempts: int) -> None:
         """A request is over; ``attempts`` were sent for it."""
@@ -52,15 +71,11 @@ class HedgeTally:
         else:
             self.extra_cost_usd += race.extra_cost_usd
 
-    def observed(self, race: Observed) -> None:
+    def observed(self, whole: Observed, to_first_token: Observed | None = None) -> None:
         """A round is over, its cancelled attempts included."""
-        if race.winner is None:
-            return
-        self.totals.append(race.total_s)
-        first = race.attempts[0]
-        if first.outcome != "failed":
-            self.firsts.append(first.latency_s)
-            self.censored.append(first.censored)
+        self.whole.add(whole)
+        if to_first_token is not None:
+            self.to_first_token.add(to_first_token)
 
 
 def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
@@ -70,8 +85,8 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
     wins = sum(tally.wins for tally in tallies)
     duplicates = sum(tally.duplicates for tally in tallies)
     known = all(tally.cost_known for tally in tallies)
-    totals = sorted(value for tally in tallies for value in tally.totals)
-    return {
+    wholes = [tally.whole for tally in tallies]
+    told: dict[str, Any] = {
         "requests": requests,
         "hedged": hedged,
         "wins": wins,
@@ -88,19 +103,20 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
         "failed": sum(tally.failed for tally in tallies),
         "extra_tokens": sum(tally.extra_tokens for tally in tallies),
         "extra_cost_usd": sum(tally.extra_cost_usd for tally in tallies) if known else None,
-        "latency_s": {
-            "with_hedging": _percentiles(totals),
-            "without_hedging_estimated": _without(tallies),
-        },
+        "latency_s": _compared(wholes),
         # Of the pools that sent duplicates: what is never slow says nothing of what hedging did.
-        "latency_curve": _curve([tally for tally in tallies if tally.duplicates] or tallies),
+        "latency_curve": _curve([tally.whole for tally in tallies if tally.duplicates] or wholes),
     }
+    streamed = [tally.to_first_token for tally in tallies]
+    if any(latencies.totals for latencies in streamed):
+        told["first_token_s"] = _compared(streamed)
+    return told
 
 
-def _curve(tallies: Sequence[HedgeTally]) -> dict[str, list[float]]:
+def _curve(kept: Sequence[Latencies]) -> dict[str, list[float]]:
     """The same two distributions by share, as far as there are requests for it."""
-    ordered = sorted(value for tally in tallies for value in tally.totals)
-    pairs = _firsts(tallies)
+    ordered = sorted(value for latencies in kept for value in latencies.totals)
+    pairs = _firsts(kept)
     if not ordered or not pairs:
         return {"share": [], "with_hedging": [], "without_hedging_estimated": []}
     shares = [share for share in CURVE_SHARES if (1 - share) * len(ordered) >= 1 - 1e-9]
@@ -112,6 +128,13 @@ def _curve(tallies: Sequence[HedgeTally]) -> dict[str, list[float]]:
     }
 
 
+def _compared(kept: Sequence[Latencies]) -> dict[str, Any]:
+    return {
+        "with_hedging": _percentiles(sorted(value for latencies in kept for value in latencies.totals)),
+        "without_hedging_estimated": _without(kept),
+    }
+
+
 def _percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
     """By nearest rank."""
     if not ordered:
@@ -120,17 +143,17 @@ def _percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
     return {f"p{percent:g}": ordered[max(0, rank - 1)] for percent, rank in ranks.items()}
 
 
-def _firsts(tallies: Iterable[HedgeTally]) -> list[tuple[float, bool]]:
+def _firsts(kept: Iterable[Latencies]) -> list[tuple[float, bool]]:
     """Latencies of first requests, and whether they were cut short."""
     return [
         (value, bool(censored))
-        for tally in tallies
-        for value, censored in zip(tally.firsts, tally.censored, strict=True)
+        for latencies in kept
+        for value, censored in zip(latencies.firsts, latencies.censored, strict=True)
     ]
 
 
-def _without(tallies: Iterable[HedgeTally]) -> dict[str, float | None]:
-    pairs = _firsts(tallies)
+def _without(kept: Iterable[Latencies]) -> dict[str, float | None]:
+    pairs = _firsts(kept)
     if not pairs:
         return {f"p{percent:g}": None for percent in PERCENTILES}
     curve = kaplan_meier(pairs)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ import msgspec
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample, StageResult
 from ..offload import in_process
-from ..ports import Summary, TdaAdapter
+from ..ports import ChecksSurrogates, ComparesShapes, Summary, TdaAdapter
 
 __all__ = ["Reservoir", "TdaValidation"]
 
@@ -68,7 +70,9 @@ class TdaValidation:
         self._whole_set = whole_set
         self._seed = seed
         self._summaries: dict[str, Summary] = {}
+        self._agreements: dict[str, Summary] = {}
         self._clouds: dict[str, Reservoir] = {}
+        self._left_out: Counter[str] = Counter()
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples with a PersistenceResult for each output."""
@@ -77,10 +81,23 @@ class TdaValidation:
             for system, points in clouds:
                 if self._whole_set:
                     cloud = self._clouds.setdefault(system, Reservoir(self._max_points, self._seed))
-                    cloud.add(points)
+                    sound = _finite_rows(points)  # one that is not would take the whole set with it
+                    self._left_out[system] += len(points) - len(sound)
+                    cloud.add(sound)
             for result in sample.persistence:
                 self._summaries.setdefault(result.system, self._adapter.accumulator()).add(result)
+            self._compare(sample)
         return [sample for sample, _ in done]
+
+    def _compare(self, sample: Sample) -> None:
+        """Hand surrogates that an earlier stage left beside the exact figures to who compares them."""
+        if not isinstance(self._adapter, ChecksSurrogates):
+            return
+        surrogates = {score.system: score for score in sample.surrogates}
+        for result in sample.persistence:
+            if result.system in surrogates:
+                agreement = self._agreements.setdefault(result.system, self._adapter.agreement())
+                agreement.add((surrogates[result.system], result))
 
     def _compute(self, sample: Sample) -> tuple[Sample, list[tuple[str, Any]]]:
         results, clouds = [], []
@@ -109,23 +126,32 @@ class TdaValidation:
             note = f"first {self._per_example} of {count} claims"
             points = points[: self._per_example]
         result = self._adapter.persistence(points, system=system, sno_id=example_id)
-        return msgspec.structs.replace(result, notes=note or result.notes)
+        return _noted(result, note)
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """Summaries, and the persistence of the whole set of each system."""
         whole = [await self._whole(system, cloud) for system, cloud in self._clouds.items()]
         empty = not self._summaries
+        metrics = {system: summary.result() for system, summary in self._summaries.items()}
+        for system, agreement in self._agreements.items():
+            metrics[system]["surrogates_against_exact"] = await asyncio.to_thread(agreement.result)
+        if isinstance(self._adapter, ComparesShapes):
+            for left, right in combinations(whole, 2):
+                found = await asyncio.to_thread(self._adapter.distances, left, right)
+                if found is not None:
+                    for one, other in ((left, right), (right, left)):
+                        metrics[one.system].setdefault("distance_to", {})[other.system] = found
         return StageResult(
             stage="analysis_tda_validation",
             status="skipped" if empty else "completed",
             reason="nothing was embedded: no outputs, or the adapter is a no-op" if empty else None,
-            metrics={system: summary.result() for system, summary in self._summaries.items()},
+            metrics=metrics,
             set_persistence=tuple(whole),
         )
 
     def release(self) -> None:
         """Drop clouds and summaries."""
-        self._clouds, self._summaries = {}, {}
+        self._clouds, self._summaries, self._agreements, self._left_out = {}, {}, {}, Counter()
 
     async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
         if len(cloud.points) < self._min_points:
@@ -138,10 +164,24 @@ class TdaValidation:
             )
         large = len(cloud.points) > INLINE_POINTS
         result = await (_in_process if large else _in_thread)(self._adapter, cloud.points, system)
+        if self._left_out[system]:
+            result = _noted(result, f"{self._left_out[system]} claim(s) left out: NaN or infinity")
         if cloud.seen > len(cloud.points):
             note = f"uniform sample of {len(cloud.points)} of {cloud.seen} claims, seed {self._seed}"
-            result = msgspec.structs.replace(result, notes=note)
+            result = _noted(result, note)
         return result
+
+
+def _noted(result: PersistenceResult, note: str) -> PersistenceResult:
+    """With a further note, in front."""
+    return msgspec.structs.replace(result, notes="; ".join(filter(None, (note, result.notes))))
+
+
+def _finite_rows(points: Any) -> Any:
+    import numpy as np
+
+    finite = np.isfinite(points)
+    return points if finite.all() else points[finite.all(axis=1)]
 
 
 def _persistence(adapter: TdaAdapter, points: list[Any], system: str) -> PersistenceResult:

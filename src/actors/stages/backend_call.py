@@ -222,6 +222,7 @@ class BackendCall(StageBase):
                         else self._vote(sample, ensemble, systems, asker, lane, lanes, slots)
                     )
                     waiting.put_nowait(group.create_task(work))
+                    await asyncio.sleep(0)  # else thousands of requests start in one turn of the loop
                 waiting.put_nowait(None)
                 if self._settings.hedging is not None and self._settings.hedging.racing.clone_at_end:
                     beside.append(group.create_task(self._clone_into(asker, slots)))

@@ -6,15 +6,17 @@ claim ids repeat between examples, so a graph over a whole set would join what h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from ...messages.findings import SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
-from ..cns.graph import beta1, claim_graph, cycle_count, polarity_conflict
+from ..cns.graph import beta1, claim_graph, components, cycle_count, polarity_conflict
 from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
 from ..topology.distances import MetricName
@@ -56,10 +58,12 @@ class CnsSurrogates:
         """
         document = read_answer(output.text)[1]
         graph = claim_graph(document)
-        points = self._embedder.embed([claim.text for claim in document.claims[:MAX_CLAIMS]])
+        spread, why = self._fragility([claim.text for claim in document.claims[:MAX_CLAIMS]])
         notes = [f"{self._metric}, {self._embedder.method}"]
         if not document.claims:
             notes = ["no claims"]
+        elif why:
+            notes.append(why)
         if len(document.claims) > MAX_CLAIMS:
             notes.append(f"fragility of the first {MAX_CLAIMS} of {len(document.claims)} claims")
         if polarity_conflict(document):
@@ -69,9 +73,19 @@ class CnsSurrogates:
             sno_id=sample.example.id,
             beta1_surrogate=beta1(len(graph.ids), graph.edges) if graph.ids else None,
             cycle_count=cycle_count(len(graph.ids), graph.edges) if graph.ids else None,
-            fragility_score=fragility(points, self._metric),
+            fragility_score=spread,
+            beta0=components(len(graph.ids), graph.edges) if graph.ids else None,
             notes="; ".join(notes),
         )
+
+    def _fragility(self, texts: Sequence[str]) -> tuple[float | None, str]:
+        """The figure, or why there is none: saying one thing three times is not robust."""
+        points = self._embedder.embed(texts)
+        if not np.isfinite(points).all():
+            return None, "no fragility: an embedding holds NaN or infinity"
+        if len(points) > 1 and (points == points[0]).all():
+            return None, "no fragility: all claims have the same embedding"
+        return fragility(points, self._metric), ""
 
     def accumulator(self) -> SurrogateSummary:
         """An empty summary."""
@@ -88,6 +102,7 @@ class SurrogateSummary:
 
     def __init__(self) -> None:
         self._count = 0
+        self._beta0 = RunningMean()
         self._beta1, self._loops = RunningMean(), RunningMean()
         self._cycles = RunningMean()
         self._fragility, self._fragile = RunningMean(), RunningMean()
@@ -95,6 +110,7 @@ class SurrogateSummary:
     def add(self, score: SurrogateScore) -> None:
         """Take one score in."""
         self._count += 1
+        self._beta0.add(score.beta0)
         self._beta1.add(score.beta1_surrogate)
         if score.beta1_surrogate is not None:
             self._loops.add(score.beta1_surrogate > 0)
@@ -109,6 +125,7 @@ class SurrogateSummary:
         return {
             "n_snos": self._count,
             "n_graphs": self._beta1.n,
+            "beta0_mean": self._beta0.result(),
             "beta1_mean": self._beta1.result(),
             "beta1_high_fraction": self._loops.result(),
             "cyclic_fraction": self._cycles.result(),

@@ -6,6 +6,7 @@ Found by the registry for the stage ``analysis_tda_validation``, which decides i
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -18,11 +19,21 @@ from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EmbeddingName, make_embedder
+from ..topology.diagrams import diagram_of
 from ..topology.distances import MetricName
-from ..topology.persistence import persistence
+from ..topology.matching import bottleneck, wasserstein
+from ..topology.persistence import MAX_MEMORY_MB, persistence
+from ..topology.rips import EngineName
+from ..topology.rips import engine as find_engine
+from ..topology.robustness import noise_sensitivity, removal_sensitivity
+from .agreement import SurrogateAgreement
 from .running import RunningMean
 
 __all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
+
+
+MAX_ROBUSTNESS_POINTS = 200
+MAX_COMPARED_BARS = 1_000
 
 
 class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,9 +43,20 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(ge=0, le=2, description="Highest homology dimension: 0 clusters, 1 loops, 2 voids (costly)."),
     ] = 1
-    metric: Annotated[MetricName, Meta(description="cosine (1 - cos, on unit vectors) or euclidean.")] = (
-        "cosine"
-    )
+    metric: Annotated[
+        MetricName,
+        Meta(description="cosine (1 - cos, on unit vectors), angular, euclidean, manhattan or chebyshev."),
+    ] = "cosine"
+    engine: Annotated[
+        EngineName, Meta(description="ripser, gudhi, or auto: gudhi where it is installed. Same bars.")
+    ] = "auto"
+    landmarks: Annotated[
+        Annotated[int, Meta(ge=3)] | None,
+        Meta(description="Of more distinct claims so many stand for all (farthest points); default: never."),
+    ] = None
+    max_memory_mb: Annotated[
+        int, Meta(ge=1, description="A cloud whose worst case would take more is not begun: too_large.")
+    ] = MAX_MEMORY_MB
     persistence_threshold: Annotated[
         float,
         Meta(
@@ -45,6 +67,18 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[float, Meta(gt=0.0)] | None,
         Meta(description="Cut the filtration here. Leave it out unless the cut is wanted: it is slower."),
     ] = None
+    seed: Annotated[
+        int, Meta(description="Of the resampling behind the significance of pieces, and of the noise.")
+    ] = 0
+    robustness: Annotated[
+        bool, Meta(description="How far diagrams of up to 200 claims move by removal and by noise; costly.")
+    ] = False
+    compare_systems: Annotated[
+        bool, Meta(description="Bottleneck and Wasserstein distances between the systems' whole sets.")
+    ] = False
+    noise_scale: Annotated[
+        float, Meta(gt=0.0, description="Standard deviation of the noise of robustness, per coordinate.")
+    ] = 0.01
     embedding: Annotated[
         EmbeddingName, Meta(description="hashed_ngrams (no model) or sentence_transformers.")
     ] = "hashed_ngrams"
@@ -61,13 +95,15 @@ class CnsTda:
     def __init__(self, options: CnsTdaOptions) -> None:
         self._options = options
         self._embedder = make_embedder(options.embedding, options.embedding_model)
+        if options.engine == "gudhi":
+            find_engine("gudhi")  # refused here, before the run, when it is not installed
 
     def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:  # noqa: ARG002
         """The claims of one output, at most the first 1,000, as points of shape (claims, dimensions)."""
         return self._embedder.embed([claim.text for claim in read_answer(output.text)[1].claims[:MAX_CLAIMS]])
 
     def persistence(self, points: Any, *, system: str, sno_id: str) -> PersistenceResult:
-        """Persistence of one cloud, shape (n, d). Raises InputError for NaN."""
+        """Persistence of one cloud, shape (n, d)."""
         result = persistence(
             points,
             system=system,
@@ -76,8 +112,52 @@ class CnsTda:
             max_dimension=self._options.max_dimension,
             persistence_threshold=self._options.persistence_threshold,
             max_distance=self._options.max_distance,
+            engine=self._options.engine,
+            landmarks=self._options.landmarks,
+            max_memory_mb=self._options.max_memory_mb,
+            seed=self._options.seed,
         )
+        if self._options.robustness and result.status == "ok":
+            result = self._with_robustness(result, points)
         return msgspec.structs.replace(result, method=f"{result.method}, {self._embedder.method}")
+
+    def _with_robustness(self, result: PersistenceResult, points: Any) -> PersistenceResult:
+        options = self._options
+        if len(points) > MAX_ROBUSTNESS_POINTS:
+            note = f"no robustness: more than {MAX_ROBUSTNESS_POINTS} points"
+            return msgspec.structs.replace(result, notes="; ".join(filter(None, (result.notes, note))))
+        how: dict[str, Any] = {
+            "max_dimension": options.max_dimension,
+            "metric": options.metric,
+            "engine": options.engine,
+        }
+        removal = removal_sensitivity(points, **how)
+        noise = noise_sensitivity(points, options.noise_scale, seed=options.seed, **how)
+        figures = {
+            "removal_worst": removal.worst,
+            "removal_mean": removal.mean,
+            "noise_worst": noise.worst,
+            "noise_mean": noise.mean,
+        }
+        defined = {name: value for name, value in figures.items() if value is not None}
+        return msgspec.structs.replace(result, robustness=defined)
+
+    def distances(self, left: PersistenceResult, right: PersistenceResult) -> dict[str, Any] | None:
+        """Bottleneck and 2-Wasserstein distance in each dimension; None for what cannot be compared."""
+        if not self._options.compare_systems:
+            return None
+        figures: dict[str, Any] = {}
+        for dimension in range(self._options.max_dimension + 1):
+            one, other = diagram_of(left, dimension), diagram_of(right, dimension)
+            sound = left.status == right.status == "ok" and max(len(one), len(other)) <= MAX_COMPARED_BARS
+            for name, distance in (("bottleneck", bottleneck), ("wasserstein", wasserstein)):
+                value = distance(one, other) if sound else math.inf
+                figures[f"{name}_{dimension}"] = value if value < math.inf else None
+        return figures
+
+    def agreement(self) -> SurrogateAgreement:
+        """An empty comparison of surrogates with exact figures."""
+        return SurrogateAgreement(self._options.seed)
 
     def accumulator(self) -> PersistenceSummary:
         """An empty summary."""

@@ -14,9 +14,15 @@ from pathlib import Path
 from ...messages.errors import BackendError, InputError, OutputError
 from ...messages.records import CheckpointRef
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["check_name", "read_checkpoint", "write_checkpoint"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+
+
+def check_name(name: str) -> None:
+    """Raises InputError for a name that is no plain file name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"checkpoint name {name!r}: expected letters, digits, '_', '.' and '-'")
 
 
 def write_checkpoint(
@@ -27,8 +33,7 @@ def write_checkpoint(
     Raises InputError for a name that is no plain file name and OutputError when the folder cannot be
     written.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"checkpoint name {name!r}: expected letters, digits, '_', '.' and '-'")
+    check_name(name)
     path = folder.absolute() / (name + ending)
     try:
         folder.mkdir(parents=True, exist_ok=True)

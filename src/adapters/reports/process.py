@@ -121,7 +121,8 @@ def topology_section(report: RunReport) -> Section | None:
             tables.append(system_table(caption, stage.metrics, systems(report)))
     if not tables:
         return None
-    notes = tuple(dict.fromkeys(f"{r.system}: {r.notes}" for r in results if r.notes))
+    said = [(r.system, text) for r in results for text in (r.notes, _judged(r)) if text]
+    notes = tuple(dict.fromkeys(f"{system}: {text}" for system, text in said))
     drawn = any(bar for result in results for bar in result.bars)
     return Section(
         key="topology",
@@ -140,6 +141,7 @@ def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
             Cell(result.status.replace("_", " "), tone="" if result.status == "ok" else "skipped"),
             Cell(count(result.n_points)),
             Cell(_by_dimension(result.betti)),
+            Cell(_by_dimension(result.significant)),
             Cell(_by_dimension(result.total_persistence)),
             Cell(_by_dimension(result.max_persistence)),
             Cell(_by_dimension(result.entropy)),
@@ -147,8 +149,22 @@ def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
         )
         for result in results
     )
-    heads = ("system", "status", "points", "Betti", "total persistence", "longest bar", "entropy", "method")
+    heads = (
+        "system",
+        "status",
+        "points",
+        "Betti",
+        "more than noise",
+        "total persistence",
+        "longest bar",
+        "entropy",
+        "method",
+    )
     return Table("Persistent homology of the whole set", heads, rows, frozenset({2}))
+
+
+def _judged(result: PersistenceResult) -> str:
+    return f"more than noise, {result.significance}" if result.significance else ""
 
 
 def _by_dimension(values: dict[str, int] | dict[str, float]) -> str:

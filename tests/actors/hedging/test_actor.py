@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from crucible.actors.hedging.actor import Racer
 from crucible.actors.hedging.options import (
     AdaptiveOptions,
     BackoffOptions,
@@ -19,114 +16,14 @@ from crucible.actors.hedging.options import (
     TierOptions,
     WorkloadOptions,
 )
-from crucible.actors.hedging.pool import CloneOldest, Drain, HedgePool
-from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
-from crucible.actors.hedging.sent import Lane
-from crucible.actors.hedging.tally import HedgeTally, figures
-from crucible.actors.limits import RetryPolicy
-from crucible.actors.runtime import ActorCrashed, ActorRef
-from crucible.actors.stage import Wiring
+from crucible.actors.hedging.pool import CloneOldest
+from crucible.actors.hedging.racing_options import RacingOptions
+from crucible.actors.runtime import ActorCrashed
 from crucible.messages.base import Message
 from crucible.messages.errors import BackendError, ConnectionFailedError, OverloadedError, RateLimitedError
-from crucible.messages.experiment import HedgingConfig
-from crucible.messages.records import Completion, Prompt, SamplingParams, Usage
-from crucible.messages.requests import BackendReply, BackendRequest, RaceOutcome, RaceRequest
-from crucible.messages.trace import Span
 from crucible.testing import TestKit
 
-Script = tuple[float, str | Exception]
-
-
-class Scripted:
-    """Answers attempt n of each request as the script's n-th entry says; notes what was cancelled."""
-
-    def __init__(
-        self, kit: TestKit, *script: Script, confidence: float | None = None, finish: Any = "stop"
-    ) -> None:
-        self._kit = kit
-        self._script = script
-        self._confidence = confidence
-        self._finish = finish
-        self.asked: list[tuple[str, float]] = []
-        self.cancelled: list[tuple[int, float]] = []
-
-    async def sample(self, request: BackendRequest) -> BackendReply:
-        number = len(self.asked)
-        self.asked.append((request.key, self._kit.clock.now()))
-        wait, answer = self._script[min(number, len(self._script) - 1)]
-        try:
-            await self._kit.clock.sleep(wait)
-        except asyncio.CancelledError:
-            self.cancelled.append((number + 1, self._kit.clock.now()))
-            raise
-        if isinstance(answer, Exception):
-            raise answer
-        completion = Completion(text=answer, confidence=self._confidence, finish_reason=self._finish)
-        usage = Usage(prompt_tokens=10, completion_tokens=5)
-        return BackendReply(completions=(completion,), usage=usage, cost_usd=0.5)
-
-
-class Track:
-    """A pool and its racers over some samplers."""
-
-    def __init__(
-        self,
-        kit: TestKit,
-        *samplers: Scripted,
-        strategy: str = "fixed",
-        policy: Message | None = None,
-        max_attempts: int = 3,
-        timeout_s: float = 100.0,
-        racing: RacingOptions | None = None,
-        **config: Any,
-    ) -> None:
-        self.kit = kit
-        self.tally = HedgeTally()
-        self.trace = kit.probe()
-        if strategy == "fixed":
-            config.setdefault("delay_ms", 1000.0)
-        config.setdefault("budget_percent", 100.0)
-        config.setdefault("control_percent", 0.0)
-        settings = HedgeSettings(
-            config=HedgingConfig(strategy=strategy, **config),  # type: ignore[arg-type]  # parametrised
-            policy=policy or NoOptions(),
-            racing=racing or RacingOptions(),
-        )
-        self.pool = kit.spawn(
-            lambda: HedgePool(settings, self.tally, seed=1, concurrency=1), mailbox_capacity=100_000
-        )
-        lanes = [Lane(f"lane{number}", sampler) for number, sampler in enumerate(samplers)]
-        retry = RetryPolicy(max_attempts=max_attempts, timeout_s=timeout_s, base_s=0.0)
-        wiring = Wiring(
-            stage="backend_call", supervisor=self.trace.ref, trace=self.trace.ref, now=kit.clock.now
-        )
-        self._make: Callable[[], Racer] = lambda: Racer(lanes, self.pool, settings, retry, wiring)
-        self._racers: list[ActorRef] = []
-
-    def ask(self, key: str = "k", temperature: float = 0.0) -> asyncio.Task[RaceOutcome]:
-        racer = self.kit.spawn(self._make)
-        self._racers.append(racer)
-        request = BackendRequest(
-            key=key,
-            example_id=key,
-            prompt=Prompt(text="why?"),
-            params=SamplingParams(temperature=temperature),
-        )
-        return asyncio.ensure_future(racer.ask(RaceRequest(request=request, span=7, lane="l"), timeout=None))
-
-    async def outcome(self, seconds: float = 1000.0, **ask: Any) -> RaceOutcome:
-        task = self.ask(**ask)
-        await self.kit.advance(seconds)
-        return await task
-
-    async def figures(self) -> dict[str, Any]:
-        for racer in self._racers:
-            await racer.stop()
-        await self.pool.ask(Drain())
-        return figures([self.tally])
-
-    def spans(self) -> list[Span]:
-        return [message for message in self.trace.messages if isinstance(message, Span)]
+from .track import Script, Scripted, Track
 
 
 async def test_a_duplicate_that_is_faster_wins_and_the_answer_does_not_wait_for_the_slow_one() -> None:
@@ -163,6 +60,22 @@ async def test_a_fast_answer_is_not_duplicated() -> None:
         sampler = Scripted(kit, (0.9, "a"))
         outcome = await Track(kit, sampler).outcome()
         assert (outcome.race.hedged, outcome.attempts, len(sampler.asked)) == (False, 1, 1)
+
+
+async def test_of_answers_at_the_same_moment_the_first_request_has_won() -> None:
+    async with TestKit() as kit:
+        outcome = await Track(kit, Scripted(kit, (2.0, "a"), (1.0, "b"))).outcome()
+        assert outcome.reply is not None
+        assert (outcome.reply.completions[0].text, outcome.race.winner) == ("a", "first")
+
+
+async def test_all_requests_of_a_race_have_one_idempotency_key_and_numbers_of_their_own() -> None:
+    async with TestKit() as kit:
+        gone = ConnectionFailedError("gone")
+        sampler = Scripted(kit, (5.0, gone), (5.0, gone), (0.1, gone), (1.0, "a"))
+        await Track(kit, sampler, max_attempts=3).outcome()
+        assert {key for key, _ in sampler.asked} == {"k"}
+        assert sampler.attempts == [1, 2, 3, 4]
 
 
 async def test_a_duplicate_is_paid_whether_it_wins_or_loses() -> None:
@@ -329,9 +242,9 @@ async def test_a_cancelled_first_is_known_to_have_taken_longer_and_not_the_winne
         track = Track(kit, Scripted(kit, (60.0, "a"), (0.5, "b")))
         await track.outcome()
         await track.figures()
-        assert list(track.tally.firsts) == pytest.approx([1.5])
-        assert list(track.tally.censored) == [1]
-        assert list(track.tally.totals) == pytest.approx([1.5])
+        assert list(track.tally.whole.firsts) == pytest.approx([1.5])
+        assert list(track.tally.whole.censored) == [1]
+        assert list(track.tally.whole.totals) == pytest.approx([1.5])
 
 
 async def test_in_a_control_race_the_loser_runs_to_its_end_and_is_observed_whole() -> None:
@@ -344,8 +257,8 @@ async def test_in_a_control_race_the_loser_runs_to_its_end_and_is_observed_whole
         await kit.advance(100.0)
         await track.figures()
         assert sampler.cancelled == []
-        assert list(track.tally.firsts) == pytest.approx([60.0])
-        assert list(track.tally.censored) == [0]
+        assert list(track.tally.whole.firsts) == pytest.approx([60.0])
+        assert list(track.tally.whole.censored) == [0]
 
 
 @pytest.mark.parametrize(
@@ -415,6 +328,14 @@ async def test_a_slow_tier_keeps_running_and_may_still_win() -> None:
         assert outcome.reply.completions[0].text == "late"
         assert outcome.latency_s == pytest.approx(3.0)
         assert [at for _, at in large.cancelled] == pytest.approx([3.0])
+
+
+async def test_of_tiers_that_answer_at_the_same_moment_the_earlier_is_taken() -> None:
+    async with TestKit() as kit:
+        small, large = Scripted(kit, (3.0, "small")), Scripted(kit, (2.0, "large"))
+        options = tiers(TierOptions(name="lane0", delay_ms=1000), TierOptions(name="lane1"))
+        outcome = await Track(kit, small, large, strategy="tiered", policy=options).outcome()
+        assert (outcome.race.winner, outcome.race.backend) == ("first", "lane0")
 
 
 async def test_a_last_tier_without_delay_gets_the_time_that_is_left() -> None:

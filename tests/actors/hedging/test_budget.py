@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from crucible.actors.hedging.budget import HedgeBudget, QueueTrend
+from crucible.actors.hedging.budget import HedgeBudget
 
 PERCENT, BURST = 7.0, 3.0
 
@@ -92,9 +92,3 @@ def test_overload_shuts_the_bucket_for_as_long_as_the_server_asks() -> None:
 def test_a_budget_out_of_range_is_refused(percent: float, burst: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         HedgeBudget(percent, burst)
-
-
-def test_a_queue_that_grows_is_told_from_one_that_is_long() -> None:
-    steady, growing = QueueTrend(), QueueTrend()
-    assert not any(steady.rising(30 + i % 3) for i in range(200))
-    assert any(growing.rising(i // 4) for i in range(60))

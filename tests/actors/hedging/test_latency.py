@@ -73,6 +73,13 @@ def test_a_change_of_regime_forgets_what_was_before() -> None:
     assert median > 2.4
 
 
+def test_a_slight_shift_of_a_steady_latency_is_left_to_the_window() -> None:
+    rng, window = random.Random(3), LatencyWindow()
+    for i in range(2_000):
+        window.observe((1.0 if i // 300 % 2 else 1.1) + rng.uniform(0, 0.01))
+    assert (window.changes, len(window)) == (0, 1_000)
+
+
 def test_a_steady_server_is_not_taken_for_a_changed_one() -> None:
     rng = random.Random(2)
     window = LatencyWindow(1_000)

@@ -47,7 +47,7 @@ def racer(
 ) -> tuple[ActorRef, HedgeTally]:
     tally = HedgeTally()
     settings = HedgeSettings(config=config, policy=policy or NoOptions(), racing=RacingOptions())
-    pool = kit.spawn(lambda: HedgePool(settings, tally, seed=1, concurrency=1), mailbox_capacity=1000)
+    pool = kit.spawn(lambda: HedgePool(settings, tally, seed=1), mailbox_capacity=1000)
     wiring = Wiring(stage="backend_call", supervisor=kit.probe().ref, now=kit.clock.now)
     retry = RetryPolicy(max_attempts=3, base_s=0.0)
     return kit.spawn(lambda: Racer(lanes, pool, settings, retry, wiring)), tally
@@ -78,7 +78,7 @@ async def test_the_wait_for_a_limit_is_neither_latency_nor_a_reason_for_a_duplic
         assert sampler.at == [0.0, 60.0]
         assert [first.latency_s, second.latency_s] == [0.5, 0.5]
         assert second.race.duplicates == 0
-        assert list(tally.totals) == [0.5, 0.5]
+        assert list(tally.whole.totals) == [0.5, 0.5]
 
 
 async def test_a_duplicate_for_which_the_limits_have_no_room_is_not_sent_and_that_is_said() -> None:

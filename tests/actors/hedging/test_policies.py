@@ -161,10 +161,11 @@ def test_the_posterior_of_a_bin_is_that_of_a_beta() -> None:
     assert spread == pytest.approx((0.7 * 0.3 / 101) ** 0.5, rel=0.1)
 
 
-def test_thompson_sampling_explores_and_then_settles_on_the_best_delay() -> None:
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_thompson_sampling_explores_and_then_settles_on_the_best_delay(seed: int) -> None:
     """Most take 0.1 s, a tenth 20 s: waiting 0.2 s is best, 5 s is late and 0.02 s duplicates everything."""
     rng = random.Random(5)
-    policy = Adaptive(seed=1, options=AdaptiveOptions(delays_ms=(20.0, 200.0, 5_000.0), redraw_every=1))
+    policy = Adaptive(seed, AdaptiveOptions(delays_ms=(20.0, 200.0, 5_000.0), redraw_every=1))
     chosen: list[float | None] = []
     for _ in range(1_500):
         first, copy = (20.0 if rng.random() < 0.1 else rng.uniform(0.09, 0.11) for _ in range(2))

@@ -8,7 +8,7 @@ from crucible.messages.errors import ConnectionFailedError
 from crucible.messages.records import Race
 from crucible.testing import TestKit
 
-from .test_actor import Scripted, Track
+from .track import Scripted, Track
 
 
 def told(race: Race) -> list[tuple[str, float, float, str]]:

@@ -1,12 +1,14 @@
 """The thinking parts of the stages, without actors around them."""
 
 import gc
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crucible.actors.scores import Columns
 from crucible.actors.stage import Work
@@ -209,7 +211,83 @@ async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
     await work.process(rows)
     (whole,) = (await work.finish(())).set_persistence
     assert whole.n_points == 10
-    assert whole.notes == "uniform sample of 10 of 80 claims, seed 4"
+    assert whole.notes.startswith("uniform sample of 10 of 80 claims, seed 4; ")
+    assert whole.notes.endswith("repeated point(s) taken once")
+
+
+class Broken(CnsTda):
+    """An embedder that gives NaN for the last claim of one answer."""
+
+    def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:
+        points = super().embed(sample, output)
+        if sample.example.id == "r1":
+            points[-1] = math.nan
+        return points
+
+
+@pytest.mark.parametrize(("texts", "status"), [(("More.",), "too_few_points"), (("M.", "N."), "not_finite")])
+async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_set(
+    texts: tuple[str, ...], status: str
+) -> None:
+    work = TdaValidation(Broken(CnsTdaOptions()))
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i}.", "More.")),)) for i in (0, 2)]
+    rows.insert(1, sample("r1", outputs=(output("r1", claims(*texts)),)))
+    done = await work.process(rows)
+    assert [s.persistence[0].status for s in done] == ["ok", status, "ok"]
+    result = await work.finish(())
+    (whole,) = result.set_persistence
+    assert whole.status == "ok"
+    assert whole.notes.startswith("1 claim(s) left out: NaN or infinity")
+    assert result.metrics["model"]["n_ok"] == 2
+
+
+async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures() -> None:
+    surrogates = SurrogateValidation(CnsSurrogates(CnsSurrogatesOptions()))
+    work = TdaValidation(CnsTda(CnsTdaOptions()))
+    rows = [
+        sample(
+            f"r{i}",
+            outputs=(output(f"r{i}", claims(*(f"Word{i} {'wxyz'[j % 4] * 5}{j}." for j in range(2 + i)))),),
+        )
+        for i in range(5)
+    ]
+    await work.process(await surrogates.process(rows))
+    found = (await work.finish(())).metrics["model"]["surrogates_against_exact"]
+    assert (found["beta1"]["n"], found["beta1"]["status"], found["gate1"]["passes"]) == (5, "constant", None)
+    assert (found["fragility"]["n"], found["fragility"]["p_method"]) == (5, "exact")
+    alone = TdaValidation(CnsTda(CnsTdaOptions()))
+    await alone.process(rows)
+    assert "surrogates_against_exact" not in (await alone.finish(())).metrics["model"]
+
+
+async def test_the_shapes_of_two_systems_are_compared_when_asked_for() -> None:
+    rows = [
+        sample(
+            f"r{i}", outputs=(output(f"r{i}", claims(f"Ab{i}.", f"Cd{i}.")), output(f"r{i}", text, "base"))
+        )
+        for i, text in enumerate(["CLAIM[c1]: One.", "CLAIM[c1]: Two.", "CLAIM[c1]: Three.", "nothing"])
+    ]
+    work = TdaValidation(CnsTda(CnsTdaOptions(compare_systems=True)))
+    await work.process(rows)
+    metrics = (await work.finish(())).metrics
+    found = metrics["model"]["distance_to"]["base"]
+    assert found == metrics["base"]["distance_to"]["model"]
+    assert found.keys() == {"bottleneck_0", "wasserstein_0", "bottleneck_1", "wasserstein_1"}
+    assert 0.0 < found["bottleneck_0"] <= found["wasserstein_0"]
+    silent = TdaValidation(CnsTda(CnsTdaOptions()))
+    await silent.process(rows)
+    assert "distance_to" not in (await silent.finish(())).metrics["model"]
+
+
+def test_shapes_that_cannot_be_compared_have_no_distance() -> None:
+    adapter = CnsTda(CnsTdaOptions(compare_systems=True, metric="euclidean"))
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    fine = adapter.persistence(points, system="a", sno_id="whole_set")
+    none = adapter.persistence(np.ones((4, 2)), system="b", sno_id="whole_set")
+    for other, expected in ((none, None), (fine, 0.0)):
+        found = adapter.distances(fine, other)
+        assert found is not None
+        assert set(found.values()) == {expected}
 
 
 def test_a_reservoir_is_uniform() -> None:

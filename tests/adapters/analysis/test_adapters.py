@@ -139,7 +139,65 @@ def test_surrogates_of_a_loop_and_of_nothing() -> None:
     nothing = adapter.score(empty, empty.outputs[0])
     assert nothing is not None
     assert (nothing.beta1_surrogate, nothing.cycle_count, nothing.fragility_score) == (None, None, None)
+    assert nothing.beta0 is None
     assert nothing.notes == "no claims"
+
+
+def test_pieces_loops_and_directed_cycles_are_figures_of_their_own() -> None:
+    text = "\n".join(f"CLAIM[c{i}]: claim number {i}" for i in range(1, 8))
+    relations = ("c1 supports c2", "c2 supports c1", "c3 supports c4", "c3 supports c5", "c4 supports c6",
+                 "c5 refutes c6", "c7 supports c7", "c1 supports c99")  # fmt: skip
+    sample = sample_of("\n".join([text, *(f"RELATION: {relation}" for relation in relations)]))
+    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    assert (score.beta0, score.beta1_surrogate, score.cycle_count) == (3, 1, 2)
+
+
+def test_claims_that_all_say_the_same_have_no_fragility_and_the_notes_say_why() -> None:
+    sample = sample_of("CLAIM[c1]: a lamp\nCLAIM[c2]: a lamp\nCLAIM[c3]: a lamp")
+    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    assert score.fragility_score is None
+    assert "all claims have the same embedding" in score.notes
+    adapter = CnsTda(CnsTdaOptions(robustness=True))
+    result = adapter.persistence(adapter.embed(sample, sample.outputs[0]), system="m", sno_id="e")
+    assert (result.status, result.robustness) == ("identical_points", {})
+
+
+class BrokenEmbedder:
+    method = "broken"
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return np.full((len(texts), 2), math.nan)
+
+
+def test_an_embedding_that_is_not_finite_has_no_fragility_and_the_notes_say_why() -> None:
+    adapter = CnsSurrogates(CnsSurrogatesOptions())
+    adapter._embedder = BrokenEmbedder()
+    sample = sample_of(GOLD)
+    score = adapter.score(sample, sample.outputs[0])
+    assert (score.fragility_score, score.beta1_surrogate) == (None, 0)
+    assert "NaN" in score.notes
+
+
+def test_ten_thousand_claims_in_one_answer_have_a_graph_and_a_diagram_of_the_first() -> None:
+    text = "\n".join(f"CLAIM[c{i}]: claim number {i}" for i in range(1, 10_001))
+    sample = sample_of(text + "\nRELATION: c10000 supports c1")
+    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    assert (score.beta0, score.beta1_surrogate) == (9_999, 0)
+    assert "first 1000 of 10000 claims" in score.notes
+    assert len(CnsTda(CnsTdaOptions()).embed(sample, sample.outputs[0])) == 1000
+
+
+def test_robustness_is_given_when_asked_for_and_not_for_large_clouds() -> None:
+    points = np.random.default_rng(0).normal(size=(12, 5))
+    adapter = CnsTda(CnsTdaOptions(robustness=True, metric="euclidean", noise_scale=0.1))
+    found = adapter.persistence(points, system="m", sno_id="e").robustness
+    assert set(found) == {"removal_worst", "removal_mean", "noise_worst", "noise_mean"}
+    assert found == adapter.persistence(points, system="m", sno_id="e").robustness
+    assert 0.0 < found["noise_mean"] <= found["noise_worst"]
+    large = adapter.persistence(np.random.default_rng(0).normal(size=(201, 2)), system="m", sno_id="e")
+    assert large.robustness == {}
+    assert "no robustness: more than 200 points" in large.notes
+    assert CnsTda(CnsTdaOptions()).persistence(points, system="m", sno_id="e").robustness == {}
 
 
 def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -> None:
@@ -158,12 +216,18 @@ def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
     for beta, cycles, fragile in ((0, 0, None), (2, 1, 0.6), (1, 0, 0.2), (None, None, None)):
         summary.add(
             SurrogateScore(
-                system="m", sno_id="e", beta1_surrogate=beta, cycle_count=cycles, fragility_score=fragile
+                system="m",
+                sno_id="e",
+                beta1_surrogate=beta,
+                cycle_count=cycles,
+                fragility_score=fragile,
+                beta0=None if beta is None else beta + 1,
             )
         )
     assert summary.result() == {
         "n_snos": 4,
         "n_graphs": 3,
+        "beta0_mean": 2.0,
         "beta1_mean": 1.0,
         "beta1_high_fraction": pytest.approx(2 / 3),
         "cyclic_fraction": pytest.approx(1 / 3),

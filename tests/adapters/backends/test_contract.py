@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import gc
+import importlib.util
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,42 @@ import pytest
 from crucible.actors.ports import Backend, Session
 from crucible.adapters.backends.extractive import ExtractiveBackend
 from crucible.adapters.backends.lead import LeadBackend
+from crucible.adapters.backends.local import LocalBackend
 from crucible.adapters.backends.mock import MockBackend
 from crucible.adapters.backends.openai import OpenAIBackend
+from crucible.adapters.backends.tinker import TinkerBackend
 from crucible.messages.errors import BackendError, CrucibleError, InputError
+from crucible.messages.records import CheckpointRef, Completion
 
+from .local.support import MISSING, Kept, make_model
 from .openai.support import Server, running_server
 from .support import INPUT, VERIFY_INPUT, request, row
+from .tinker.support import KEY, MARKS, Tenant, make_tokenizer
+from .tinker.support import running_server as running_tinker
 
 BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
     "extractive": (ExtractiveBackend(), {}),
     "lead": (LeadBackend(), {}),
+    "local": (LocalBackend(), {"base_model": "m", "threads": 1, "lora_dropout": 0.0}),
     "mock": (MockBackend(), {"losses": [2.0, 1.5, 1.0]}),
     "openai": (OpenAIBackend(), {"model": "m"}),
+    "tinker": (TinkerBackend(), {"base_model": "tiny/lora"}),
 }
 OPENED: list[Session] = []
-ONLY_THE_USER_KNOWS = {"openai": {"model": "m"}}
+ONLY_THE_USER_KNOWS = {
+    "local": {"base_model": "m"},
+    "openai": {"model": "m"},
+    "tinker": {"base_model": "tiny/lora"},
+}
 TRAINABLE = {name: pair for name, pair in BACKENDS.items() if pair[0].capabilities.trainable}
 
-every_backend = pytest.mark.parametrize("name", sorted(BACKENDS))
-every_trainable_backend = pytest.mark.parametrize("name", sorted(TRAINABLE))
+
+def named(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=MARKS if name == "tinker" else ()) for name in sorted(names)]
+
+
+every_backend = pytest.mark.parametrize("name", named(BACKENDS))
+every_trainable_backend = pytest.mark.parametrize("name", named(TRAINABLE))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,12 +61,61 @@ def server() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def tinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The service that the backend tinker asks."""
+    tokenizer = make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+    with running_tinker(tokenizer) as port:
+        given = {"base_url": Tenant(port, "contract").url, "tokenizer": str(tokenizer)}
+        BACKENDS["tinker"][1].update(given)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def for_tinker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Its service and key, and what its SDK leaves to the garbage collector."""
+    needed = "tinker" in request.node.name and importlib.util.find_spec("tinker") is not None
+    if needed:
+        request.getfixturevalue("tinker")
+        monkeypatch.setenv("TINKER_API_KEY", KEY)
+    yield
+    if needed:
+        gc.collect()
+
+
 @pytest.fixture(autouse=True)
 async def release() -> AsyncIterator[None]:
     """Close what a test has opened."""
     yield
     while OPENED:
         await OPENED.pop().aclose()
+
+
+@pytest.fixture(scope="module")
+def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A tiny model for the backend local, and its worker; its context keeps answers short."""
+    folder = make_model(tmp_path_factory.mktemp("model"), context=232)
+    BACKENDS["local"][1]["base_model"] = str(folder)
+    kept = Kept(folder)
+    yield
+    kept.close()
+
+
+@pytest.fixture(autouse=True)
+def local_backend(request: pytest.FixtureRequest) -> None:
+    """The tests of the backend local need its libraries and its model."""
+    parameters = getattr(request.node, "callspec", None)
+    if parameters is None or parameters.params.get("name") != "local":
+        return
+    if MISSING:
+        pytest.skip(f"not installed: {', '.join(MISSING)}")
+    request.getfixturevalue("local_model")
+
+
+def file_of(ref: CheckpointRef) -> Path:
+    """The file of a checkpoint; where it is a folder, the one that vouches for the others."""
+    path = Path(ref.uri)
+    return path / "state.json" if path.is_dir() else path
 
 
 async def session(name: str, workdir: Path, seed: int = 3) -> Session:
@@ -60,8 +128,9 @@ async def session(name: str, workdir: Path, seed: int = 3) -> Session:
 
 @every_backend
 def test_unknown_options_are_refused(name: str) -> None:
+    given = ONLY_THE_USER_KNOWS.get(name, {})
     with pytest.raises(msgspec.ValidationError, match="unknown field"):
-        msgspec.convert({"base_model": "some-model"}, BACKENDS[name][0].Options)
+        msgspec.convert({**given, "not_an_option": 1}, BACKENDS[name][0].Options)
 
 
 @every_backend
@@ -82,7 +151,8 @@ async def test_the_same_request_gets_the_same_answer_from_another_session(
 ) -> None:
     first = await (await session(name, tmp_path)).sampler()
     second = await (await session(name, tmp_path)).sampler()
-    assert (await first.sample(request(text))).completions == (await second.sample(request(text))).completions
+    again = await second.sample(request(text))
+    assert told((await first.sample(request(text))).completions) == told(again.completions)
 
 
 @every_backend
@@ -99,7 +169,7 @@ async def test_concurrent_requests_get_their_own_answers(name: str, tmp_path: Pa
     texts = [INPUT.replace("120 adults", f"{number} adults") for number in range(20)]
     alone = [(await sampler.sample(request(text))).completions for text in texts]
     together = await asyncio.gather(*(sampler.sample(request(text)) for text in texts))
-    assert [reply.completions for reply in together] == alone
+    assert [told(reply.completions) for reply in together] == [told(completions) for completions in alone]
 
 
 @every_backend
@@ -171,7 +241,7 @@ async def test_a_checkpoint_is_found_after_its_folder_has_moved(name: str, tmp_p
 async def test_a_damaged_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
     opened = await session(name, tmp_path)
     ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
-    path = Path(ref.uri)
+    path = file_of(ref)
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(CrucibleError, match="damaged"):
         await opened.load_checkpoint(ref)
@@ -181,7 +251,7 @@ async def test_a_damaged_checkpoint_is_refused(name: str, tmp_path: Path) -> Non
 async def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
     opened = await session(name, tmp_path)
     ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
-    Path(ref.uri).write_bytes(b"[]")
+    file_of(ref).write_bytes(b"[]")
     with pytest.raises(BackendError, match="not a checkpoint"):
         await opened.load_checkpoint(msgspec.structs.replace(ref, sha256=None))
 
@@ -190,7 +260,7 @@ async def test_a_file_that_is_no_checkpoint_is_refused(name: str, tmp_path: Path
 async def test_a_missing_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
     opened = await session(name, tmp_path)
     ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
-    Path(ref.uri).unlink()
+    file_of(ref).unlink()
     with pytest.raises(BackendError, match="cannot read checkpoint"):
         await opened.sampler(ref)
 
@@ -206,6 +276,11 @@ async def test_saving_leaves_nothing_but_the_checkpoint(name: str, tmp_path: Pat
     opened = await session(name, tmp_path)
     ref = await opened.save_checkpoint("last", step=0, epoch=0, loss=None)
     assert list(Path(ref.uri).parent.iterdir()) == [Path(ref.uri)]
+
+
+def told(completions: Sequence[Completion]) -> list[tuple[str, str]]:
+    """All but the confidence, whose last bits may depend on who was answered together."""
+    return [(completion.text, completion.finish_reason) for completion in completions]
 
 
 async def train(opened: Session) -> None:

@@ -96,6 +96,7 @@ def _persistence(system: str) -> PersistenceResult:
         system=system, sno_id="all", status="ok", n_points=31, method="Rips, cosine", betti={"0": 1, "1": 2},
         bars=tuple(bars), total_persistence={"0": 8.1, "1": 1.02}, max_persistence={"0": 0.49, "1": 0.28},
         entropy={"0": 3.2, "1": 1.9}, notes="threshold: enclosing radius",
+        significant={"0": 1, "1": 2}, critical={"0": 0.45, "1": 1.5}, significance="H0: band; H1: null",
     )  # fmt: skip
 
 

@@ -31,6 +31,13 @@ class ExtractiveOptions(Message, frozen=True):
         int, Meta(ge=0, description="Rows, the first seen, whose features stay in memory.")
     ] = 4096
 
+    base_model: Annotated[
+        str | None, Meta(description="Not used: so that the file of a LoRA job runs here as it stands.")
+    ] = None
+    lora_rank: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Not used, as base_model.")] = (
+        None
+    )
+
     def __post_init__(self) -> None:
         if self.dimension & (self.dimension - 1):
             raise ValueError("dimension: expected a power of two")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ....actors.first_token import first_token_came
 from ....messages.errors import BackendError, CrucibleError
 from ....messages.records import Completion, Usage
 from ....messages.requests import BackendReply, BackendRequest
@@ -99,6 +100,7 @@ class OpenAISampler:
             for data in events.feed(piece):
                 if assembly.add(data) and first is None:
                     first = time.perf_counter() - start
+                    first_token_came()
         for data in events.finish():
             assembly.add(data)
         if assembly.error is not None:

@@ -17,6 +17,7 @@ __all__ = ["draw_persistence"]
 MAX_SYSTEMS = 6
 MAX_BARS = 30
 MAX_DOTS = 3000
+LIMITS = " Above the dotted line of its colour a class is more than noise."
 SERIES_OF_DIMENSION = (5, 0, 1)
 
 
@@ -40,6 +41,7 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
         left, right = figure.subplots(1, 2)
         frame(figure, left=0.55, wspace=0.12)
         _diagram(left, bars, dimensions, top)
+        _limits(left, result, dimensions, top)
         _barcode(right, sorted(longest, key=lambda bar: (bar.dimension, bar.birth, _length(bar))), top)
         figure.suptitle(label(result.system), x=0.01, y=0.995, va="top", ha="left", fontsize=10)
         figure.legend(*left.get_legend_handles_labels(), loc="upper right", ncols=3)
@@ -49,13 +51,17 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
     caption = (
         f"{result.system}: each class of the claims' shape by the distance at which it is born and dies."
         " Left: the further above the diagonal, the longer it lasts; triangles at the top never die."
-        f" Right: the same as bars.{cut}"
+        f" Right: the same as bars.{cut}{LIMITS if result.critical else ''}"
     )
     words = "; ".join(
-        f"H{key}: {count} lasting, longest {number(result.max_persistence.get(key))}"
+        f"H{key}: {count} lasting, longest {number(result.max_persistence.get(key))}{_beyond(result, key)}"
         for key, count in sorted(result.betti.items())
     )
     return Plot(svg, caption, f"Persistence diagram and barcode of {result.system}. {words}.")
+
+
+def _beyond(result: PersistenceResult, key: str) -> str:
+    return f", {result.significant[key]} more than noise" if key in result.significant else ""
 
 
 def _length(bar: Bar) -> float:
@@ -88,6 +94,17 @@ def _diagram(axes: Axes, bars: Sequence[Bar], dimensions: Sequence[int], top: fl
     axes.tick_params(labelcolor=MUTED)
     axes.locator_params(nbins=4)
     quiet(axes, grid="both")
+
+
+def _limits(axes: Axes, result: PersistenceResult, dimensions: Sequence[int], top: float) -> None:
+    """Where noise ends: a level for pieces, all born at 0, and a slope for the others."""
+    for dimension in dimensions:
+        limit = result.critical.get(str(dimension))
+        if limit is None or (dimension == 0 and limit > top):
+            continue
+        ends = [limit, limit] if dimension == 0 else [0.0, top]
+        starts = [0.0, top] if dimension == 0 else [0.0, top / limit]
+        axes.plot(starts, ends, color=_colour(dimension), linewidth=1, linestyle=":")
 
 
 def _barcode(axes: Axes, bars: Sequence[Bar], top: float) -> None:
