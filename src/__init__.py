@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from .messages.errors import CrucibleError, InputError, StageError
     from .messages.experiment import (
         BackendRef,
+        CacheConfig,
         DatasetRef,
         EnsembleConfig,
         Experiment,
         GuardrailConfig,
         HedgingConfig,
+        LimitsConfig,
         OutputSpec,
         Reliability,
         StageDef,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendRef",
+    "CacheConfig",
     "CrucibleError",
     "DatasetRef",
     "EnsembleConfig",
@@ -42,6 +45,7 @@ __all__ = [
     "GuardrailConfig",
     "HedgingConfig",
     "InputError",
+    "LimitsConfig",
     "OutputSpec",
     "Reliability",
     "RunHandle",
@@ -64,11 +68,13 @@ _HOMES = {
     ".messages.errors": ("CrucibleError", "InputError", "StageError"),
     ".messages.experiment": (
         "BackendRef",
+        "CacheConfig",
         "DatasetRef",
         "EnsembleConfig",
         "Experiment",
         "GuardrailConfig",
         "HedgingConfig",
+        "LimitsConfig",
         "OutputSpec",
         "Reliability",
         "StageDef",

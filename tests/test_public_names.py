@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 import crucible
@@ -35,3 +36,8 @@ def test_help_loads_nothing_heavy() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(HEAVY).isdisjoint(loaded.stderr.split())
+
+
+def test_every_part_of_reliability_that_does_something_has_a_public_name() -> None:
+    parts = {field.default_factory.__name__ for field in msgspec.structs.fields(crucible.Reliability)}
+    assert parts - set(crucible.__all__) == {"FairnessConfig"}

@@ -14,6 +14,8 @@ from ..messages.errors import InputError, UnknownNameError
 
 __all__ = ["Part", "cautions_of", "names_of", "open_part"]
 
+LONGEST_NAME = 200
+
 
 class Part:
     """One system of one run."""
@@ -37,8 +39,12 @@ def open_part(text: str, runs: Path, opened: contextlib.ExitStack) -> Part:
     label, system, folder = None, None, text
     if "=" in folder and not _exists(folder, runs):
         label, _, folder = folder.partition("=")
-        if not label.strip():
-            raise InputError(f"compare: expected NAME=RUN, got {text!r}")
+        label = label.strip()
+        if not label or not label.isprintable() or len(label) > LONGEST_NAME:
+            raise InputError(
+                f"compare: expected NAME=RUN with a name of 1 to {LONGEST_NAME} printable characters, "
+                f"got {text[:LONGEST_NAME]!r}"
+            )
     if ":" in folder and not _exists(folder, runs):
         folder, _, system = folder.rpartition(":")
     run = opened.enter_context(contextlib.closing(open_run(find_run(folder, under=runs))))
@@ -46,7 +52,10 @@ def open_part(text: str, runs: Path, opened: contextlib.ExitStack) -> Part:
 
 
 def _exists(name: str, runs: Path) -> bool:
-    return Path(name).exists() or (runs / name).exists()
+    try:
+        return Path(name).exists() or (runs / name).exists()
+    except OSError:  # the name is too long
+        return False
 
 
 def names_of(parts: Sequence[Part]) -> list[str]:

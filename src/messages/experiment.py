@@ -50,7 +50,7 @@ class DatasetRef(Message, frozen=True):
 class BackendRef(Message, frozen=True):
     """A model to train or to ask."""
 
-    id: Annotated[Name, Meta(description="Backend: extractive, lead, mock or a plug-in.")]
+    id: Annotated[Name, Meta(description="Backend (`crucible backends`), or a plug-in.")]
     name: Annotated[str | None, Meta(description="Name in reports; default: the id.")] = None
     profile: Annotated[str, Meta(description="Free label, for example lora_finetune.")] = "default"
     train: Annotated[

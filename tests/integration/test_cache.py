@@ -287,7 +287,10 @@ def test_damaged_replies_are_asked_again_and_said(tmp_path: Path, capsys: pytest
         (kept,) = (tmp_path / "cache").iterdir()
         kept.write_bytes(kept.read_bytes().replace(b"question 3,", b"question X,"))
         assert invoke(["cache", "info", str(tmp_path / "cache")]) == 0
-        assert "damaged entries, which are skipped: 1" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        kilobytes = f"{kept.stat().st_size / 1e3:,.0f}"
+        assert f"cache: replies {ROWS - 1}, files 1, kilobytes {kilobytes}\n" in said
+        assert "damaged entries, which are skipped: 1" in said
         assert invoke(command) == 0
         assert server.asked[ROWS:] == ["question 3"]
     assert "note: backend_call: damaged entries of the cache that were skipped: 1" in capsys.readouterr().out

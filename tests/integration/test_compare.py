@@ -169,6 +169,9 @@ def test_what_spoils_a_run_is_said_of_the_comparison(bench: Workbench) -> None:
         (["{good}", "{good}:ecko"], "unknown system 'ecko'; did you mean 'echo'?"),
         (["{good}", "{good}:echo", "--metric", "exact_mach"], "did you mean 'exact_match'?"),
         (["{good}", "={good}"], "expected NAME=RUN"),
+        (["{good}", ""], "the name of a run is empty"),
+        (["{good}", "a\x1b[31m={good}"], "1 to 200 printable characters, got 'a\\x1b[31m="),
+        (["{good}", "a" * 300 + "={good}"], "1 to 200 printable characters, got 'aaa"),
         (["{good}", "{good}:echo", "--alpha", "2"], "--alpha: expected a number between 0 and 1, got 2"),
     ],
 )
@@ -191,6 +194,31 @@ def test_a_broken_sample_is_named_with_its_line(bench: Workbench) -> None:
     result = bench.crucible("compare", good, half, "--out", bench.out)
     assert result.code == 2
     assert f"{samples}:3: is not a sample of a run" in result.err
+
+
+def test_a_sample_that_stands_twice_is_named_with_both_lines(bench: Workbench) -> None:
+    good, half = ran(bench, GOOD), ran(bench, HALF)
+    samples = half / "samples.jsonl"
+    lines = samples.read_bytes().splitlines(keepends=True)
+    samples.write_bytes(b"".join([*lines, lines[2]]))
+    result = bench.crucible("compare", good, half, "--out", bench.out)
+    assert (result.code, len(result.lines)) == (2, 1)
+    assert f"{samples}:9: id: 'r2' is already the id of line 3" in result.err
+
+
+def test_a_run_without_samples_is_named(bench: Workbench) -> None:
+    good, half = ran(bench, GOOD), ran(bench, HALF)
+    (half / "samples.jsonl").write_bytes(b"")
+    result = bench.crucible("compare", good, half, "--out", bench.out)
+    assert (result.code, result.err) == (2, f"crucible: {half}/samples.jsonl: holds no sample\n")
+
+
+def test_a_metric_that_is_named_twice_is_compared_and_corrected_for_once(bench: Workbench) -> None:
+    good, half = ran(bench, GOOD), ran(bench, HALF)
+    once = compared(bench, good, half, "--metric", "exact_match")
+    twice = compared(bench, good, half, "--metric", "exact_match", "--metric", "exact_match")
+    (baseline,) = [each["name"] for each in once["systems"]][1:]
+    assert difference(twice, "exact_match", baseline) == difference(once, "exact_match", baseline)
 
 
 def test_a_run_that_failed_is_refused_with_its_reason(bench: Workbench) -> None:

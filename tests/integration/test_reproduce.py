@@ -108,6 +108,17 @@ def test_the_line_of_a_figure_has_both_values_and_the_interval(bench: Workbench)
     assert "  exact_match of mock: 0.800 -> 1.000, difference in [" in out
 
 
+def test_an_experiment_that_is_no_longer_known_is_named_with_the_file_it_stands_in(bench: Workbench) -> None:
+    folder = first_run(bench)
+    kept = folder / "run.json"
+    result = json.loads(kept.read_text())
+    result["experiment"]["backend"]["id"] = "mocc"
+    kept.write_text(json.dumps(result))
+    again = bench.crucible("run", "--reproduce", folder, "--out", bench.out)
+    assert (again.code, len(again.lines)) == (2, 1)
+    assert f"{kept}: backend.id: unknown backend 'mocc'; did you mean 'mock'?" in again.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -70,6 +70,11 @@ def test_the_printed_experiment_runs(bench: Workbench) -> None:
         ([{"id": "a", "claim": "x"}], ["--split", "0.5", "0.1", "0.1"], "three shares that add up to 1"),
         ([{"id": "a", "claim": "x"}], ["--backend", "mocc"], "did you mean 'mock'?"),
         ([{"id": "a", "claim": "x"}], ["--set", "nonsense"], "expected KEY=VALUE"),
+        (
+            [{"id": "a", "claim": "x"}],
+            ["--base-model", "m"],
+            "--base-model: is for the backends local and tinker",
+        ),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_line(

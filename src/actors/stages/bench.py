@@ -149,7 +149,7 @@ class Bench:
             )
             return StageResult(stage="bench", status="skipped", reason=reason)
         found = await asyncio.to_thread(self._compute)
-        unknown = [name for name in self._options.metrics if name not in model.names()]
+        unknown = [name for name in dict.fromkeys(self._options.metrics) if name not in model.names()]
         return StageResult(
             stage="bench",
             status="completed",
@@ -222,7 +222,8 @@ class Bench:
 
     def _compared(self, baseline: str) -> list[str]:
         both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
-        return [name for name in self._options.metrics or self._wanted(both) if name in both]
+        wanted = dict.fromkeys(self._options.metrics) or self._wanted(both)  # named twice, compared once
+        return [name for name in wanted if name in both]
 
     def _differ(self, metric: str, baseline: str) -> bool:
         """Whether any example tells the two apart.

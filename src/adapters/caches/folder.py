@@ -62,7 +62,8 @@ class ReplyFolder:
                 self._create()
         except OSError as error:
             self.close()
-            raise OutputError(f"{folder}: cannot keep the cache: {error.strerror}") from error
+            reason = "expected a folder" if isinstance(error, FileExistsError) else error.strerror
+            raise OutputError(f"{folder}: cannot keep the cache: {reason}") from error
         self._found = len(self._places)
 
     # opening

@@ -26,7 +26,7 @@ def info(folder: Path, /, *, json: Annotated[bool, Parameter(negative="")] = Fal
     if json:
         sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
         return 0
-    print(f"{folder}: replies {facts.replies}, files {facts.files}, megabytes {facts.bytes / 1e6:.1f}")
+    print(f"{folder}: replies {facts.replies}, files {facts.files}, kilobytes {facts.bytes / 1e3:,.0f}")
     if facts.damaged:
         print(f"  damaged entries, which are skipped: {facts.damaged}")
     if facts.in_use:

@@ -148,7 +148,7 @@ def _open(file: Path, input_key: str, output_key: str) -> Dataset:
     }
     ref = DatasetRef(name=file.name, provider=provider)
     decoded = decode_struct(options, loader.Options)
-    dataset: Dataset = loader().open(ref, decoded, seed=0, base=Path.cwd())
+    dataset: Dataset = loader().open(ref, decoded, seed=0, base=Path())
     return dataset
 
 

@@ -25,6 +25,7 @@ def reproduce_run(name: str, out: Path, *, as_json: bool, view: View) -> int:
     import msgspec
 
     from ...comparison.reproduction import reproduction
+    from ...messages.errors import ExperimentError
     from ..runs import find_run, open_run
     from .run import exit_code, run_watched
 
@@ -32,7 +33,11 @@ def reproduce_run(name: str, out: Path, *, as_json: bool, view: View) -> int:
         first = before.result
         base = Path(first.base or ".")
         # Answers from the cache would agree with themselves.
-        result, folder = asyncio.run(run_watched(first.experiment, base, out, view=view, cache=False))
+        try:
+            result, folder = asyncio.run(run_watched(first.experiment, base, out, view=view, cache=False))
+        except ExperimentError as error:
+            # What it names are paths in the experiment that the run kept.
+            raise ExperimentError(error.problems, str(before.folder / "run.json")) from error
         if result.status != "completed":
             return exit_code(result)
         with contextlib.closing(open_run(folder)) as again:

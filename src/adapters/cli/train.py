@@ -50,7 +50,7 @@ def train(
         file: JSON Lines: objects with a claim and its evidence, or rows with prompt and completion.
         target: What the model is trained to be; it decides which modules local LoRA adapts.
         backend: extractive, local, tinker or a plug-in.
-        base_model: Model to fine-tune, as the backend names it.
+        base_model: Model to fine-tune, as local and tinker name it; other backends bring their own.
         baseline: Backend asked the same rows, for example lead; may be repeated.
         format_: What is asked about each object; rows have their own prompts.
         evidence: Put the evidence of an object into its prompt.
@@ -66,13 +66,16 @@ def train(
         json: Print one JSON object and nothing else on stdout.
         quiet: No progress.
     """
+    from ...messages.errors import InputError
     from ...messages.experiment import BackendRef
     from ...messages.experiment_file import decode_document, encode_experiment, parse_document
     from ...training import build_experiment
-    from ...training.experiment import BASE_MODEL
+    from ...training.experiment import BASE_MODEL, LORA
     from .run import exit_code, run_watched
     from .summary import print_json, print_summary
 
+    if base_model is not None and backend not in (*LORA, "tinkex"):
+        raise InputError(f"--base-model: is for the backends {' and '.join(LORA)}, not for {backend!r}")
     made: dict[str, Any] = {"format": format_, "include_evidence": evidence}
     job = build_experiment(
         _dataset(file, split, group_by, seed, made),

@@ -22,6 +22,8 @@ RESULT, SAMPLES = "run.json", "samples.jsonl"
 
 def find_run(name: str, *, under: Path = Path("runs")) -> Path:
     """The folder of a run: a path, or the name of a folder in ``under``. Raises InputError."""
+    if not name.strip():
+        raise InputError(f"the name of a run is empty: expected its folder, or its name in {under}/")
     for folder in (Path(name), under / name):
         if (folder / RESULT).is_file():
             return folder
@@ -42,7 +44,18 @@ class FinishedRun:
         self._places: dict[str, tuple[int, int]] = {}
         try:
             for number, (offset, line) in enumerate(self._lines(), start=1):
-                self._places[self._decode(line, number).id] = (offset, number)
+                id_ = self._decode(line, number).id
+                if id_ in self._places:
+                    first = self._places[id_][1]
+                    raise DatasetError(
+                        f"{id_!r} is already the id of line {first}",
+                        source=str(self._path),
+                        line=number,
+                        field="id",
+                    )
+                self._places[id_] = (offset, number)
+            if not self._places:
+                raise DatasetError("holds no sample", source=str(self._path))
         except BaseException:
             self._file.close()
             raise

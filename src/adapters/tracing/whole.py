@@ -15,6 +15,8 @@ class WholeFile:
     """Writes to ``NAME.partial`` and renames on ``finish``. Raises OutputError naming the file."""
 
     def __init__(self, path: Path, media_type: str) -> None:
+        if not path.name:
+            raise OutputError(f"{path}: cannot be written: expected the name of a file")
         self._path, self._media_type = path, media_type
         self._partial = path.with_name(f"{path.name}.partial")
         self._artifact: Artifact | None = None

@@ -190,7 +190,7 @@ async def test_when_the_disk_is_full_it_says_so_and_leaves_no_half_reply(
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="file: cannot keep the cache: "):
+    with pytest.raises(OutputError, match="file: cannot keep the cache: expected a folder"):
         ReplyFolder(tmp_path / "file")
 
 

@@ -149,6 +149,15 @@ def test_a_profile_is_written_in_words_and_not_in_python(
     assert not re.search(r"True|False|None|[\[\]{}\'\"]", printed)
 
 
+def test_a_file_is_named_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines(tmp_path / "rows.jsonl", [{"promt": "a"}])
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["data", "check", "rows.jsonl"]) == 2
+    assert capsys.readouterr().err.startswith("crucible: rows.jsonl:1: prompt: missing")
+
+
 @pytest.mark.parametrize("command", ["check", "profile"])
 def test_a_file_without_a_usable_row_is_bad_input(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

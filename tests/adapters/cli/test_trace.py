@@ -139,6 +139,7 @@ def test_a_trace_that_is_cut_off_can_be_looked_into(desk: Desk) -> None:
         (["r1", "--endpoint", "http://h/"], "--endpoint is for --format otlp"),
         (["r1", "--format", "otlp", "--output", "x"], "--format otlp writes none"),
         (["r1", "--format", "pdf"], "Invalid value"),
+        (["r1", "--format", "html", "--output", ""], "cannot be written: expected the name of a file"),
         (["r1", "--format", "otlp", "--endpoint", "nonsense"], "expected an address such as http"),
     ],
 )

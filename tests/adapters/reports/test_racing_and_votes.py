@@ -229,6 +229,17 @@ def test_plots_are_drawn_with_their_figures_in_words(whole: RunReport) -> None:
     assert draw_plots(whole, {"latency", "slowest"}) == {n: drawn[n] for n in ("latency", "slowest")}
 
 
+def test_the_caption_names_the_dots_that_few_requests_have(whole: RunReport) -> None:
+    figures = hedging()
+    shares = figures["latency_curve"]["share"]
+    few = sum(share < 0.99 for share in shares)
+    figures["latency_curve"] = {key: values[:few] for key, values in figures["latency_curve"].items()}
+    (all_dots,) = draw_plots(whole, {"latency"})["latency"]
+    (two_dots,) = draw_plots(with_figures(whole, hedging=figures), {"latency"})["latency"]
+    assert all_dots.caption.endswith("Dots: P50, P95, P99.")
+    assert two_dots.caption.endswith("Dots: P50, P95.")
+
+
 def test_hostile_ballots_are_shown_and_never_interpreted(build: Callable[[str], RunReport]) -> None:
     hedged = slow(
         Attempt(kind="first", backend=HOSTILE, started_s=0, ended_s=1, outcome="failed", error=HOSTILE),

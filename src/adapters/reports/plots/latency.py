@@ -56,10 +56,11 @@ def draw_latency(report: RunReport) -> list[Plot]:
         _scales(axes, places[-1])
         figure.legend(loc="upper left", ncols=2)
         svg = to_svg(figure, "latency")
+    marked = ", ".join(f"P{100 * share:g}" for share, _ in _at(found, "with_hedging"))
     caption = (
         "The latency (upwards, logarithmic) that this share of the requests stayed below (rightwards), for"
         " the systems that sent duplicates. The slowest tenth has as much room as the rest, the slowest"
-        " hundredth again. Dots: P50, P95, P99."
+        " hundredth again." + (f" Dots: {marked}." if marked else "")
     )
     told = [f"{curve.label}: {_words(found, curve)}" for curve in reversed(CURVES)]
     return [Plot(svg, caption, f"Latency by percentile. {'; '.join(told)}.")]
