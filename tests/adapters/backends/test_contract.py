@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib.util
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from crucible.messages.records import CheckpointRef, Completion
 from .local.support import MISSING, Kept, make_model
 from .openai.support import Server, running_server
 from .support import INPUT, VERIFY_INPUT, request, row
-from .tinker.support import KEY, MARKS, Tenant, make_tokenizer
+from .tinker.support import KEY, MARKS, Tenant, hang_up, make_tokenizer
 from .tinker.support import running_server as running_tinker
 
 BACKENDS: dict[str, tuple[Backend, dict[str, Any]]] = {
@@ -80,7 +79,7 @@ def for_tinker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("TINKER_API_KEY", KEY)
     yield
     if needed:
-        gc.collect()
+        hang_up()
 
 
 @pytest.fixture(autouse=True)

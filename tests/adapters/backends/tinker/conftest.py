@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .support import KEY, Tenant, make_tokenizer, running_server
+from .support import KEY, Tenant, hang_up, make_tokenizer, running_server
 
 NUMBERS = itertools.count(1)
 
@@ -32,4 +31,4 @@ def tenant(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tenant]:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     monkeypatch.setenv("TINKER_BASE_URL", tenant.url)
     yield tenant
-    gc.collect()  # what the SDK has not closed goes here, and not in somebody else's test
+    hang_up()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import subprocess
 import sys
+import threading
+from asyncio.selector_events import _SelectorSocketTransport as SocketTransport  # type: ignore[attr-defined]
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -33,6 +36,25 @@ MARKS = [
     # The SDK leaves the connection of its first request to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
+
+
+def hang_up() -> None:
+    """Close what the SDK holds open in the loop of its own thread, which lives as long as the process.
+
+    It keeps connections of sessions that are closed until a heartbeat lets go of them; the garbage collector
+    would find them during somebody else's test. Called when no loop of a test runs.
+    """
+    gc.collect()
+    loops = set()
+    for each in gc.get_objects():
+        if type(each) is SocketTransport and not each.is_closing() and each._loop.is_running():
+            loops.add(each._loop)
+            each._loop.call_soon_threadsafe(each.abort)
+    for loop in loops:
+        closed = threading.Event()
+        loop.call_soon_threadsafe(loop.call_soon, loop.call_soon, closed.set)  # after abort's own callback
+        closed.wait(5)
+    gc.collect()
 
 
 class Tenant:

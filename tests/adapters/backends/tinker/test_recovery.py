@@ -6,7 +6,6 @@ Each test compares with the losses of an undisturbed training: none skipped, non
 from __future__ import annotations
 
 import asyncio
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from crucible.messages.errors import BackendError
 
-from .support import KEY, MARKS, Tenant, batch, opened, steps
+from .support import KEY, MARKS, Tenant, batch, hang_up, opened, steps
 
 pytestmark = MARKS
 COUNT = 5
@@ -33,7 +32,7 @@ def undisturbed(port: int, tokenizer: Path, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINKER_API_KEY", KEY)
         losses = asyncio.run(train())
-        gc.collect()
+        hang_up()
     return losses
 
 
