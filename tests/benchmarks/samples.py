@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.samples --peers /tmp/peers/bin/python [--count 5000] [--inspect-count 1000]
 
-A local server answers after 10 ms; 64 in flight; all keep a record of each sample as they do by default. A
-rate is samples by seconds of the whole process, start-up and report included; Inspect is asked fewer, since
-it takes minutes. Answers are checked: all of them must be right.
+A local server answers after 10 ms; 64 in flight; all keep a record of each sample as they do by default, and
+Crucible besides every reply on disk before it counts, so that a kill loses none. A rate is samples by seconds
+of the whole process, start-up and report included; Inspect is asked fewer, since it takes minutes. Answers
+are checked: all of them must be right.
 """
 
 from __future__ import annotations
@@ -90,6 +91,8 @@ def peer(python: str, name: str, server: str, count: int, folder: Path) -> Run:
     return run
 
 
+KEPT = '[reliability.cache]\nfolder = "cache"\n'
+"""Every reply is on disk before it counts as answered: a kill loses none."""
 HEDGED = '[reliability.hedging]\nstrategy = "optimal"\nbudget_percent = 5\n'
 
 
@@ -107,8 +110,9 @@ def main() -> None:
     count, best = given.count, 0.0
     with latency_server("--ms", "10") as server:
         for name, samples in (
+            ("Crucible, replies kept", count),
             ("Crucible", count),
-            ("Crucible, hedging optimal", count),
+            ("Crucible, replies kept, hedging optimal", count),
             ("lm-eval", count),
             ("Inspect", given.inspect_count),
         ):
@@ -116,7 +120,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as made:
                 folder = Path(made)
                 if name.startswith("Crucible"):
-                    run = crucible(server, samples, folder, HEDGED if "hedging" in name else "")
+                    kept = KEPT if "kept" in name else ""
+                    run = crucible(server, samples, folder, kept + (HEDGED if "hedging" in name else ""))
                 else:
                     run = peer(given.peers, name.lower(), server, samples, folder)
             assert asked(server) >= samples
