@@ -123,6 +123,8 @@ def run_synchronous(  # noqa: C901  # see above
                     cell.current = item
                     row[0](actor, item)
                     cell.handled += 1
+                    if not mailbox:  # the usual end; the counting below is for longer activations
+                        break
                 elif type(item) is Ask:
                     row = find(type(item.message)) or cell.behaviour.find(type(item.message))
                     future = item.future
