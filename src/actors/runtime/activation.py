@@ -154,6 +154,7 @@ def run_synchronous(  # noqa: C901  # see above
         if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
             settle(cell, worker)
         else:
+            cell.queue.spare = cell.mailbox  # empty, and nobody else has it
             cell.worker = cell.current = cell.mailbox = None
         now = monotonic()
         cell.busy_s += now - started

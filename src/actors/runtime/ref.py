@@ -88,10 +88,15 @@ class ActorRef:
                     cell.high_water = depth + 1
                 return _ACCEPTED
         elif cell.limit:
-            cell.mailbox = mailbox = deque()
+            queue = cell.queue
+            mailbox = queue.spare
+            if mailbox is None:
+                mailbox = deque()
+            else:
+                queue.spare = None
+            cell.mailbox = mailbox
             mailbox.append(message)
             cell.scheduled = True
-            queue = cell.queue
             queue.cells.append(cell)
             if not queue.attended:
                 queue.attend()
@@ -115,10 +120,15 @@ class ActorRef:
                     cell.high_water = depth + 1
                 return
         elif cell.limit:
-            cell.mailbox = mailbox = deque()
+            queue = cell.queue
+            mailbox = queue.spare
+            if mailbox is None:
+                mailbox = deque()
+            else:
+                queue.spare = None
+            cell.mailbox = mailbox
             mailbox.append(message)
             cell.scheduled = True
-            queue = cell.queue
             queue.cells.append(cell)
             if not queue.attended:
                 queue.attend()
