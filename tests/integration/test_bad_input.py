@@ -366,7 +366,7 @@ def test_flagged_inputs_end_the_run_as_bad_input_when_asked_to(bench: Workbench)
         (["run", "e.toml", "--out"], "--out"),
         (["validate"], "validate: expected an experiment file, or --schema"),
         (["stages", "benhc"], "unknown stage 'benhc'; did you mean 'bench'?"),
-        (["backends", "lod"], "unknown backend 'lod'; known: "),
+        (["backends", "lod"], "unknown backend 'lod'; known: extractive, lead, local, mock, openai, tinker"),
         (["data", "chekc"], 'Did you mean "check"?'),
         (["data", "convert", "scifact"], "--claims requires an argument"),
         (["data", "check", "/no/such.jsonl"], "/no/such.jsonl: no such data file"),
