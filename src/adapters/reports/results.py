@@ -130,7 +130,7 @@ def comparison_section(report: RunReport) -> Section | None:
         tables=tuple(table for table in tables if table is not None),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
         points_title="In words",
-        figures=("differences",),
+        figures=("differences", *(("rankings",) if rankings else ()), "detectable"),
     )
 
 
