@@ -39,10 +39,11 @@ def draw_detectable(report: RunReport) -> list[Plot]:
         axes = figure.add_subplot()
         _lines(axes, found, alpha)
         svg = to_svg(figure, "detectable")
+    unit = _unit(found)
     caption = (
-        f"The true difference to {label(baseline)} that so many {_unit(found)} would show with power 0.8, given"
-        " the spread of this run. Rings: this run; crosses: the difference that it saw. A cross below its line"
-        f" needed more {_unit(found)}."
+        f"The true difference to {label(baseline)} that so many {unit} would show with power 0.8, given the"
+        " spread of this run. Rings: this run; crosses: the difference that it saw. A cross below its line"
+        f" needed more {unit}."
     )
     if more > 0:
         caption += f" {more} more metrics are left out."
@@ -51,7 +52,7 @@ def draw_detectable(report: RunReport) -> list[Plot]:
         f" {number(c.difference)}" + (f", {count(c.needed)} would have shown that" if c.needed else "")
         for c in found
     )
-    return [Plot(svg, caption, f"Detectable difference against the number of {_unit(found)}. {words}.")]
+    return [Plot(svg, caption, f"Detectable difference against the number of {unit}. {words}.")]
 
 
 def _units(comparison: Comparison) -> int:
