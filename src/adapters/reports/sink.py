@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["FileReportSink"]
 
 ENDINGS = {"json": "json", "markdown": "md", "html": "html", "csv": "csv", "latex": "tex"}
-SCORE_WRITERS = {"csv": ScoreWriter, "parquet": ParquetScoreWriter}
+SCORE_WRITERS: dict[str, type[ScoreWriter] | type[ParquetScoreWriter]] = {
+    "csv": ScoreWriter,
+    "parquet": ParquetScoreWriter,
+}
 RESERVED = frozenset({"trace.json", "scores.csv"})
 
 
