@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FileReportSink"]
 
 ENDINGS = {"json": "json", "markdown": "md", "html": "html", "csv": "csv", "latex": "tex"}
-SCORE_WRITERS: dict[str, type[ScoreWriter] | type[ParquetScoreWriter]] = {
+SCORE_WRITERS: dict[str, type[ScoreWriter | ParquetScoreWriter]] = {
     "csv": ScoreWriter,
     "parquet": ParquetScoreWriter,
 }
