@@ -41,6 +41,7 @@ app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experi
 app.command(f"{_HERE}.catalogue:stages", name="stages", help="List the stages and their options.")
 app.command(f"{_HERE}.catalogue:backends", name="backends", help="List the backends and their options.")
 app.command(f"{_HERE}.trace:trace", name="trace", help="Look into the trace of a run, or export it.")
+app.command(f"{_HERE}.export:export", name="export", help="Write a finished run for another tool.")
 data = App(name="data", help="Convert, check and profile data sets.", help_format="plaintext")
 convert = App(name="convert", help="Make a claim data set from a published format.", help_format="plaintext")
 convert.command(f"{_HERE}.data:convert", name="scifact", help="Convert claims and corpus in SciFact format.")
