@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
 
 
 def ran(bench: Workbench) -> Path:
-    content = {
+    content: dict[str, Any] = {
         "backend": {
             "id": "mock",
             "name": "model",

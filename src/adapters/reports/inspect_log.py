@@ -98,7 +98,7 @@ def _head(run: FinishedRun, system: str) -> dict[str, Any]:
 
 
 def _score(figure: Metric) -> dict[str, Any]:
-    metrics = {"mean": {"name": "mean", "value": figure.value, "params": {}}}
+    metrics: dict[str, Any] = {"mean": {"name": "mean", "value": figure.value, "params": {}}}
     if figure.interval is not None:
         for name in ("low", "high"):
             limit = f"{figure.interval.level:g}_{name}"
