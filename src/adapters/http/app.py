@@ -22,6 +22,7 @@ from ...messages.errors import CrucibleError, InputError
 from ...messages.settings import Settings
 from . import events, files, overview, runs, samples, tickets
 from .access import needs_token
+from .dashboard import HANDLERS as PAGE
 from .guard import Guard, allowed_hosts
 from .openapi import openapi_config
 from .problems import problem_response
@@ -38,7 +39,7 @@ API: Sequence[ControllerRouterHandler] = [
     *overview.HANDLERS,
 ]
 """Below ``/api/v1``."""
-TOP: Sequence[ControllerRouterHandler] = [*overview.TOP_HANDLERS]
+TOP: Sequence[ControllerRouterHandler] = [*overview.TOP_HANDLERS, *PAGE]
 """At the root: health, metrics, and the page."""
 
 

@@ -1,0 +1,74 @@
+"""Finished runs side by side, by the paired statistics of ``crucible compare``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ....comparison import Comparing, RunComparison, compare
+from ....messages.errors import InputError
+from ....messages.findings import Comparison
+from ..services import Services
+from .drawing import dots
+
+__all__ = ["comparison_context"]
+
+MOST_DOTS = 24
+
+
+async def comparison_context(services: Services, runs: Sequence[str]) -> dict[str, Any]:
+    """All that the template needs; a comparison that cannot be made has its reason."""
+    chosen = list(dict.fromkeys(runs))
+    context: dict[str, Any] = {"runs": chosen, "found": None, "plot": None, "reason": "", "rows": []}
+    for run_id in chosen:
+        await services.store.run(run_id)
+    if len(chosen) < 2:
+        return context | {"reason": "Choose two or more completed runs in the list of runs."}
+    try:
+        found = await _compared(services, chosen)
+    except InputError as error:
+        return context | {"reason": str(error)}
+    comparisons = [each for stage in found.stages for each in stage.comparisons]
+    names = [each.name for each in found.systems]
+    return context | {
+        "found": found,
+        "systems": names,
+        "rows": table(found, names),
+        "comparisons": comparisons,
+        "p_values": [p_value(each) for each in comparisons],
+        "plot": dots([_dot(each) for each in comparisons if each.interval is not None][:MOST_DOTS]),
+    }
+
+
+async def _compared(services: Services, runs: Sequence[str]) -> RunComparison:
+    async with services.comparing:
+        with tempfile.TemporaryDirectory() as folder:
+            return await compare(runs, Comparing(), out=Path(folder), runs=services.runs_folder)
+
+
+def table(found: RunComparison, names: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Figures by metric, one column for each system; those that were compared only."""
+    compared = {each.metric for stage in found.stages for each in stage.comparisons}
+    rows: dict[str, dict[str, Any]] = {}
+    for stage in found.stages:
+        for figure in stage.figures:
+            if figure.name in compared and figure.system is not None:
+                rows.setdefault(figure.name, {})[figure.system] = figure
+    return [(metric, [by_system.get(name) for name in names]) for metric, by_system in rows.items()]
+
+
+def p_value(comparison: Comparison) -> float | None:
+    """The corrected p value of the first test that has one."""
+    for test in comparison.tests:
+        if test.p_value is not None:
+            return test.p_value if test.p_adjusted is None else test.p_adjusted
+    return None
+
+
+def _dot(comparison: Comparison) -> tuple[str, str, float, float, float]:
+    assert comparison.interval is not None
+    label = f"{comparison.metric} · {comparison.baseline}"
+    value = comparison.difference or 0.0
+    return label, comparison.verdict, value, comparison.interval.low, comparison.interval.high
