@@ -16,7 +16,6 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,14 +28,15 @@ from .adapters.service.data_folder import DataFolder
 from .adapters.service.logs import set_level
 from .adapters.service.metrics import Metrics
 from .adapters.service.notify import Notifier
+from .adapters.stores import open_store
 from .durable import RunFolders
 from .engine import new_run_id
 from .messages.errors import CrucibleError, InputError, StoreError
 from .messages.queue import DaemonRecord
-from .messages.settings import Settings, StoreSettings
+from .messages.settings import Settings
 from .messages.settings_file import RELOADABLE, changed_settings
 
-__all__ = ["open_store", "serve"]
+__all__ = ["serve"]
 
 STOPPED, FAILED, INTERRUPTED = 0, 1, 130
 COUNT_EVERY_S = 5.0
@@ -49,15 +49,6 @@ SAME_KEYSTROKE_S = 1.0
 """A second interrupt sooner than this is the first one told twice, as terminals and ``timeout`` do."""
 
 _log = logging.getLogger(__name__)
-
-
-async def open_store(settings: StoreSettings, data: Path) -> Store:
-    """The store that the settings name. Raises InputError or StoreError."""
-    if settings.kind == "memory":
-        from .adapters.stores import MemoryStore
-
-        return MemoryStore()
-    raise InputError(f"store.kind: {settings.kind} is not there yet ({data})")
 
 
 async def serve(
@@ -267,7 +258,7 @@ class _Serving:
             store, feed, self._settings, token=token, data=self._folder.path, metrics=metrics.text
         )
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             lifespan="off",
             log_config=None,
             access_log=False,
