@@ -37,7 +37,7 @@ RELOADABLE = frozenset(
 def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
     """The settings of a file, or the defaults; raises ExperimentError naming file, line and field."""
     if path is None:
-        document = parse_document(b"", source="settings", syntax="toml", overrides=overrides)
+        document = parse_document(b"{}", source="settings", syntax="json", overrides=overrides)
     else:
         document = read_document(path, overrides)
     settings, problems = collect(document.data, Settings)

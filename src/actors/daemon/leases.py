@@ -16,9 +16,10 @@ from ..store import Store
 from .decisions import Order, trusted_until
 from .hold import Hold
 
-__all__ = ["Drop", "Keep", "LeaseKeeper", "Superseded"]
+__all__ = ["AskNow", "Drop", "Keep", "LeaseKeeper", "Superseded"]
 
 AGAIN_S = 1.0
+SOON_S = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,11 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class AskNow:
+    """Somebody may want a run cancelled or paused: do not wait for the next renewal."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Renew:
     """Time to renew."""
 
@@ -63,6 +69,7 @@ class LeaseKeeper(Actor):
     ) -> None:
         self._store, self._daemon, self._parent, self._kept = store, daemon, parent, kept
         self._ttl_s, self._renew_s = ttl_s, renew_s
+        self._soon = False
 
     async def on_start(self) -> None:
         """Wait for the first renewal."""
@@ -81,8 +88,16 @@ class LeaseKeeper(Actor):
             del self._kept[message.hold.run_id]
 
     @handler
+    def on_ask_now(self, _message: AskNow) -> None:
+        """Renew soon; many of these are one."""
+        if self._kept and not self._soon:
+            self._soon = True
+            self.context.schedule(SOON_S, _Renew(), key="renew")
+
+    @handler
     async def on_renew(self, _message: _Renew) -> None:
         """Heartbeat and renewal."""
+        self._soon = False
         wait = self._renew_s
         try:
             if not await self._store.heartbeat(self._daemon.id, self._daemon.boot_id):

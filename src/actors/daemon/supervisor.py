@@ -8,6 +8,7 @@ something wakes it, when a run has ended, when the store says that something cha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -19,14 +20,23 @@ from ...messages.errors import LeaseLostError, StoreError
 from ...messages.queue import DaemonRecord, Lease, QueuedRun, RunFilter
 from ...messages.settings import DaemonSettings
 from ..experiment import describe
-from ..runtime import Actor, ActorRef, Backoff, ChildFailed, RestartIntensity, SupervisionPolicy, handler
+from ..runtime import (
+    Actor,
+    ActorRef,
+    Backoff,
+    ChildFailed,
+    MailboxFull,
+    RestartIntensity,
+    SupervisionPolicy,
+    handler,
+)
 from ..store import Store
 from .care import Pruner, Rescuer, Scheduler
 from .decisions import Order, room, trusted_until, unplanned
 from .feed import LiveFeed
 from .hold import Hold
 from .jobs import RunFactory
-from .leases import Drop, Keep, LeaseKeeper, Superseded
+from .leases import AskNow, Drop, Keep, LeaseKeeper, Superseded
 from .run import RunActor, RunEnded, RunParts
 
 __all__ = ["Daemon", "DaemonParts", "Reload", "StopDaemon"]
@@ -105,7 +115,7 @@ class Daemon(Actor):
         self._running: dict[str, _Running] = {}
         self._news = asyncio.Event()
         self._stopping: str | None = None
-        self._leases: ActorRef
+        self._leases: ActorRef | None = None
         self._claims_in_doubt = False
         self._claiming = True
 
@@ -115,10 +125,17 @@ class Daemon(Actor):
         self._run_parts = RunParts(
             parts.store, parts.factory, lambda: self._settings, parts.rng, self._publish
         )
-        parts.feed.on_wake = self._news.set
+        parts.feed.on_wake = self._woken
         parts.feed.facts |= {"capacity": self._settings.max_running, "accepting": False}
         self.context.create_task(self._work(), name="claims")
         self.context.create_task(self._hints(), name="hints")
+
+    def _woken(self) -> None:
+        """Somebody has submitted something, or wants something of a run."""
+        self._news.set()
+        if self._leases is not None:
+            with contextlib.suppress(MailboxFull):
+                self._leases.tell_nowait(AskNow())
 
     def _publish(self, run_id: str, event: RunEvent) -> None:
         self._parts.feed.publish(run_id, event)
@@ -251,7 +268,8 @@ class Daemon(Actor):
             restart="temporary",
         )
         self._running[run.id] = _Running(lease, hold, ref)
-        await self._leases.tell(Keep(hold, ref))
+        if self._leases is not None:
+            await self._leases.tell(Keep(hold, ref))
         if self._stopping is not None:
             await ref.tell(Order("stop", self._stopping))
 
@@ -264,7 +282,8 @@ class Daemon(Actor):
         running = self._running.get(run.id)
         if running is not None and running.lease.token == message.lease.token:
             del self._running[run.id]
-            await self._leases.tell(Drop(running.hold))
+            if self._leases is not None:
+                await self._leases.tell(Drop(running.hold))
             self._tell_end(run, message.settled)
         if message.settled is not None:
             self._parts.on_settled(message.settled, message.result)
