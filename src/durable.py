@@ -4,11 +4,13 @@
 
 - ``.replies``: every reply that was paid for, synced before it counts. A request that is there is not sent.
 - ``checkpoints``: the training's states and its record. Training goes on from the last one.
+- ``.answered``: what ``backend_call`` handed on, once it has ended. The next attempt begins after it.
 - ``run.json`` of a run that got to its end, if the store has not heard of it: then nothing is run again.
 
 All else (trace, samples so far) is written anew. ``.inputs.json`` holds the input hash of each stage; when
-that of ``backend_call`` has changed (other data, another program), the checkpoints are not used. Replies are
-found by all that they depend on, so they may stay.
+that of ``backend_call`` has changed (other data, another program), checkpoints and answers are not used.
+Replies are found by all that they depend on, so they may stay. What a run that is completed does not need any
+more is deleted.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from .actors.daemon.jobs import PlannedRun, RunJob
 from .actors.daemon.stage_hashes import stage_hashes
 from .actors.durability import Durability
 from .actors.experiment import RunPlan
+from .actors.kept_stream import RESULTS, SAMPLES, KeptStream, StreamWriter
 from .composition import prepare
 from .messages.control import RunResult
 from .messages.errors import OutputError
@@ -39,6 +42,7 @@ __all__ = ["RunFolders"]
 T = TypeVar("T")
 
 REPLIES, INPUTS, CHECKPOINTS, RESULT = ".replies", ".inputs.json", "checkpoints", "run.json"
+ANSWERED, QUARANTINE = (RESULTS, SAMPLES), "quarantine.jsonl"
 
 
 class RunFolders:
@@ -93,18 +97,28 @@ class RunFolders:
             _begin_again(folder, hashes)
             journal = ReplyFolder(folder / REPLIES)
             opened.callback(journal.close)
-            durable = Durability(journal=journal, effects=job.effects, safe_point=job.safe_point)
+            durable = Durability(
+                journal=journal,
+                effects=job.effects,
+                safe_point=job.safe_point,
+                stream=StreamWriter(folder),
+                done=KeptStream.of(folder),
+            )
             plan = wire(prepared, job.run.id, folder, dataset, job.publish, opened, durable)
             opened.pop_all()
-        return PlannedRun(plan=_while_current(plan, job.current), hashes=hashes)
+        return PlannedRun(plan=_while_current(plan, folder, job.current), hashes=hashes)
 
 
-def _while_current(plan: RunPlan, current: Callable[[], bool]) -> RunPlan:
+def _while_current(plan: RunPlan, folder: Path, current: Callable[[], bool]) -> RunPlan:
     """An attempt whose lease is lost leaves no result in a folder that is another's by now."""
 
     def save(result: RunResult) -> None:
         if current():
             plan.save(result)
+            if result.status == "completed":
+                shutil.rmtree(folder / REPLIES, ignore_errors=True)
+                for name in ANSWERED:
+                    (folder / name).unlink(missing_ok=True)
 
     return dataclasses.replace(plan, save=save)
 
@@ -131,6 +145,8 @@ def _begin_again(folder: Path, hashes: Mapping[str, str]) -> None:
     kept = {REPLIES}
     if before.get("backend_call") == hashes.get("backend_call"):
         kept.add(CHECKPOINTS)
+        if KeptStream.of(folder) is not None:
+            kept |= {*ANSWERED, QUARANTINE}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():

@@ -190,7 +190,7 @@ def raise_unless_completed(result: RunResult) -> None:
         raise RunCancelledError(failure)
     if result.status == "failed":
         stage, _, reason = failure.partition(": ")
-        raise InputError(failure) if result.failure_kind == "input" else StageError(stage, reason)
+        raise InputError(failure) if result.failure_kind in ("input", "output") else StageError(stage, reason)
 
 
 def new_run_id(experiment_id: str) -> str:

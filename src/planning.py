@@ -20,7 +20,8 @@ import msgspec
 
 from . import registry
 from .actors.durability import Durability
-from .actors.experiment import RunPlan
+from .actors.experiment import RunPlan, StagePlan
+from .actors.kept_stream import KeptStream, StreamSource
 from .actors.ports import Dataset, ReplyCache
 from .actors.run_spans import stage_span
 from .composition import Prepared, Services, build_stages, report_stages, skipped_stages
@@ -146,10 +147,13 @@ def wire(
         if cache is not None:
             cache.close()
         if durable is not None:
+            durable.stream.close()
             durable.journal.close()
 
     quarantine = QuarantineFile(folder)
-    quarantine.add_bad_rows(dataset.bad_rows)
+    kept = None if durable is None else durable.done
+    if kept is None:
+        quarantine.add_bad_rows(dataset.bad_rows)
     services = Services(
         prepared=prepared,
         dataset=dataset,
@@ -160,10 +164,12 @@ def wire(
         quarantine=quarantine.add,
         durable=durable,
     )
+    stages = build_stages(services)
     return RunPlan(
         run_id=run_id,
         experiment=experiment,
-        stages=build_stages(services),
+        stages=stages if kept is None else _after(kept, stages),
+        done=() if kept is None else kept.results[:-1],
         skipped=skipped_stages(experiment),
         exporters=(TraceFiles(folder),),
         started_at=started.isoformat(timespec="seconds"),
@@ -174,6 +180,14 @@ def wire(
         artifacts=lambda: list_artifacts(folder),
         save=lambda result: write_result(folder, result),
     )
+
+
+def _after(kept: KeptStream, stages: Sequence[StagePlan]) -> tuple[StagePlan, ...]:
+    """The stages after those that are done; their samples are the source, in the place of the last one."""
+    name = kept.results[-1].stage
+    at = [stage.name for stage in stages].index(name)
+    source = StagePlan(name=name, build=lambda wiring, tally: StreamSource(wiring, kept, tally))
+    return (source, *stages[at + 1 :])
 
 
 def make_provenance(experiment: Experiment, base: Path) -> Provenance:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..messages.records import CheckpointRef
+from .kept_stream import KeptStream, StreamWriter
 from .ports import ReplyCache
 
 __all__ = ["Durability", "EffectLog", "SafePoint", "TrainingEffects"]
@@ -79,6 +80,10 @@ class Durability:
     """Replies that earlier attempts of this run have paid for; closed by whoever opened it."""
     effects: EffectLog
     safe_point: SafePoint
+    stream: StreamWriter
+    """Takes what ``backend_call`` hands on."""
+    done: KeptStream | None = None
+    """What an earlier attempt handed on, if it got that far: the stages up to there do not run again."""
 
 
 class TrainingEffects:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 
 from ...messages.control import Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
-from ...messages.errors import InputError, LeaseLostError
+from ...messages.errors import InputError, LeaseLostError, OutputError
 from ...messages.queue import Lease, QueuedRun, Settlement
 from ...messages.settings import DaemonSettings
 from ..durability import SafePoint
@@ -116,6 +116,8 @@ class RunActor(Actor):
             planned = await self._hold.while_good(self._plan())
         except (LeaseLostError, asyncio.CancelledError):
             raise
+        except OutputError as error:  # a full disk: another time, or another place, may have room
+            return await self._record.settle(self._unplanned(str(error))), None
         except InputError as error:
             return await self._record.settle(refused(str(error))), None
         except Exception as error:  # noqa: BLE001 - whatever keeps a run from starting must not end the daemon

@@ -90,6 +90,18 @@ class BackendCall(StageBase):
         if self._rows is not None:
             self._rows.close()
 
+    async def emit(self, samples: Sequence[Sample]) -> None:
+        """Hand samples on; a durable run keeps them first."""
+        if self._settings.durable is not None and samples:
+            await asyncio.to_thread(self._settings.durable.stream.append, samples)
+        await super().emit(samples)
+
+    async def before_result(self, result: StageResult) -> None:
+        """From here on a later attempt of a durable run begins after this stage."""
+        if self._settings.durable is not None:
+            results = (*self._tally.upstream, result)
+            await asyncio.to_thread(self._settings.durable.stream.finish, results)
+
     @handler
     async def on_batch(self, message: Batch) -> None:
         """Let rows wait, or hand them to the worker."""
