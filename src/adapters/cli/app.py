@@ -35,6 +35,7 @@ app = App(
 )
 _HERE = __package__
 app.command(f"{_HERE}.run:run", name="run", help="Run an experiment file and write its report.")
+app.command(f"{_HERE}.serve:serve", name="serve", help="Run the daemon: queue, API and page.")
 app.command(f"{_HERE}.train:train", name="train", help="Train a model on a file and measure it.")
 app.command(f"{_HERE}.compare:compare", name="compare", help="Compare finished runs on the same examples.")
 app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experiment file and its data set.")

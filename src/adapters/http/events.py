@@ -2,7 +2,7 @@
 
 A stored event has an id, its sequence number, and always comes from the store: no gap, no doubles, in
 order. What the live side tells is shown as it comes when it is not stored (progress), and is otherwise only a
-hint to look into the store. A stream of one run ends with ``event: end`` when the run is over and all is told.
+hint to look into the store. When a run is over and all is told, its stream ends with ``event: end``.
 
 A reader that falls behind loses progress first, then its connection; it comes back with the last id it has.
 """

@@ -26,6 +26,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".npz": "application/zip",
+    ".parquet": "application/vnd.apache.parquet",
     ".md": "text/markdown",
     ".csv": "text/csv",
     ".tex": "application/x-tex",

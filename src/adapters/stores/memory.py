@@ -83,6 +83,7 @@ class MemoryStore:
         self, run: NewRun, *, max_queued: int | None = None, max_queued_by_owner: int | None = None
     ) -> Submitted:
         """Queue a run; see the contract."""
+        check_text(run)
         there = self._there(run)
         if there is not None:
             return Submitted(run=there, created=False)

@@ -17,7 +17,7 @@ import msgspec
 
 from ...messages.errors import ConflictError, InputError
 from ...messages.queue import TERMINAL, NewRun, QueuedRun, RunState, Settlement, StageRecord
-from .entries import Change, Entry, NewEvent, check_text, one_line, require_lease
+from .entries import Change, Entry, NewEvent, one_line, require_lease
 
 __all__ = [
     "cancelled",
@@ -40,7 +40,6 @@ replace = msgspec.structs.replace
 
 def new_entry(new: NewRun, now: float, seq: int = 0) -> Change:
     """A submission."""
-    check_text(new)
     run = QueuedRun(
         id=new.id,
         experiment_id=new.experiment_id,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 import crucible
 from crucible.adapters.http import create_app
@@ -23,7 +24,23 @@ RUNS = "/api/v1/runs"
 PROBLEM = "application/problem+json"
 
 
-@pytest.fixture(autouse=True)
+# One daemon for all: nothing here changes it.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    async with Daemon(tmp_path_factory.mktemp("data")).serve() as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(daemon: Daemon) -> AsyncIterator[httpx.AsyncClient]:
+    async with daemon.client() as client:
+        yield client
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def nothing_is_queued(daemon: Daemon) -> AsyncIterator[None]:
     yield
     assert (await daemon.store.runs()).runs == ()
@@ -318,7 +335,7 @@ async def test_every_answer_forbids_itself_to_act(daemon: Daemon) -> None:
             assert "set-cookie" not in headers
 
 
-def test_a_token_that_protects_nothing_is_refused(tmp_path: Path) -> None:
+async def test_a_token_that_protects_nothing_is_refused(tmp_path: Path) -> None:
     for token in ("", "short", "with space" * 3, "é" * 20):
         with pytest.raises(crucible.InputError, match="the token of the API"):
             create_app(MemoryStore(), StillLive(), Settings(), token=token, data=tmp_path)

@@ -1,0 +1,27 @@
+"""Opening the store that the settings name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...actors.store import Store
+from ...messages.errors import InputError
+from ...messages.settings import StoreSettings
+from .memory import MemoryStore
+from .sqlite import SqliteStore
+
+__all__ = ["open_store"]
+
+
+async def open_store(settings: StoreSettings, data: Path, *, clock: Callable[[], float] = time.time) -> Store:
+    """The store, with its tables up to date; the caller closes it.
+
+    Raises InputErrors that say what to do. ``clock`` is not used by PostgreSQL, whose server tells the time.
+    """
+    if settings.kind == "memory":
+        return MemoryStore(clock=clock)
+    if settings.kind == "sqlite":
+        return await SqliteStore.open(data, clock=clock)
+    raise InputError("store.kind: postgres is not there yet")
