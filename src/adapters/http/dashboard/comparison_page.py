@@ -18,18 +18,29 @@ __all__ = ["comparison_context"]
 MOST_DOTS = 24
 
 
-async def comparison_context(services: Services, runs: Sequence[str]) -> dict[str, Any]:
+async def comparison_context(
+    services: Services, runs: Sequence[str], *, different_data: bool
+) -> dict[str, Any]:
     """All that the template needs; a comparison that cannot be made has its reason."""
     chosen = list(dict.fromkeys(runs))
-    context: dict[str, Any] = {"runs": chosen, "found": None, "plot": None, "reason": "", "rows": []}
+    context: dict[str, Any] = {
+        "runs": chosen,
+        "found": None,
+        "plot": None,
+        "reason": "",
+        "rows": [],
+        "offer": False,
+    }
     for run_id in chosen:
         await services.store.run(run_id)
     if len(chosen) < 2:
         return context | {"reason": "Choose two or more completed runs in the list of runs."}
     try:
-        found = await _compared(services, chosen)
+        found = await _compared(services, chosen, Comparing(different_data=different_data))
     except InputError as error:
-        return context | {"reason": str(error)}
+        told = str(error).removeprefix("compare: ")
+        reason, _, offered = told.partition("; --different-data")
+        return context | {"reason": reason, "offer": bool(offered) and not different_data}
     comparisons = [each for stage in found.stages for each in stage.comparisons]
     names = [each.name for each in found.systems]
     return context | {
@@ -42,19 +53,19 @@ async def comparison_context(services: Services, runs: Sequence[str]) -> dict[st
     }
 
 
-async def _compared(services: Services, runs: Sequence[str]) -> RunComparison:
+async def _compared(services: Services, runs: Sequence[str], options: Comparing) -> RunComparison:
     async with services.comparing:
         with tempfile.TemporaryDirectory() as folder:
-            return await compare(runs, Comparing(), out=Path(folder), runs=services.runs_folder)
+            return await compare(runs, options, out=Path(folder), runs=services.runs_folder)
 
 
 def table(found: RunComparison, names: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """Figures by metric, one column for each system; those that were compared only."""
+    """Figures by metric, one column for each system: of what was compared, or of all if nothing differs."""
     compared = {each.metric for stage in found.stages for each in stage.comparisons}
     rows: dict[str, dict[str, Any]] = {}
     for stage in found.stages:
         for figure in stage.figures:
-            if figure.name in compared and figure.system is not None:
+            if figure.system is not None and (not compared or figure.name in compared):
                 rows.setdefault(figure.name, {})[figure.system] = figure
     return [(metric, [by_system.get(name) for name in names]) for metric, by_system in rows.items()]
 

@@ -94,9 +94,12 @@ async def trace(services: Served, run_id: RunId) -> Response[bytes]:
 async def compare(
     services: Served,
     runs: Annotated[list[str] | None, QueryParameter(name="run", max_items=8)] = None,
+    different: Annotated[bool, QueryParameter(description="Compare runs on different data, too.")] = False,  # noqa: FBT002
 ) -> Response[bytes]:
     """Runs side by side."""
-    return _fragment("compare.html.j2", **await comparison_context(services, runs or []))
+    return _fragment(
+        "compare.html.j2", **await comparison_context(services, runs or [], different_data=different)
+    )
 
 
 @get("/view/actors", include_in_schema=False)

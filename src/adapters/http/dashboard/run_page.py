@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 
-from ....messages.errors import InputError
-from ....messages.experiment import Experiment
 from ....messages.flow import LossPoint, StageResult
 from ....messages.live import LiveRun, LiveStage
 from ....messages.queue import TERMINAL, QueuedRun, StageRecord
@@ -19,6 +17,7 @@ from ..run_files import walk_files
 from ..services import Services
 from .curves import CurveShelf, Standing, loss_points
 from .drawing import Chart, chart
+from .experiments import compared, read_experiment
 
 __all__ = ["StageCard", "cards", "loss_chart", "run_context"]
 
@@ -158,7 +157,7 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
     run = await store.run(run_id)
     records = await store.stages(run_id)
     events = await store.events(run_id=run_id, limit=1000)
-    experiment = await _experiment(services, run_id)
+    experiment = await read_experiment(services, run_id)
     live = services.live.runs().get(run_id)
     wanted = compared(experiment)
     folder = services.runs_folder / run_id
@@ -188,23 +187,6 @@ def _look(
     order = {name: place for place, name in enumerate(SHOWN_FIRST)}
     files.sort(key=lambda each: (order.get(each[0], len(order)), each[0]))
     return loss_points(folder), curves.look(folder, lambda standing: seen(standing, wanted)), files
-
-
-async def _experiment(services: Services, run_id: str) -> Experiment | None:
-    from ....messages.experiment_file import decode_experiment_json
-
-    try:
-        return decode_experiment_json(await services.store.spec(run_id))
-    except InputError:  # written by a newer version
-        return None
-
-
-def compared(experiment: Experiment | None) -> list[str]:
-    """Metrics that the bench stage was told to compare."""
-    if experiment is None:
-        return []
-    named = [stage.options.get("metrics", ()) for stage in experiment.pipeline if stage.name == "bench"]
-    return [metric for metrics in named if isinstance(metrics, list | tuple) for metric in metrics]
 
 
 def actions(run: QueuedRun) -> list[tuple[str, str, str]]:

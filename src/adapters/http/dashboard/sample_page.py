@@ -16,6 +16,7 @@ from ...runs.pages import SamplePage, SamplesWanted
 from ..services import Services
 from .diffing import Piece, word_diff
 from .drawing import ClaimGraph, claim_graph
+from .experiments import compared, read_experiment
 
 __all__ = ["answer_view", "one_context", "samples_context"]
 
@@ -67,7 +68,7 @@ def answer_view(line: SampleLine, system: str) -> AnswerView:
 async def samples_context(
     services: Services, run_id: str, wanted: SamplesWanted, *, start: int
 ) -> dict[str, Any]:
-    """A page of samples. Raises NotFoundError."""
+    """A page of samples, with the scores that were asked for or compared. Raises NotFoundError."""
     run = await services.store.run(run_id)
     try:
         page = await _page(services, run_id, wanted, start=start, limit=PAGE)
@@ -84,6 +85,7 @@ async def samples_context(
     metrics = list(
         dict.fromkeys(metric for line in page.samples for scores in line.scores.values() for metric in scores)
     )
+    shown = [name for name in compared(await read_experiment(services, run_id)) if name in metrics]
     return {
         "run": run,
         "page": page,
@@ -91,7 +93,7 @@ async def samples_context(
         "wanted": wanted,
         "systems": systems,
         "metrics": metrics,
-        "shown_metrics": [wanted.metric] if wanted.metric in metrics else metrics[:2],
+        "shown_metrics": [wanted.metric] if wanted.metric in metrics else shown[:2] or metrics[:2],
         "reason": "",
     }
 

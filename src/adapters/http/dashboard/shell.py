@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Annotated
 
 from litestar import Response, get
+from litestar.params import PathParameter
 
 from ....messages.errors import NotFoundError
 from .environment import render
@@ -25,6 +27,7 @@ POLICY = (
     "require-trusted-types-for 'script'; trusted-types crucible"
 )
 PUBLIC = {"public": True}
+Name = Annotated[str, PathParameter(max_length=64)]
 A_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -50,7 +53,7 @@ async def shell() -> Response[bytes]:
 
 
 @get("/assets/{digest:str}/{name:str}", opt=PUBLIC, security=[], include_in_schema=False)
-async def asset(digest: str, name: str) -> Response[bytes]:
+async def asset(digest: Name, name: Name) -> Response[bytes]:
     """The script or the style sheet, by the hash of its content."""
     if name not in ASSETS or digest != _asset(name)[1]:
         raise NotFoundError("there is no such asset")

@@ -98,8 +98,9 @@ def timeline(spans: Iterable[Span], *, cut_off: bool = False) -> Timeline:
 def _bar(span: Span, scale: float, y: float, depth: int) -> Bar:
     seconds = max(0.0, span.end_s - span.start_s)
     facts = [(str(name), str(value)) for name, value in span.attributes.items()]
+    example = span.attributes.get("example")
     return Bar(
-        name=span.name,
+        name=span.name if example is None else f"{example} {span.name}",
         lane=span.lane,
         kind=span.kind,
         status=span.status,
