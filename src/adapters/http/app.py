@@ -20,7 +20,7 @@ from ...actors.live import Live
 from ...actors.store import Store
 from ...messages.errors import CrucibleError, InputError
 from ...messages.settings import Settings
-from . import events, files, overview, runs, samples, tickets
+from . import comparing, events, files, overview, runs, samples, schedules, tickets
 from .access import needs_token
 from .guard import Guard, allowed_hosts
 from .openapi import openapi_config
@@ -35,6 +35,8 @@ API: Sequence[ControllerRouterHandler] = [
     *samples.HANDLERS,
     *files.HANDLERS,
     *tickets.HANDLERS,
+    *schedules.HANDLERS,
+    *comparing.HANDLERS,
     *overview.HANDLERS,
 ]
 """Below ``/api/v1``."""

@@ -37,9 +37,7 @@ async def test_pages_follow_each_other_without_a_gap(api: httpx.AsyncClient, fol
     assert (first.total, first.start, first.next, first.finished) == (7, 0, 3, True)
     second = await page(api, folder, start=first.next, limit=3)
     third = await page(api, folder, start=second.next, limit=3)
-    assert [each.id for each in first.samples + second.samples + third.samples] == [
-        f"s{n}" for n in range(7)
-    ]
+    assert [each.id for each in first.samples + second.samples + third.samples] == [f"s{n}" for n in range(7)]
     assert third.next is None
     assert (await page(api, folder, start=100)).samples == ()
 
