@@ -7,9 +7,9 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -22,6 +22,7 @@ from crucible.messages.live import ActorView, LiveEvent, LiveRun
 from crucible.messages.queue import DaemonRecord, QueuedRun, RunState, Settlement
 from crucible.messages.settings import Settings
 
+T = TypeVar("T")
 TOKEN = "a-token-for-tests-only"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
 
@@ -70,6 +71,12 @@ class StillLive:
 class Server(uvicorn.Server):
     """Without its signal handlers: they belong to pytest."""
 
+    loop: asyncio.AbstractEventLoop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -107,10 +114,16 @@ class Daemon:
         thread = threading.Thread(target=self.server.run, args=([self.socket],))
         thread.start()
         try:
+            httpx.get(f"{self.url}/healthz", trust_env=False).raise_for_status()
             yield self
         finally:
+            self.server.loop.call_soon_threadsafe(self.app.stop)
             self.server.should_exit = True
             thread.join()
+
+    def there(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something in the loop of the thread that serves."""
+        return asyncio.run_coroutine_threadsafe(work, self.server.loop).result(timeout=30)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A plain HTTP client with the token."""

@@ -20,7 +20,7 @@ from ...actors.live import Live
 from ...actors.store import Store
 from ...messages.errors import CrucibleError, InputError
 from ...messages.settings import Settings
-from . import events, files, overview, runs, samples, tickets
+from . import comparing, events, files, overview, runs, samples, schedules, tickets
 from .access import needs_token
 from .dashboard import HANDLERS as PAGE
 from .guard import Guard, allowed_hosts
@@ -36,6 +36,8 @@ API: Sequence[ControllerRouterHandler] = [
     *samples.HANDLERS,
     *files.HANDLERS,
     *tickets.HANDLERS,
+    *schedules.HANDLERS,
+    *comparing.HANDLERS,
     *overview.HANDLERS,
 ]
 """Below ``/api/v1``."""

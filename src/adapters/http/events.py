@@ -4,6 +4,8 @@ A stored event has an id, its sequence number, and always comes from the store: 
 order. What the live side tells is shown as it comes when it is not stored (progress), and is otherwise only a
 hint to look into the store. When a run is over and all is told, its stream ends with ``event: end``.
 
+``logs`` is the same for a look back: what is stored, a line each, and no waiting.
+
 A reader that falls behind loses progress first, then its connection; it comes back with the last id it has.
 """
 
@@ -58,7 +60,29 @@ async def all_events(services: Served, last_id: LastId = None, after: After = 0)
     return _stream(services, None, after if last_id is None else last_id)
 
 
-HANDLERS = [run_events, all_events]
+@get(
+    "/runs/{run_id:str}/logs",
+    responses=answers({200: (bytes, "A LiveEvent a line.")}, 404),
+    operation_id="get_logs",
+)
+async def logs(services: Served, run_id: RunId, after: After = 0) -> Streamed:
+    """What has happened to a run so far: one JSON object a line."""
+    await services.store.run(run_id)
+    return Streamed(
+        lambda: _lines(services, run_id, after),
+        close=lambda: None,
+        media_type="application/x-ndjson",
+        headers={},
+    )
+
+
+HANDLERS = [run_events, all_events, logs]
+
+
+async def _lines(services: Services, run_id: str, after: int) -> AsyncGenerator[bytes, None]:
+    while stored := await services.store.events(after=after, run_id=run_id, limit=PAGE):
+        yield b"".join(msgspec.json.encode(_live(event)) + b"\n" for event in stored)
+        after = stored[-1].seq
 
 
 def _stream(services: Services, run_id: str | None, after: int) -> Streamed:

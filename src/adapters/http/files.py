@@ -79,12 +79,6 @@ async def trace(request: Request[Any, Any, Any], services: Served, run_id: RunId
     return await send_file(request, services, run_id, "trace.json")
 
 
-@get("/runs/{run_id:str}/logs", responses=answers({200: (bytes, "Lines.")}, 404), operation_id="get_logs")
-async def logs(request: Request[Any, Any, Any], services: Served, run_id: RunId) -> Response[Any]:
-    """What the daemon logged of a run: one JSON object a line."""
-    return await send_file(request, services, run_id, "log.jsonl")
-
-
 async def send_file(
     request: Request[Any, Any, Any], services: Services, run_id: str, name: str
 ) -> Response[Any]:
@@ -172,4 +166,4 @@ async def _read(descriptor: int, first: int, length: int) -> AsyncGenerator[byte
         length -= len(piece)
 
 
-HANDLERS = [artifacts, file, trace, logs]
+HANDLERS = [artifacts, file, trace]

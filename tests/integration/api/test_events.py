@@ -214,6 +214,17 @@ async def test_a_reader_that_takes_nothing_is_cut_off(daemon: Daemon, deaf: sock
     await until(lambda: not daemon.server.server_state.connections)
 
 
+async def test_the_log_of_a_run_is_what_was_stored_a_line_each(
+    api: httpx.AsyncClient, daemon: Daemon, run_id: str
+) -> None:
+    await daemon.work(run_id)
+    stored = await daemon.store.events(run_id=run_id)
+    lines = (await api.get(f"{RUNS}/{run_id}/logs")).text.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == [event.kind for event in stored]
+    rest = (await api.get(f"{RUNS}/{run_id}/logs", params={"after": stored[0].seq})).text
+    assert rest.splitlines() == lines[1:]
+
+
 async def test_a_stopping_daemon_ends_its_streams(
     api: httpx.AsyncClient, daemon: Daemon, run_id: str
 ) -> None:

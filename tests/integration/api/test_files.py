@@ -161,13 +161,17 @@ async def test_a_folder_in_the_runs_that_the_store_does_not_know_is_not_shown(
     assert (await api.get(f"{RUNS}/stranger/files/report.md")).status_code == 404
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_no_descriptor_is_left_open(api: httpx.AsyncClient, folder: Path) -> None:
     await api.get(place(folder))
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_descriptors()
     for headers in ({}, {"range": "bytes=0-1"}, {"range": "bytes=9999-"}, {"if-none-match": "*"}):
         await api.get(place(folder), headers=headers)
         await api.head(place(folder), headers=headers)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_descriptors() == before
 
 
 async def test_a_ticket_opens_one_file_for_a_minute(
@@ -192,9 +196,7 @@ async def test_a_ticket_is_for_files_only(api: httpx.AsyncClient, path: str) -> 
     assert answer.status_code in (400, 422)
 
 
-async def test_trace_and_logs_are_files_of_the_run(api: httpx.AsyncClient, folder: Path) -> None:
+async def test_the_trace_is_a_file_of_the_run(api: httpx.AsyncClient, folder: Path) -> None:
     assert (await api.get(f"{RUNS}/{folder.name}/trace")).status_code == 404
     (folder / "trace.json").write_text("[]")
-    (folder / "log.jsonl").write_text("{}\n")
     assert (await api.get(f"{RUNS}/{folder.name}/trace")).json() == []
-    assert (await api.get(f"{RUNS}/{folder.name}/logs")).text == "{}\n"
