@@ -24,4 +24,8 @@ async def open_store(settings: StoreSettings, data: Path, *, clock: Callable[[],
         return MemoryStore(clock=clock)
     if settings.kind == "sqlite":
         return await SqliteStore.open(data, clock=clock)
-    raise InputError("store.kind: postgres is not there yet")
+    if settings.url is None:
+        raise InputError("store.url: postgres needs a reference to its address, env:NAME or file:PATH")
+    from .postgres import PostgresStore
+
+    return await PostgresStore.open(settings.url)

@@ -63,9 +63,14 @@ class SqliteWriter:
         if self._closed:
             self._room.release()
             raise StoreError(f"{self._path}: the store is closed")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(steps, future, undo))
-        return await future
+        job = Job(steps, asyncio.get_running_loop().create_future(), undo)
+        self._jobs.put(job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            if not job.future.cancelled():  # cancelled after the result, before it was looked at
+                self._undo(job, job.future.exception() or job.future.result())
+            raise
 
     def close(self) -> None:
         """Finish what was asked for, and close the connection. Blocking and idempotent."""
