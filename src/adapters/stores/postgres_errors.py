@@ -36,7 +36,7 @@ def failure(error: Exception, secrets: Iterable[Secret]) -> CrucibleError:
     """The error for the caller of a method."""
     text = _told(error, secrets)
     state = getattr(error, "sqlstate", None) or ""
-    if state.startswith("22") or isinstance(error, UnicodeEncodeError):
+    if state.startswith("22") or isinstance(error, ValueError):
         return InputError(f"a value that PostgreSQL cannot store: {text}")
     return StoreError(f"PostgreSQL: {text}")
 
