@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.adapters.stores.bench import Bench
-from tests.support.faulty_store import KINDS, FaultKind, FaultyStore, fault_at
+from tests.support.failing_store import KINDS, FailingStore, FaultKind, fault_at
 from tests.support.queue import daemon, new_run, new_schedule, stage
 
 from crucible.actors.store import Store
@@ -116,8 +116,8 @@ MAY_REPEAT = {"run.started", "run.interrupted", "run.queued"}
 """Of a claim that its daemon never learnt of."""
 
 
-async def told(bench: Bench, number: int, kind: FaultKind) -> tuple[Story, FaultyStore]:
-    faulty = FaultyStore(bench.store, fault_at(number, kind))
+async def told(bench: Bench, number: int, kind: FaultKind) -> tuple[Story, FailingStore]:
+    faulty = FailingStore(bench.store, fault_at(number, kind))
     story = Story(faulty.store, bench, f"{kind}{number}")
     await story.tell()
     return story, faulty

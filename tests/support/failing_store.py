@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 from crucible.actors.store import Store
 from crucible.messages.errors import StoreError
 
-__all__ = ["KINDS", "FaultKind", "FaultyStore", "fault_at"]
+__all__ = ["KINDS", "FailingStore", "FaultKind", "fault_at"]
 
 FaultKind = Literal["before", "after", "cancelled"]
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
@@ -24,7 +24,7 @@ def fault_at(number: int, kind: FaultKind) -> Callable[[int, str], FaultKind | N
     return lambda call, _name: kind if call == number else None
 
 
-class FaultyStore:
+class FailingStore:
     """Passes every call on, but for those that the plan picks by number and name."""
 
     def __init__(self, store: Store, plan: Callable[[int, str], FaultKind | None]) -> None:
