@@ -13,25 +13,23 @@ processor time a run were measured).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ...messages.errors import InputError, StoreError
-from ..backends.openai.secret import Secret, resolve
+import asyncpg
+
+from ...messages.errors import StoreError
 from .migrations import migrate
+from .postgres_address import FAULTS, SCHEMA, STATEMENT_S, Address
 from .postgres_driver import CLOCK, Driver
 from .sql_store import SqlStore, Undo
 from .steps import Steps
-
-if TYPE_CHECKING:
-    import asyncpg
 
 __all__ = ["PostgresStore"]
 
 CONNECTIONS = 8
 MOST_WAITING = 1024
-STATEMENT_S = 30.0
 LISTEN_AGAIN_S = 1.0
 
 T = TypeVar("T")
@@ -40,62 +38,31 @@ T = TypeVar("T")
 class PostgresStore(SqlStore):
     """Implements ``actors.store.Store``. Made by ``open``."""
 
-    def __init__(
-        self, pool: asyncpg.Pool[Any], driver: Driver, secrets: list[Secret], listen: Callable[[], Any]
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool[Any], address: Address, driver: Driver) -> None:
         super().__init__()
         self.versions = (0, 0)
         """The schema as it was found, and as it is now."""
-        self._pool, self._driver, self._secrets = pool, driver, secrets
+        self._pool, self._address, self._driver = pool, address, driver
         self._room = asyncio.Semaphore(MOST_WAITING)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listener = asyncio.create_task(self._listen(listen), name="queue listener")
+        self._listener = asyncio.create_task(self._listen(), name="queue listener")
         self._closed = False
 
     @classmethod
-    async def open(cls, reference: str, *, schema: str = "crucible", clock: str = CLOCK) -> PostgresStore:
+    async def open(cls, reference: str, *, schema: str = SCHEMA, clock: str = CLOCK) -> PostgresStore:
         """Connect, and bring the tables up to date.
 
         ``clock`` is an SQL expression, for tests. Raises InputError when the address or the database will not
         do, StoreError when the server cannot be reached.
         """
-        store = await cls._connected(reference, schema, clock)
+        address = Address(reference, schema)
+        store = cls(await address.pool(CONNECTIONS), address, Driver(schema, clock))
         try:
             store.versions = await store._upgrade()
         except BaseException:
             await store.aclose()
             raise
         return store
-
-    @classmethod
-    async def _connected(cls, reference: str, schema: str, clock: str) -> PostgresStore:
-        if not (schema.isascii() and schema.isidentifier() and schema == schema.lower()):
-            raise InputError(f"{schema!r}: expected a schema name of lower-case letters, digits and _")
-        try:
-            import asyncpg
-
-            from .postgres_errors import FAULTS, opening_failure, secrets_of
-        except ImportError:
-            raise InputError(
-                "store.kind: postgres needs asyncpg: pip install 'crucible-framework[postgres]'"
-            ) from None
-        url = resolve(reference)
-        secrets = secrets_of(url)
-        settings = {"search_path": schema, "synchronous_commit": "on", "application_name": "crucible"}
-        options: dict[str, Any] = {
-            "command_timeout": STATEMENT_S,
-            "timeout": STATEMENT_S,
-            "server_settings": settings,
-        }
-
-        async def connect() -> asyncpg.Connection[Any]:
-            return await asyncpg.connect(url.reveal(), **options)
-
-        try:
-            pool = await asyncpg.create_pool(url.reveal(), min_size=1, max_size=CONNECTIONS, **options)
-        except (*FAULTS, ValueError) as error:
-            raise opening_failure(error, reference, secrets) from None
-        return cls(pool, Driver(schema, clock), secrets, connect)
 
     async def _upgrade(self) -> tuple[int, int]:
         async with self._connection() as connection, connection.transaction():
@@ -152,24 +119,20 @@ class PostgresStore(SqlStore):
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        from .postgres_errors import FAULTS, failure
-
         if self._closed:
             raise StoreError("PostgreSQL: the store is closed")
         try:
             async with self._pool.acquire(timeout=STATEMENT_S) as connection:
                 yield connection
         except FAULTS as error:
-            raise failure(error, self._secrets) from None
+            raise self._address.failure(error) from None
 
     # Waking.
 
-    async def _listen(self, connect: Callable[[], Any]) -> None:
-        from .postgres_errors import FAULTS
-
+    async def _listen(self) -> None:
         while True:
             with suppress(*FAULTS):
-                await self._listen_once(await connect())
+                await self._listen_once(await self._address.connect())
             await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _listen_once(self, connection: asyncpg.Connection[Any]) -> None:

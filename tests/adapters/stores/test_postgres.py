@@ -15,6 +15,7 @@ from crucible.adapters.stores import open_store
 from crucible.adapters.stores.postgres import PostgresStore
 from crucible.adapters.stores.postgres_driver import Driver
 from crucible.messages.errors import InputError, StoreError
+from crucible.messages.queue import Effect
 from crucible.messages.settings import StoreSettings
 
 SECRET = "hunter2-very-secret"
@@ -124,6 +125,10 @@ async def test_values_that_the_database_cannot_store_are_bad_input(postgres_refe
         with pytest.raises(InputError, match="cannot store"):
             await store.run(text)
     await store.submit(new_run())
+    (lease,) = await store.claim("d1", limit=1, ttl_s=30.0)
+    with pytest.raises(InputError, match="cannot store"):
+        await store.intend(lease.token, Effect(run_id="r1", key="k", stage="train", step=2**70))
+    assert len(await store.events()) == 2
     await store.aclose()
 
 
