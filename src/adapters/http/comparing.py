@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,9 +22,9 @@ from ...comparison.options import Comparing, RunComparison
 from ...messages.api import RUN_ID
 from ...messages.errors import InputError, OverloadedError
 from .openapi import answers
-from .services import Served
+from .services import Served, Services
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "compared"]
 
 WAIT_S = 20.0
 MOST_RUNS = 16
@@ -56,13 +57,6 @@ async def compare(
 ) -> RunComparison:
     """Compare the first run with each of the others: means, paired tests with correction."""
     names = [name.strip() for name in runs.split(",")]
-    if not 2 <= len(names) <= MOST_RUNS:
-        raise InputError(f"runs: expected 2 to {MOST_RUNS} ids with commas between")
-    for name in names:
-        run_id = name.partition(":")[0]
-        if _NAME.fullmatch(run_id) is None or "=" in name:
-            raise InputError("runs: expected ids of runs, such as ID or ID:SYSTEM")
-        await services.store.run(run_id)
     options = Comparing(
         metrics=tuple(metrics or ()),
         different_data=different_data,
@@ -71,6 +65,18 @@ async def compare(
         correction=correction,
         formats=("json",),
     )
+    return await compared(services, names, options)
+
+
+async def compared(services: Services, names: Sequence[str], options: Comparing) -> RunComparison:
+    """Compare runs by their ids. Raises InputError, and NotFoundError for a run that is not there."""
+    if not 2 <= len(names) <= MOST_RUNS:
+        raise InputError(f"runs: expected 2 to {MOST_RUNS} ids with commas between")
+    for name in names:
+        run_id = name.partition(":")[0]
+        if _NAME.fullmatch(run_id) is None or "=" in name:
+            raise InputError("runs: expected ids of runs, such as ID or ID:SYSTEM")
+        await services.store.run(run_id)
     async with contextlib.AsyncExitStack() as held:
         try:
             async with asyncio.timeout(WAIT_S):
@@ -80,7 +86,7 @@ async def compare(
         return await asyncio.to_thread(_compared, names, options, services.runs_folder)
 
 
-def _compared(names: list[str], options: Comparing, folder: Path) -> RunComparison:
+def _compared(names: Sequence[str], options: Comparing, folder: Path) -> RunComparison:
     from ...comparison import compare as compare_runs
 
     with tempfile.TemporaryDirectory(prefix="crucible-compare-") as nowhere:

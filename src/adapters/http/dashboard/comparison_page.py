@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ....comparison import Comparing, RunComparison, compare
-from ....messages.errors import InputError
+from ....comparison.options import Comparing, RunComparison
+from ....messages.errors import InputError, NotFoundError
 from ....messages.findings import Comparison
+from ..comparing import compared
 from ..services import Services
 from .drawing import dots
 
@@ -31,12 +30,12 @@ async def comparison_context(
         "rows": [],
         "offer": False,
     }
-    for run_id in chosen:
-        await services.store.run(run_id)
     if len(chosen) < 2:
         return context | {"reason": "Choose two or more completed runs in the list of runs."}
     try:
-        found = await _compared(services, chosen, Comparing(different_data=different_data))
+        found = await compared(services, chosen, Comparing(different_data=different_data, formats=("json",)))
+    except NotFoundError:
+        raise
     except InputError as error:
         told = str(error).removeprefix("compare: ")
         reason, _, offered = told.partition("; --different-data")
@@ -51,12 +50,6 @@ async def comparison_context(
         "p_values": [p_value(each) for each in comparisons],
         "plot": dots([_dot(each) for each in comparisons if each.interval is not None][:MOST_DOTS]),
     }
-
-
-async def _compared(services: Services, runs: Sequence[str], options: Comparing) -> RunComparison:
-    async with services.comparing:
-        with tempfile.TemporaryDirectory() as folder:
-            return await compare(runs, options, out=Path(folder), runs=services.runs_folder)
 
 
 def table(found: RunComparison, names: Sequence[str]) -> list[tuple[str, list[Any]]]:
