@@ -15,6 +15,7 @@ import httpx
 import msgspec
 import uvicorn
 
+from crucible.actors.store import Store
 from crucible.adapters.http import App, create_app
 from crucible.adapters.stores.memory import MemoryStore
 from crucible.messages.experiment_file import decode_experiment_json
@@ -85,9 +86,9 @@ class Server(uvicorn.Server):
 class Daemon:
     """A store, a live side and the API over them, as a daemon would make them."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, store: Store | None = None, **settings: Any) -> None:
         self.folder = folder
-        self.store = MemoryStore()
+        self.store: Store = store or MemoryStore()
         self.live = StillLive()
         self.settings = msgspec.convert(settings, Settings)
         self.app: App = create_app(self.store, self.live, self.settings, token=TOKEN, data=folder, slow_s=1.0)
