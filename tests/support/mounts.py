@@ -25,4 +25,9 @@ def mounted(folder: Path, *, size: str = "4m", read_only: bool = False) -> Itera
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # files may be open
+
+
+def grow(folder: Path, size: str) -> None:
+    """Make such a file system larger."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
