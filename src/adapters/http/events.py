@@ -1,8 +1,8 @@
 """Events as server-sent events: what is stored from ``Last-Event-ID`` on, then what happens.
 
 A stored event has an id, its sequence number, and always comes from the store: no gap, no doubles, in
-order. What the live side tells is shown as it comes when it is not stored (progress), and is otherwise only a
-hint to look into the store. When a run is over and all is told, its stream ends with ``event: end``.
+order. What the live side tells of runs and stages is only a hint to look there; the rest, progress, is shown
+as it comes and has no id. When a run is over and all is told, its stream ends with ``event: end``.
 
 ``logs`` is the same for a look back: what is stored, a line each, and no waiting.
 
@@ -36,6 +36,8 @@ HEARTBEAT_S = 15.0
 POLL_S = 2.0
 GATHER_S = 0.1
 """Between two looks into the store: a busy store is not asked once for every event of every stream."""
+STORED = ("run.", "stage.")
+"""What the live side tells too, sooner and without numbers."""
 HEADERS = {"x-accel-buffering": "no"}
 STREAM = "text/event-stream"
 
@@ -183,14 +185,14 @@ class News:
         return await anext(self._happening, None)
 
     async def wait(self) -> list[LiveEvent]:
-        """Wait until it is time to look into the store; the live event that came, if it is not stored."""
+        """Wait until it is time to look into the store; the live event that came, if the store knows none."""
         done, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         ready = {name: task.result() for name, task in list(self._tasks.items()) if task in done}
         for name in ready:
             del self._tasks[name]
         event = ready.get("live")
         self.over = "live" in ready and event is None
-        if event is not None and event.seq is None:
+        if event is not None and not event.kind.startswith(STORED):
             return [event]
         await asyncio.sleep(GATHER_S)
         return []
