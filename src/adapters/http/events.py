@@ -1,8 +1,8 @@
 """Events as server-sent events: what is stored from ``Last-Event-ID`` on, then what happens.
 
 A stored event has an id, its sequence number, and always comes from the store: no gap, no doubles, in
-order. What the live side tells is shown as it comes when it is not stored (progress), and is otherwise only a
-hint to look into the store. When a run is over and all is told, its stream ends with ``event: end``.
+order. What the live side tells of runs and stages is only a hint to look there; the rest, progress, is shown
+as it comes and has no id. When a run is over and all is told, its stream ends with ``event: end``.
 
 ``logs`` is the same for a look back: what is stored, a line each, and no waiting.
 
@@ -36,6 +36,8 @@ HEARTBEAT_S = 15.0
 POLL_S = 2.0
 GATHER_S = 0.1
 """Between two looks into the store: a busy store is not asked once for every event of every stream."""
+STORED = ("run.", "stage.")
+"""What the live side tells too, sooner and without numbers."""
 HEADERS = {"x-accel-buffering": "no"}
 STREAM = "text/event-stream"
 
@@ -96,24 +98,30 @@ def _stream(services: Services, run_id: str | None, after: int) -> Streamed:
     )
 
 
-async def _written(events: AsyncGenerator[LiveEvent | str | None, None]) -> AsyncGenerator[bytes, None]:
+Told = list[LiveEvent] | str | None
+"""Events, the state that a run ended in, or nothing for a while."""
+
+
+async def _written(events: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
     async with contextlib.aclosing(events):
         yield b"retry: 2000\n\n"
-        async for event in events:
-            match event:
+        async for told in events:
+            match told:
                 case None:
                     yield b": nothing new\n\n"
                 case str():
-                    yield b'event: end\ndata: {"state":"%s"}\n\n' % event.encode()
-                case LiveEvent():
-                    number = b"" if event.seq is None else b"id: %d\n" % event.seq
-                    kind = event.kind.replace("\n", " ").replace("\r", " ").encode()
-                    yield number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+                    yield b'event: end\ndata: {"state":"%s"}\n\n' % told.encode()
+                case list():  # at once: one send for many, and none after another to a reader who has gone
+                    yield b"".join(_event(event) for event in told)
 
 
-async def _follow(
-    services: Services, run_id: str | None, after: int
-) -> AsyncGenerator[LiveEvent | str | None, None]:
+def _event(event: LiveEvent) -> bytes:
+    number = b"" if event.seq is None else b"id: %d\n" % event.seq
+    kind = event.kind.replace("\n", " ").replace("\r", " ").encode()
+    return number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+
+
+async def _follow(services: Services, run_id: str | None, after: int) -> AsyncGenerator[Told, None]:
     """Events; None when there was none for a while, and at the end the state that a run ended in."""
     told = services.now()
     while not services.stopping.is_set():
@@ -122,14 +130,13 @@ async def _follow(
             while not (news.over or services.stopping.is_set()):
                 news.listen()
                 while stored := await services.store.events(after=after, run_id=run_id, limit=PAGE):
-                    for event in stored:
-                        yield _live(event)
+                    yield [_live(event) for event in stored]
                     after, told = stored[-1].seq, services.now()
                 if run_id is not None and (state := await _end(services, run_id, after)) is not None:
                     yield state
                     return
-                for live in await news.wait():
-                    yield live
+                if happened := await news.wait():
+                    yield happened
                     told = services.now()
                 if services.now() - told >= HEARTBEAT_S:
                     yield None
@@ -183,14 +190,14 @@ class News:
         return await anext(self._happening, None)
 
     async def wait(self) -> list[LiveEvent]:
-        """Wait until it is time to look into the store; the live event that came, if it is not stored."""
+        """Wait until it is time to look into the store; the live event that came, if the store knows none."""
         done, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         ready = {name: task.result() for name, task in list(self._tasks.items()) if task in done}
         for name in ready:
             del self._tasks[name]
         event = ready.get("live")
         self.over = "live" in ready and event is None
-        if event is not None and event.seq is None:
+        if event is not None and not event.kind.startswith(STORED):
             return [event]
         await asyncio.sleep(GATHER_S)
         return []

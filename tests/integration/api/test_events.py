@@ -122,7 +122,7 @@ async def test_a_live_event_that_is_stored_is_told_once(
     await until(lambda: daemon.live.queues)
     await daemon.work(run_id)
     for event in await daemon.store.events(run_id=run_id):
-        daemon.live.tell(LiveEvent(run_id=run_id, kind=event.kind, at=event.at, seq=event.seq))
+        daemon.live.tell(LiveEvent(run_id=run_id, kind=event.kind, at=event.at))
     kinds = [event.kind for event in await daemon.store.events(run_id=run_id)]
     assert await reader.kinds() == [*kinds, "end"]
 

@@ -50,11 +50,13 @@ async def queue_context(
 ) -> dict[str, Any]:
     """All that the template needs."""
     where = RunFilter(states=tuple(states) or None, owner=owner, text=text)
+    latest = await services.store.latest_event()  # before the list is read: what comes later is told
     page = await services.store.runs(where, cursor=cursor, limit=PAGE)
     counts = await services.store.counts()
     live, now = services.live.runs(), services.now()
     return {
         "rows": [row(run, live.get(run.id), now) for run in page.runs],
+        "latest": latest,
         "cursor": page.cursor,
         "first": cursor is None,
         "counts": [(state, counts.by_state.get(state, 0)) for state in STATES],

@@ -176,6 +176,7 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
         "seen": standing,
         "files": files,
         "artifacts": {name for name, _ in files},
+        "latest": events[-1].seq if events else 0,
         "events": [event for event in events if event.kind != "stage.progress"][-MOST_EVENTS:][::-1],
     }
 

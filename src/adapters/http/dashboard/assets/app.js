@@ -123,10 +123,7 @@
     for (const part of fresh.querySelectorAll("[data-live]")) replace(document.getElementById(part.id), part);
     const now = fresh.querySelector("[data-title]");
     const before = main.querySelector("[data-title]");
-    if (now && before && now.dataset.follow !== before.dataset.follow) {
-      before.dataset.follow = now.dataset.follow;
-      follow(now.dataset.follow);
-    }
+    if (now && before) follow(now.dataset.follow);
   }
   function replace(old, fresh) {
     if (old.outerHTML === fresh.outerHTML) return;
@@ -152,9 +149,10 @@
     following = followed = null;
     clearInterval(every);
   }
+  const stream = (path) => (path || "").split("?")[0];
   function follow(path) {
     if (!path) { if (followed !== null) stop(); if (token) connection("still"); return; }
-    if (path === followed) return;
+    if (stream(path) === stream(followed)) return;
     stop();
     followed = path;
     following = new AbortController();
