@@ -167,6 +167,7 @@
         if (answer.status === 401) return askForToken("That token is not the one of this daemon.");
         if (!answer.ok) throw new Error(answer.statusText);
         connection("live");
+        later(); // for what happened between the page and the stream
         wait = 500;
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
         for (let rest = ""; ;) {
