@@ -43,10 +43,10 @@ STREAM = "text/event-stream"
 
 LastId = Annotated[
     int | None,
-    HeaderParameter(name="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event that was seen."),
+    HeaderParameter(name="Last-Event-ID", ge=0, le=2**53, description="The last event that was seen."),
 ]
-After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="As Last-Event-ID, which wins.")]
-SAID = answers({200: (bytes, "Server-sent events; data is a LiveEvent.")}, 404)
+After = Annotated[int, QueryParameter(ge=0, le=2**53, description="As Last-Event-ID, which wins.")]
+SAID = answers({200: (dict[str, str], "Events: id, event, data (a LiveEvent).")}, 404, media_type=STREAM)
 
 
 @get("/runs/{run_id:str}/events", responses=SAID, operation_id="follow_run")
@@ -64,7 +64,7 @@ async def all_events(services: Served, last_id: LastId = None, after: After = 0)
 
 @get(
     "/runs/{run_id:str}/logs",
-    responses=answers({200: (bytes, "A LiveEvent a line.")}, 404),
+    responses=answers({200: (str, "A LiveEvent a line.")}, 404, media_type="application/x-ndjson"),
     operation_id="get_logs",
 )
 async def logs(services: Served, run_id: RunId, after: After = 0) -> Streamed:

@@ -63,7 +63,7 @@ async def artifacts(services: Served, run_id: RunId) -> list[RunFile]:
 @get(
     "/runs/{run_id:str}/files/{name:path}",
     opt={"tickets": True},
-    responses=answers({200: (bytes, "The file."), 206: (bytes, "A part of it.")}, 404, 416),
+    responses=answers({200: (bytes, "The file."), 206: (bytes, "A part of it.")}, 404, 416, media_type="*/*"),
     operation_id="get_file",
 )
 async def file(
@@ -73,7 +73,11 @@ async def file(
     return await send_file(request, services, run_id, name.lstrip("/"))
 
 
-@get("/runs/{run_id:str}/trace", responses=answers({200: (bytes, "Spans.")}, 404), operation_id="get_trace")
+@get(
+    "/runs/{run_id:str}/trace",
+    responses=answers({200: (list[dict[str, Any]], "Spans.")}, 404),
+    operation_id="get_trace",
+)
 async def trace(request: Request[Any, Any, Any], services: Served, run_id: RunId) -> Response[Any]:
     """The trace of a run: ``trace.json``, which Perfetto opens too."""
     return await send_file(request, services, run_id, "trace.json")

@@ -319,6 +319,16 @@ async def test_a_list_that_cannot_be_made_is_refused(api: httpx.AsyncClient, par
     assert answer.headers["content-type"] == PROBLEM
 
 
+async def test_options_says_which_methods_there_are_and_nothing_of_other_sites(
+    api: httpx.AsyncClient,
+) -> None:
+    answer = await api.options(RUNS)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert {each.strip() for each in answer.headers["allow"].split(",")} == {"GET", "POST", "OPTIONS"}
+    assert not any(name.startswith("access-control") for name in answer.headers)
+    assert (await api.options("/nowhere")).status_code == 404
+
+
 async def test_head_is_get_without_a_body(api: httpx.AsyncClient) -> None:
     answer = await api.head(RUNS)
     assert (answer.status_code, answer.content) == (200, b"")
