@@ -21,6 +21,7 @@ import msgspec
 from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 
+from ...actors.store import Store
 from ...messages.errors import NotFoundError
 from ...messages.live import LiveEvent
 from ...messages.queue import TERMINAL, StoredEvent
@@ -46,6 +47,7 @@ LastId = Annotated[
     HeaderParameter(name="Last-Event-ID", ge=0, le=2**53, description="The last event that was seen."),
 ]
 After = Annotated[int, QueryParameter(ge=0, le=2**53, description="As Last-Event-ID, which wins.")]
+Latest = Annotated[bool, QueryParameter(description="Begin with what happens from now on.")]
 SAID = answers({200: (dict[str, str], "Events: id, event, data (a LiveEvent).")}, 404, media_type=STREAM)
 
 
@@ -57,8 +59,15 @@ async def run_events(services: Served, run_id: RunId, last_id: LastId = None, af
 
 
 @get("/events", responses=SAID, operation_id="follow_all")
-async def all_events(services: Served, last_id: LastId = None, after: After = 0) -> Streamed:
+async def all_events(
+    services: Served,
+    last_id: LastId = None,
+    after: After = 0,
+    latest: Latest = False,  # noqa: FBT002
+) -> Streamed:
     """Events of all runs, without an end."""
+    if latest and last_id is None:
+        after = await last_number(services.store)
     return _stream(services, None, after if last_id is None else last_id)
 
 
@@ -140,6 +149,22 @@ async def _follow(
 
 def _live(event: StoredEvent) -> LiveEvent:
     return LiveEvent(run_id=event.run_id, kind=event.kind, at=event.at, seq=event.seq, body=event.body)
+
+
+async def last_number(store: Store) -> int:
+    """The number of the last event that is stored, found by halving: some may be missing in between."""
+
+    async def is_last(number: int) -> bool:
+        return not await store.events(after=number, limit=1)
+
+    high = 1
+    while not await is_last(high):
+        high *= 2
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if await is_last(middle) else (middle + 1, high)
+    return low
 
 
 async def _end(services: Services, run_id: str, after: int) -> str | None:
