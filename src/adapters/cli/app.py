@@ -76,6 +76,12 @@ cache = App(name="cache", help="Look at a cache of replies, or empty it.", help_
 cache.command(f"{_HERE}.cache:info", name="info", help="Say what is in a cache.")
 cache.command(f"{_HERE}.cache:clear", name="clear", help="Delete all replies of a cache.")
 app.command(cache)
+db = App(name="db", help="Look after the database of the queue.", help_format="plaintext")
+db.command(f"{_HERE}.db:upgrade", name="upgrade", help="Bring the tables up to date.")
+db.command(f"{_HERE}.db:check", name="check", help="Say what is in the queue, and whether it is sound.")
+db.command(f"{_HERE}.db:vacuum", name="vacuum", help="Give back the room of what was deleted.")
+db.command(f"{_HERE}.db:export", name="export", help="Write everything as lines of JSON.")
+app.command(db)
 # Writes a file for bash, zsh or fish that completes commands and options.
 app.register_install_completion_command(add_to_startup=False)
 
