@@ -109,7 +109,7 @@ class TicketRequest(Message, frozen=True):
         Meta(
             max_length=2000,
             pattern=r"^/api/v1/runs/[^/]+/files/.",
-            description="Path of a file, as /api/v1/runs/ID/files/NAME.",
+            description="Path of a file, as /api/v1/runs/ID/files/NAME, nothing in it quoted.",
         ),
     ]
 

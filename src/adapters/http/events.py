@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Self
@@ -22,7 +23,7 @@ from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 
 from ...actors.store import Store
-from ...messages.errors import NotFoundError
+from ...messages.errors import NotFoundError, StoreError
 from ...messages.live import LiveEvent
 from ...messages.queue import TERMINAL, StoredEvent
 from .openapi import answers
@@ -31,6 +32,8 @@ from .services import Served, Services
 from .streaming import Streamed
 
 __all__ = ["HANDLERS"]
+
+_LOG = logging.getLogger(__name__)
 
 PAGE = 500
 HEARTBEAT_S = 15.0
@@ -108,18 +111,26 @@ def _stream(services: Services, run_id: str | None, after: int) -> Streamed:
 
 
 async def _written(events: AsyncGenerator[LiveEvent | str | None, None]) -> AsyncGenerator[bytes, None]:
+    """Events as text. When the store fails the stream ends without an end, and its reader comes back."""
     async with contextlib.aclosing(events):
         yield b"retry: 2000\n\n"
-        async for event in events:
-            match event:
-                case None:
-                    yield b": nothing new\n\n"
-                case str():
-                    yield b'event: end\ndata: {"state":"%s"}\n\n' % event.encode()
-                case LiveEvent():
-                    number = b"" if event.seq is None else b"id: %d\n" % event.seq
-                    kind = event.kind.replace("\n", " ").replace("\r", " ").encode()
-                    yield number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+        try:
+            async for event in events:
+                yield _text(event)
+        except StoreError as error:
+            _LOG.warning("an event stream was ended: %s", error)
+
+
+def _text(event: LiveEvent | str | None) -> bytes:
+    match event:
+        case None:
+            return b": nothing new\n\n"
+        case str():
+            return b'event: end\ndata: {"state":"%s"}\n\n' % event.encode()
+        case LiveEvent():
+            number = b"" if event.seq is None else b"id: %d\n" % event.seq
+            kind = " ".join(event.kind.split()).encode()
+            return number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
 async def _follow(

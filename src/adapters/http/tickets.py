@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from litestar import post
 from litestar.params import JSONBody
 
@@ -17,7 +19,7 @@ __all__ = ["HANDLERS"]
 async def ticket(services: Served, data: JSONBody[TicketRequest]) -> Ticket:
     """A link to one file of a run that works without the token, for a minute."""
     proof, until = make_ticket(services, data.path)
-    return Ticket(url=f"{data.path}?ticket={proof}", expires_at=until)
+    return Ticket(url=f"{quote(data.path)}?ticket={proof}", expires_at=until)
 
 
 HANDLERS = [ticket]

@@ -95,6 +95,15 @@ def test_data_outside_the_roots_is_refused_wherever_a_link_leads(tmp_path: Path,
     assert paths(root, {"data_roots": [str(root)]}) == []
 
 
+def test_off_loopback_an_experiment_without_files_is_allowed(tmp_path: Path) -> None:
+    memory = {"name": "m", "provider": "memory", "options": {"rows": [{"prompt": "p"}]}}
+    content = {"id": "x", "dataset": memory, "backend": {"id": "mock"}, "pipeline": [{"name": "data_load"}]}
+    experiment = decode_experiment_json(json.dumps(content).encode())
+    settings = msgspec.convert(FOREIGN, ApiSettings)
+    assert forbidden(experiment, tmp_path, settings, base_given=False) == []
+    assert [each.path for each in forbidden(experiment, tmp_path, settings)] == ["base"]
+
+
 def test_off_loopback_no_file_may_be_read_unless_roots_are_listed(tmp_path: Path) -> None:
     assert paths(tmp_path, FOREIGN) == ["base", "dataset.options.path"]
     assert paths(tmp_path, FOREIGN | {"data_roots": [str(tmp_path)]}) == []

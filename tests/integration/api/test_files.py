@@ -110,8 +110,9 @@ async def test_nothing_in_a_file_can_act(
 
 
 async def test_a_download_is_one_whatever_the_file(api: httpx.AsyncClient, folder: Path) -> None:
-    answer = await api.get(place(folder), params={"download": ""})
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''report.md"
+    for query in ("?download", "?download=", "?download=1"):
+        answer = await api.get(place(folder) + query)
+        assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''report.md"
 
 
 @pytest.mark.parametrize(
