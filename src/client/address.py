@@ -34,6 +34,11 @@ class Address(msgspec.Struct, frozen=True):
         """Whether the daemon sees the same files as we do."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "::1", "localhost")
 
+    @property
+    def page(self) -> str:
+        """The link that opens the daemon's page and hands it the token: for its owner's browser only."""
+        return f"{self.url}/#token={self.token}"
+
 
 class _Told(msgspec.Struct):
     url: str

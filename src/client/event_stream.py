@@ -28,7 +28,12 @@ class EventReader:
     def headers(self) -> dict[str, str]:
         """Of the next connection."""
         self._fields = {}
-        return {"accept": "text/event-stream", "last-event-id": str(self.last_id)}
+        seen = {"last-event-id": str(self.last_id)} if self.last_id else {}
+        return {"accept": "text/event-stream"} | seen
+
+    def params(self, first: dict[str, str]) -> dict[str, str]:
+        """Of the next connection: ``first`` until something was seen that it can go on from."""
+        return {} if self.last_id else first
 
     def line(self, line: str) -> LiveEvent | None:
         """Take a line in; the event that it completes."""

@@ -178,20 +178,27 @@ class Client:
         return self.run(run_id)
 
     def events(
-        self, run_id: str | None = None, *, after: int = 0, patience_s: float = 60.0
+        self,
+        run_id: str | None = None,
+        *,
+        after: int = 0,
+        latest: bool = False,
+        patience_s: float = 60.0,
     ) -> Iterator[LiveEvent]:
         """Events of a run until it has ended, or of all runs without an end, from ``after`` on.
+
+        ``latest``: of all runs, only what happens from now on.
 
         A connection that breaks is made again and goes on where it was, unless the daemon does not answer for
         ``patience_s`` seconds, or never did: then ConnectionFailedError.
         """
         reader = EventReader(after, patience_s=patience_s)
-        path = calls.events_path(run_id)
+        path, first = calls.events_path(run_id), {"latest": "true"} if latest and run_id is None else {}
         while True:
             broke: CrucibleError | None = None
             try:
                 request = self._http.build_request(
-                    "GET", path, headers=reader.headers(), timeout=STREAM_TIMEOUT
+                    "GET", path, headers=reader.headers(), params=reader.params(first), timeout=STREAM_TIMEOUT
                 )
                 answer = self._http.send(request, stream=True)
                 try:

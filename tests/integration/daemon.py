@@ -93,6 +93,7 @@ class Daemon:
         self.settings = msgspec.convert(settings, Settings)
         self.app: App = create_app(self.store, self.live, self.settings, token=TOKEN, data=folder, slow_s=1.0)
         self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as in crucible.serving
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.server = Server(
             uvicorn.Config(self.app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)

@@ -148,11 +148,13 @@ def test_samples_files_and_links_of_a_run(client: crucible.Client, daemon: Daemo
     folder = daemon.run_folder(run.id)
     (folder / "samples.jsonl").write_bytes(b"".join(sample(number) for number in range(4)))
     (folder / "a report.md").write_text("# report")
+    (folder / "50%?.md").write_text("# half")
     page = client.samples(run.id, metric="exact", at_least=1.0, limit=1)
     assert (page.samples[0].id, page.next, page.total) == ("s1", 2, 4)
-    assert {each.name for each in client.artifacts(run.id)} == {"samples.jsonl", "a report.md"}
-    assert client.read_file(run.id, "a report.md") == b"# report"
-    assert httpx.get(client.link(run.id, "a report.md"), trust_env=False).text == "# report"
+    assert {each.name for each in client.artifacts(run.id)} == {"samples.jsonl", "a report.md", "50%?.md"}
+    for name, text in (("a report.md", "# report"), ("50%?.md", "# half")):
+        assert client.read_file(run.id, name).decode() == text
+        assert httpx.get(client.link(run.id, name), trust_env=False).text == text
 
 
 def test_schedules_are_put_listed_and_dropped(client: crucible.Client, tmp_path: Path) -> None:

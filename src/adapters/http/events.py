@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Self
@@ -21,7 +22,8 @@ import msgspec
 from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 
-from ...messages.errors import NotFoundError
+from ...actors.store import Store
+from ...messages.errors import NotFoundError, StoreError
 from ...messages.live import LiveEvent
 from ...messages.queue import TERMINAL, StoredEvent
 from .openapi import answers
@@ -30,6 +32,8 @@ from .services import Served, Services
 from .streaming import Streamed
 
 __all__ = ["HANDLERS"]
+
+_LOG = logging.getLogger(__name__)
 
 PAGE = 500
 HEARTBEAT_S = 15.0
@@ -43,10 +47,11 @@ STREAM = "text/event-stream"
 
 LastId = Annotated[
     int | None,
-    HeaderParameter(name="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event that was seen."),
+    HeaderParameter(name="Last-Event-ID", ge=0, le=2**53, description="The last event that was seen."),
 ]
-After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="As Last-Event-ID, which wins.")]
-SAID = answers({200: (bytes, "Server-sent events; data is a LiveEvent.")}, 404)
+After = Annotated[int, QueryParameter(ge=0, le=2**53, description="As Last-Event-ID, which wins.")]
+Latest = Annotated[bool, QueryParameter(description="Begin with what happens from now on.")]
+SAID = answers({200: (dict[str, str], "Events: id, event, data (a LiveEvent).")}, 404, media_type=STREAM)
 
 
 @get("/runs/{run_id:str}/events", responses=SAID, operation_id="follow_run")
@@ -57,14 +62,21 @@ async def run_events(services: Served, run_id: RunId, last_id: LastId = None, af
 
 
 @get("/events", responses=SAID, operation_id="follow_all")
-async def all_events(services: Served, last_id: LastId = None, after: After = 0) -> Streamed:
+async def all_events(
+    services: Served,
+    last_id: LastId = None,
+    after: After = 0,
+    latest: Latest = False,  # noqa: FBT002
+) -> Streamed:
     """Events of all runs, without an end."""
+    if latest and last_id is None:
+        after = await last_number(services.store)
     return _stream(services, None, after if last_id is None else last_id)
 
 
 @get(
     "/runs/{run_id:str}/logs",
-    responses=answers({200: (bytes, "A LiveEvent a line.")}, 404),
+    responses=answers({200: (str, "A LiveEvent a line.")}, 404, media_type="application/x-ndjson"),
     operation_id="get_logs",
 )
 async def logs(services: Served, run_id: RunId, after: After = 0) -> Streamed:
@@ -103,21 +115,29 @@ Told = list[LiveEvent] | str | None
 
 
 async def _written(events: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
+    """Events as text. When the store fails the stream ends without an end, and its reader comes back."""
     async with contextlib.aclosing(events):
         yield b"retry: 2000\n\n"
-        async for told in events:
-            match told:
-                case None:
-                    yield b": nothing new\n\n"
-                case str():
-                    yield b'event: end\ndata: {"state":"%s"}\n\n' % told.encode()
-                case list():  # at once: one send for many, and none after another to a reader who has gone
-                    yield b"".join(_event(event) for event in told)
+        try:
+            async for told in events:
+                yield _text(told)
+        except StoreError as error:
+            _LOG.warning("an event stream was ended: %s", error)
+
+
+def _text(told: Told) -> bytes:
+    match told:
+        case None:
+            return b": nothing new\n\n"
+        case str():
+            return b'event: end\ndata: {"state":"%s"}\n\n' % told.encode()
+        case list():  # at once: one send for many, and none after another to a reader who has gone
+            return b"".join(_event(event) for event in told)
 
 
 def _event(event: LiveEvent) -> bytes:
     number = b"" if event.seq is None else b"id: %d\n" % event.seq
-    kind = event.kind.replace("\n", " ").replace("\r", " ").encode()
+    kind = " ".join(event.kind.split()).encode()
     return number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
@@ -145,6 +165,22 @@ async def _follow(services: Services, run_id: str | None, after: int) -> AsyncGe
 
 def _live(event: StoredEvent) -> LiveEvent:
     return LiveEvent(run_id=event.run_id, kind=event.kind, at=event.at, seq=event.seq, body=event.body)
+
+
+async def last_number(store: Store) -> int:
+    """The number of the last event that is stored, found by halving: some may be missing in between."""
+
+    async def is_last(number: int) -> bool:
+        return not await store.events(after=number, limit=1)
+
+    high = 1
+    while not await is_last(high):
+        high *= 2
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if await is_last(middle) else (middle + 1, high)
+    return low
 
 
 async def _end(services: Services, run_id: str, after: int) -> str | None:

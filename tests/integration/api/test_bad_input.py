@@ -102,13 +102,23 @@ async def test_a_malformed_spec_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("levels", [33, 100_000])
-@pytest.mark.parametrize("syntax", ["json", "toml"])
-async def test_a_deeply_nested_spec_is_refused(api: httpx.AsyncClient, levels: int, syntax: str) -> None:
+@pytest.mark.parametrize("form", ["json", "toml", "toml key"])
+async def test_a_deeply_nested_spec_is_refused(api: httpx.AsyncClient, levels: int, form: str) -> None:
     nested = "[" * levels + "]" * levels
-    body = f'{{"metadata": {nested}}}' if syntax == "json" else f"metadata = {nested}"
-    answer = await post(api, body, f"application/{syntax}")
+    bodies = {
+        "json": f'{{"metadata": {nested}}}',
+        "toml": f"metadata = {nested}",
+        "toml key": "a." * levels + "a = 1",
+    }
+    answer = await post(api, bodies[form], f"application/{form[:4]}")
     assert answer.status_code == 422
     assert "nested deeper than 32 levels" in answer.json()["detail"]
+
+
+async def test_of_very_many_problems_the_first_are_told(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    answer = await post(api, json.dumps(experiment(tmp_path) | {f"k{n}": 1 for n in range(5000)}))
+    assert answer.json()["detail"] == "5000 problems in the experiment, of which these are 100"
+    assert len(answer.json()["errors"]) == 100
 
 
 async def test_an_oversized_body_is_refused_before_it_is_read(api: httpx.AsyncClient, daemon: Daemon) -> None:
@@ -317,6 +327,16 @@ async def test_a_list_that_cannot_be_made_is_refused(api: httpx.AsyncClient, par
     answer = await api.get(RUNS, params=params)
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == PROBLEM
+
+
+async def test_options_says_which_methods_there_are_and_nothing_of_other_sites(
+    api: httpx.AsyncClient,
+) -> None:
+    answer = await api.options(RUNS)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert {each.strip() for each in answer.headers["allow"].split(",")} == {"GET", "POST", "OPTIONS"}
+    assert not any(name.startswith("access-control") for name in answer.headers)
+    assert (await api.options("/nowhere")).status_code == 404
 
 
 async def test_head_is_get_without_a_body(api: httpx.AsyncClient) -> None:

@@ -151,6 +151,29 @@ async def test_events_of_all_runs_come_in_one_stream(
     assert seen == [run_id, other]
 
 
+async def test_a_stream_of_all_runs_may_begin_now(
+    api: httpx.AsyncClient, daemon: Daemon, run_id: str, tmp_path: Path
+) -> None:
+    await daemon.work(run_id)
+    reader = Reader(await opened(api, "/api/v1/events?latest=true"))
+    await reader.next()
+    await until(lambda: daemon.live.queues)
+    other = (await api.post(RUNS, json=experiment(tmp_path))).json()["id"]
+    assert json.loads((await reader.next())["data"])["run_id"] == other
+
+
+async def test_the_last_number_is_found_whatever_is_missing_before_it() -> None:
+    class Gaps:
+        def __init__(self, *numbers: int) -> None:
+            self.numbers = numbers
+
+        async def events(self, *, after: int, limit: int) -> list[int]:
+            return [number for number in self.numbers if number > after][:limit]
+
+    for numbers in ((), (1,), (2,), (7,), (3, 1000), (1, 2, 3, 4, 5), (64,), (10**9 + 7,)):
+        assert await events.last_number(Gaps(*numbers)) == max(numbers, default=0)  # type: ignore[arg-type]
+
+
 async def test_a_quiet_stream_has_a_heartbeat(
     api: httpx.AsyncClient, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,18 @@ async def test_a_run_under_way_shows_its_whole_lines_and_more_later(
     assert (await page(api, folder)).finished
 
 
+async def test_an_attempt_that_begins_anew_is_read_anew(api: httpx.AsyncClient, folder: Path) -> None:
+    keep(folder, *(sample(number) for number in range(5)), name="samples.jsonl.partial")
+    await page(api, folder)
+    keep(
+        folder,
+        *(sample(number, input="x" * number) for number in range(50, 60)),
+        name="samples.jsonl.partial",
+    )
+    found = await page(api, folder)
+    assert [each.id for each in found.samples] == [f"s{number}" for number in range(50, 60)]
+
+
 async def test_a_file_that_was_replaced_is_read_anew(api: httpx.AsyncClient, folder: Path) -> None:
     keep(folder, *(sample(number) for number in range(5)))
     await page(api, folder)
@@ -136,6 +148,10 @@ async def test_a_link_in_place_of_the_samples_is_not_followed(
     answer = await api.get(f"{RUNS}/{folder.name}/samples")
     assert answer.status_code == 404
     assert "question" not in answer.text
+    (folder / "samples.jsonl").unlink()
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    assert (await api.get(f"{RUNS}/{folder.name}/samples")).status_code == 404
 
 
 async def test_a_damaged_line_is_named(api: httpx.AsyncClient, folder: Path) -> None:
