@@ -17,8 +17,7 @@ __all__ = ["check", "export", "upgrade", "vacuum"]
 async def check(reference: str) -> Inspection:
     """Count everything; every run's state is looked at."""
     async with _snapshot(reference) as connection:
-        found, _ = await Driver(SCHEMA, CLOCK).drive(inspect("the database"), connection)
-    return found
+        return await Driver(SCHEMA, CLOCK).drive(inspect("the database"), connection)
 
 
 async def export(reference: str) -> AsyncIterator[bytes]:

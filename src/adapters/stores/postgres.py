@@ -67,8 +67,7 @@ class PostgresStore(SqlStore):
     async def _upgrade(self) -> tuple[int, int]:
         async with self._connection() as connection, connection.transaction():
             await self._driver.prepare(connection)
-            versions, _ = await self._driver.drive(migrate("postgres", "the database"), connection)
-        return versions
+            return await self._driver.drive(migrate("postgres", "the database"), connection)
 
     # Writing and reading.
 
@@ -103,9 +102,7 @@ class PostgresStore(SqlStore):
 
     async def _perform(self, steps: Steps[T]) -> T:
         async with self._connection() as connection, connection.transaction():
-            result, events = await self._driver.drive(steps, connection)
-            if events:
-                await self._driver.notify(connection)
+            result = await self._driver.drive(steps, connection)
         self._changes.happened()
         return result
 
@@ -114,8 +111,7 @@ class PostgresStore(SqlStore):
             self._connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            result, _ = await self._driver.drive(steps, connection)
-            return result
+            return await self._driver.drive(steps, connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from .steps import Ask, Do, Hold, Now, Steps
-
-if TYPE_CHECKING:
-    import asyncpg
 
 __all__ = ["CLOCK", "Driver"]
 
@@ -31,15 +28,15 @@ class Driver:
         self._schema = schema
         self._now = f"SELECT ({clock})::double precision"
 
-    async def drive(self, steps: Steps[T], connection: Any) -> tuple[T, bool]:
-        """What an operation comes to, and whether it wrote events."""
+    async def drive(self, steps: Steps[T], connection: Any) -> T:
+        """What an operation comes to."""
         reply: Any = None
-        events = False
         while True:
             try:
                 step = steps.send(reply)
             except StopIteration as stop:
-                return stop.value, events
+                value: T = stop.value
+                return value
             match step:
                 case Ask(sql, args, lock):
                     reply = await connection.fetch(_numbered(sql) + lock, *args)
@@ -49,20 +46,20 @@ class Driver:
                     reply = await connection.fetchval(self._now)
                 case Hold(name):
                     await self._take_turn(connection, name)
-                    events, reply = events or name == "events", None
+                    reply = None
 
     async def prepare(self, connection: Any) -> None:
         """Make the schema; one at a time, so that daemons may start together."""
         await self._take_turn(connection, "migrate")
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
 
-    async def notify(self, connection: asyncpg.Connection[Any]) -> None:
-        """Wake who listens, once the transaction is committed."""
-        await connection.execute("SELECT pg_notify($1, '')", self.channel)
-
     async def _take_turn(self, connection: Any, name: str) -> None:
         number = zlib.crc32(f"crucible {self._schema} {name}".encode())
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", number)
+        if name == "events":  # who listens is woken once the transaction is committed
+            sql = "SELECT pg_advisory_xact_lock($1), pg_notify($2, '')"
+            await connection.execute(sql, number, self.channel)
+        else:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", number)
 
 
 def _count(status: str) -> int:

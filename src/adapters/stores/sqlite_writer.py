@@ -111,11 +111,11 @@ class SqliteWriter:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [self._do(job) for job in jobs]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - the thread goes on, and every caller is told
             with contextlib.suppress(sqlite3.Error):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-            return [failure(error, self._path)] * len(jobs), False
+            return [self._told(error)] * len(jobs), False
         return results, self._connection.total_changes != before
 
     def _do(self, job: Job) -> Any:
@@ -133,9 +133,14 @@ class SqliteWriter:
             if type(error) is sqlite3.DatabaseError:  # damaged
                 raise
             execute("ROLLBACK TO operation")
-            result = failure(error, self._path) if isinstance(error, sqlite3.Error) else error
+            result = self._told(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE operation")
         return result
+
+    def _told(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error):
+            return failure(error, self._path)
+        return StoreError(f"{self._path}: {type(error).__name__}: {error}")
 
     def _tell(self, jobs: list[Job], results: list[Any], wrote: bool) -> None:  # noqa: FBT001
         if jobs:

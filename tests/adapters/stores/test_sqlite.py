@@ -221,7 +221,8 @@ async def test_a_caller_cancelled_before_its_turn_has_done_nothing(folder: Path)
     await asyncio.wait([second])
     gate.open.set()
     await first
-    assert [run.id for run in (await store.runs()).runs] == ["first"]
+    await store.submit(new_run("third"))
+    assert [run.id for run in (await store.runs()).runs] == ["third", "first"]
     await store.aclose()
 
 
