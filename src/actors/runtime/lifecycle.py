@@ -277,10 +277,6 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
 def _begin_again(cell: Cell, *, resuming: bool = True) -> None:
     """Start a new incarnation."""
     cell.restarts += 1
-    if cell.mailbox:
-        items = [item for item in cell.mailbox if type(item) is not Marker]
-        if len(items) < len(cell.mailbox):
-            cell.mailbox = deque(items)
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
@@ -300,9 +296,12 @@ def _failed_to_start(cell: Cell, error: BaseException) -> None:
 
 
 def exit_by_itself(cell: Cell) -> None:
-    """The actor asked to stop and its current message is done."""
+    """The actor asked to stop and its current message is done.
+
+    Raises:
+        ActorExited: it is permanent.
+    """
     if cell.restart == "permanent":
         cell.current = None
-        crash(cell, ActorExited(cell.path))
-    else:
-        request_stop(cell, real_time() + DEFAULT_GRACE_S, None)
+        raise ActorExited(cell.path)
+    request_stop(cell, real_time() + DEFAULT_GRACE_S, None)

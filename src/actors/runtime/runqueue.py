@@ -131,7 +131,7 @@ class RunQueue:
                     state = cell.state
                     if state is _RUNNING and cell.behaviour.synchronous:
                         activations, now = run_synchronous(
-                            cell, cells, me, context, activations, started, deadline
+                            cell, self, me, context, activations, started, deadline
                         )
                         used = False
                     elif state is _RUNNING or state is _STARTING:
