@@ -190,14 +190,16 @@ async def _start(cell: Cell) -> None:
     """Run the start hooks of a new incarnation."""
     cell.current = None
     actor = cell.actor
-    reason = cell.extras.restart_reason
-    if reason is not None and cell.behaviour.has_on_restart:
-        await actor.on_restart(reason)
+    extras = cell._extras
+    if extras is not None and extras.restart_reason is not None and cell.behaviour.has_on_restart:
+        await actor.on_restart(extras.restart_reason)
     if cell.behaviour.has_on_start:
         await actor.on_start()
     if cell.state is State.STARTING:
         cell.state = State.RUNNING
         cell.started = True
+        if extras is not None:
+            extras.restart_reason = None
 
 
 def special(cell: Cell, item: object) -> Handler | None:
@@ -251,15 +253,15 @@ def _next_signal(cell: Cell) -> object | None:
 def failed(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None = None) -> None:
     """End an activation that an exception has left. Raises only what is to end the process."""
     if isinstance(error, CancelledError):
-        cancelled(cell)
+        cancelled(cell, worker)
     else:
-        crash(cell, error)
+        crash(cell, error, worker)
     settle(cell, worker)
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         raise error
 
 
-def cancelled(cell: Cell) -> None:
+def cancelled(cell: Cell, worker: asyncio.Task[Any] | None) -> None:
     """A CancelledError left a handler: the asker's wish, part of stopping, or nobody's, which is a crash."""
     cause, cell.cancel_cause = cell.cancel_cause, None
     item = cell.current
@@ -268,4 +270,4 @@ def cancelled(cell: Cell) -> None:
     elif cause is not None and cause is item:
         cell.dropped += 1
     else:
-        crash(cell, HandlerCancelled(cell.path, cell.doing()))
+        crash(cell, HandlerCancelled(cell.path, cell.doing()), worker)
