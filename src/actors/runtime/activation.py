@@ -232,16 +232,17 @@ def _next_signal(cell: Cell) -> object | None:
     Raises:
         ActorExited: a permanent actor has asked to stop.
     """
-    if cell.exiting:
-        cell.exiting = False
+    extras = cell.extras
+    if extras.exiting:
+        extras.exiting = False
         exit_by_itself(cell)
         return None
-    signals = cell.extras.signals
+    signals = extras.signals
     if cell.state is not State.RUNNING or not signals:
         return None
     item = signals.popleft()
     if isinstance(item, TimerFired):
-        timers = cell.extras.timers
+        timers = extras.timers
         pending = timers.get(item.key)
         if pending is None or pending[0] is not item.token:
             return None
@@ -263,7 +264,8 @@ def failed(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None = 
 
 def cancelled(cell: Cell, worker: asyncio.Task[Any] | None) -> None:
     """A CancelledError left a handler: the asker's wish, part of stopping, or nobody's, which is a crash."""
-    cause, cell.cancel_cause = cell.cancel_cause, None
+    extras = cell.extras
+    cause, extras.cancel_cause = extras.cancel_cause, None
     item = cell.current
     if cell.state is not State.RUNNING and cell.state is not State.STARTING:
         dispose(cell)

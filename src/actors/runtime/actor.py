@@ -46,6 +46,7 @@ class Actor:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._behaviour = Behaviour(
+            cls.__name__,
             build_table(cls),
             has_on_start=cls.on_start is not Actor.on_start,
             has_on_stop=cls.on_stop is not Actor.on_stop,

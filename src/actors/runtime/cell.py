@@ -43,19 +43,27 @@ class State(Enum):
     STOPPED = "stopped"
 
 
+_RUNNING = State.RUNNING  # reading it from the class costs ten times as much
+
+
 class Extras:
     """What few cells have; made on first use to keep idle actors small."""
 
     __slots__ = (
         "attempts",
+        "cancel_cause",
+        "exiting",
+        "failed",
         "generator",
         "histories",
         "history",
         "last_failure_at",
+        "reason",
         "redelivered",
         "released",
         "replacement",
         "restart_reason",
+        "restarts",
         "signals",
         "stopped",
         "stopping",
@@ -74,6 +82,10 @@ class Extras:
         self.watching: dict[Cell, None] = {}
         self.histories: dict[SupervisionPolicy, deque[float]] = {}
         self.history: deque[float] | None = None  # the group's, out of the parent's `histories`
+        self.failed = self.restarts = 0
+        self.cancel_cause: Ask | None = None
+        self.exiting = False  # has asked to stop
+        self.reason: BaseException | None = None  # it was stopped for
         self.attempts = 0
         self.generator: random.Random | None = None
         self.last_failure_at = 0.0
@@ -94,14 +106,11 @@ class Cell:
         "actor",
         "behaviour",
         "busy_s",
-        "cancel_cause",
         "capacity",
         "children",
         "current",
         "dropped",
-        "exiting",
         "factory",
-        "failed",
         "handled",
         "high_water",
         "limit",
@@ -110,11 +119,9 @@ class Cell:
         "parent",
         "policy",
         "queue",
-        "reason",
         "redeliver",
         "ref",
         "restart",
-        "restarts",
         "scheduled",
         "senders",
         "started",
@@ -150,14 +157,11 @@ class Cell:
         self.children: dict[str, Cell] | None = None
         self.mailbox: deque[Any] | None = None
         self.senders: deque[Waiter] | None = None
-        self.state = State.RUNNING
+        self.state = _RUNNING
         self.scheduled = False
-        self.exiting = False
         self.worker: asyncio.Task[Any] | None = None
         self.current: object = None
-        self.cancel_cause: Ask | None = None
-        self.reason: BaseException | None = None
-        self.high_water = self.handled = self.failed = self.dropped = self.restarts = 0
+        self.high_water = self.handled = self.dropped = 0
         self.busy_s = 0.0
         self._extras: Extras | None = None
 
@@ -294,7 +298,7 @@ class Cell:
     def cancel_ask(self, ask: Ask) -> None:
         """Cancel the handler if it is suspended over this ask; a queued ask is dropped in its turn."""
         if self.current is ask and self.worker is not None and self.worker is not asyncio.current_task():
-            self.cancel_cause = ask
+            self.extras.cancel_cause = ask
             self.worker.cancel()
 
     # Looking
@@ -313,13 +317,15 @@ class Cell:
         mailbox = self.mailbox
         depth = sum(type(item) is not Marker for item in mailbox) if mailbox else 0
         under_way = 1 if self.worker is not None and self.current is not None else 0
-        received = self.handled + self.failed + self.dropped + depth + under_way
+        extras = self._extras
+        failed, restarts = (extras.failed, extras.restarts) if extras is not None else (0, 0)
+        received = self.handled + failed + self.dropped + depth + under_way
         return ActorStatistics(
             received=received,
             handled=self.handled,
-            failed=self.failed,
+            failed=failed,
             dropped=self.dropped,
-            restarts=self.restarts,
+            restarts=restarts,
             mailbox_depth=depth,
             mailbox_high_water=max(self.high_water, 1 if received else 0),
             busy_seconds=self.busy_s,

@@ -157,7 +157,7 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     """Count a failure. Return the directive for the cell, and the error to stop or escalate with."""
     extras = cell.extras
     extras.restart_reason = error
-    cell.failed += 1
+    extras.failed += 1
     cell.state = _RESTARTING
     if cell.mailbox is None:
         cell.mailbox = deque()
@@ -299,7 +299,7 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
 
 def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
     """Start a new incarnation. `by`: see `resume`."""
-    cell.restarts += 1
+    cell.extras.restarts += 1
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them

@@ -28,8 +28,7 @@ def spawn(
     mailbox_capacity: int,
     policy: SupervisionPolicy | None,
     restart: RestartType,
-    *,
-    redeliver: bool,
+    redeliver: bool,  # noqa: FBT001  # by position: see below
 ) -> ActorRef:
     """Create an actor under `parent`. An exception of its factory goes to the caller."""
     if parent.state is not _RUNNING and parent.state is not _STARTING:
@@ -42,7 +41,7 @@ def spawn(
     if name is not None and (name in children or not name or "/" in name):
         problem = "already has a child named" if name in children else "cannot name a child"
         raise ActorMisuse(parent.path, f"{problem} {name!r}")
-    # All by position: arguments by name to a class are passed in a dict, which is a tenth of a spawn.
+    # All by position: arguments by name are a tenth of a spawn.
     cell = Cell(
         system,
         parent,
@@ -56,8 +55,9 @@ def spawn(
     ref = cell.ref = ActorRef(cell)
     instantiate(cell)
     if name is None:
-        name = kind = cell.actor.__class__.__name__
-        while name == kind or name in children:
+        kind = cell.behaviour.name
+        name = f"{kind}-{next(system.numbers)}"
+        while name in children:
             name = f"{kind}-{next(system.numbers)}"
     cell.name = name
     children[name] = cell

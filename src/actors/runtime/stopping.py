@@ -37,7 +37,8 @@ def stop_at_once(cell: Cell, reason: BaseException | None) -> bool:
         return True
     if state is _STOPPING or not cell.plain:
         return False
-    cell.reason = reason
+    if reason is not None:
+        cell.extras.reason = reason
     _finalize(cell)
     return True
 
@@ -51,7 +52,7 @@ def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> a
         return None
     if cell.state is _STOPPING:
         return cell.extras.stopping
-    cell.reason = reason
+    cell.extras.reason = reason
     cell.state = _STOPPING
     cell.limit = 0
     cell.flush()
@@ -84,7 +85,7 @@ def _finalize(cell: Cell) -> None:
     watchers, extras.watchers = extras.watchers, {}
     for watcher in watchers:
         watcher.extras.watching.pop(cell, None)
-        watcher.signal(Terminated(cell.ref, cell.reason))
+        watcher.signal(Terminated(cell.ref, extras.reason))
     extras.stopping = None
 
 
@@ -92,10 +93,10 @@ def drop_incarnation(cell: Cell) -> None:
     """Forget the instance and all that lives and dies with it."""
     cell.actor = None
     cell.started = False
-    cell.exiting = False
     extras = cell._extras
     if extras is None:
         return
+    extras.exiting = False
     if extras.timers:
         for _, timer in extras.timers.values():
             timer.cancel()

@@ -146,7 +146,7 @@ class ActorSystem:
             mailbox_capacity,
             policy,
             restart,
-            redeliver=redeliver,
+            redeliver,
         )
 
     async def stop(self, grace: float = stopping.DEFAULT_GRACE_S) -> None:
