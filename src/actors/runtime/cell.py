@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .actor import Actor
     from .clock import TimerHandle
     from .ref import ActorRef
+    from .runqueue import RunQueue
     from .system import ActorSystem
 
 __all__ = ["Cell", "Extras", "State"]
@@ -65,7 +66,6 @@ class Extras:
         "restart_reason",
         "restarts",
         "signals",
-        "stopped",
         "stopping",
         "tasks",
         "timers",
@@ -95,7 +95,6 @@ class Extras:
         self.released: asyncio.Future[None] | None = None
         self.winding: asyncio.Task[None] | None = None
         self.stopping: asyncio.Task[None] | None = None
-        self.stopped: asyncio.Future[None] | None = None
 
 
 class Cell:
@@ -130,30 +129,25 @@ class Cell:
         "worker",
     )
 
-    def __init__(
-        self,
-        system: ActorSystem,
-        parent: Cell | None,
-        name: str,
-        factory: Callable[[], Actor],
-        capacity: int,
-        policy: SupervisionPolicy,
-        restart: RestartType,
-        redeliver: bool,  # noqa: FBT001  # by position: see `spawn`
-    ) -> None:
-        self.system = system
-        self.queue = system.queue
-        self.parent = parent
-        self.name = name
-        self.factory = factory
-        self.capacity = self.limit = capacity
-        self.policy = policy
-        self.restart = restart
-        self.redeliver = redeliver
+    # What stays the same over a cell's life; set by `spawning.new_cell`.
+    system: ActorSystem
+    queue: RunQueue
+    parent: Cell | None
+    name: str
+    factory: Callable[[], Actor]
+    capacity: int
+    policy: SupervisionPolicy
+    restart: RestartType
+    redeliver: bool
+    ref: ActorRef
+
+    # What changes.
+    behaviour: Behaviour  # set with the actor
+    limit: int
+
+    def __init__(self) -> None:
         self.actor: Any = None  # an Actor from the first instance to the end of the last
         self.started = False
-        self.behaviour: Behaviour
-        self.ref: ActorRef
         self.children: dict[str, Cell] | None = None
         self.mailbox: deque[Any] | None = None
         self.senders: deque[Waiter] | None = None
