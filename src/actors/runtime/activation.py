@@ -253,13 +253,15 @@ def _next_signal(cell: Cell) -> object | None:
 
 def failed(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None = None) -> None:
     """End an activation that an exception has left. Raises only what is to end the process."""
-    if isinstance(error, CancelledError):
+    if isinstance(error, Exception):
+        crash(cell, error, worker)
+    elif isinstance(error, CancelledError):
         cancelled(cell, worker)
+        settle(cell, worker)
     else:
         crash(cell, error, worker)
-    settle(cell, worker)
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        raise error
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise error
 
 
 def cancelled(cell: Cell, worker: asyncio.Task[Any] | None) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ActorStopped, MailboxFull
 from .handlers import Behaviour
 from .mailbox import MARKER, Ask, Marker, TimerFired, Waiter
+from .signals import Reason
 from .statistics import ActorStatistics
 from .supervision import RestartType, SupervisionPolicy
 
@@ -264,13 +265,13 @@ class Cell:
         """Whether the actor is stopping or gone."""
         return self.state is State.STOPPING or self.state is State.STOPPED
 
-    def discard(self, item: object, reason: Any, error: Exception | None = None) -> None:
+    def discard(self, item: Any, reason: Reason, error: Exception | None = None) -> None:
         """Give up a message: an ask fails at once, anything else becomes a dead letter."""
         kind = type(item)
         if kind is Marker or kind is TimerFired or item is None:
             return
         self.dropped += 1
-        if isinstance(item, Ask):
+        if kind is Ask:
             item.fail(error or ActorStopped(self.path, item.message))
         else:
             self.system.dead_letters.add(self.ref, item, reason)

@@ -88,6 +88,7 @@ def crash(cell: Cell, error: BaseException, by: asyncio.Task[Any] | None) -> Non
     state = cell.state
     if state is not _RUNNING and state is not _STARTING:
         dispose(cell)
+        settle(cell, by)
         return
     item = cell.current
     ask = item if type(item) is Ask else None
@@ -98,11 +99,10 @@ def crash(cell: Cell, error: BaseException, by: asyncio.Task[Any] | None) -> Non
         _log(cell, doing, error)
     cell.worker = None
     directive, verdict = _decide(cell, error, message)
-    if item is not None:
-        _dispose(cell, item, doing, error, directive)
-        cell.current = None
-    _tell_parent(cell, error, message, directive)
-    _act(cell, directive, verdict, by)
+    if not cell.redeliver or not _redelivered(cell, item, directive):
+        cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if ask is not None else None)
+    cell.current = None
+    _act(cell, error, message, directive, verdict, by)
 
 
 def crash_outside(cell: Cell, error: BaseException) -> None:
@@ -111,8 +111,7 @@ def crash_outside(cell: Cell, error: BaseException) -> None:
     if state is _RUNNING or state is _STARTING:
         _log(cell, "beside its handlers", error)
         directive, verdict = _decide(cell, error, None)
-        _tell_parent(cell, error, None, directive)
-        _act(cell, directive, verdict, None)
+        _act(cell, error, None, directive, verdict, None)
 
 
 def _log(cell: Cell, doing: str, error: BaseException) -> None:
@@ -123,17 +122,10 @@ def dispose(cell: Cell) -> None:
     """The current message's handler ended while its actor was stopped or restarted from outside."""
     item, cell.current = cell.current, None
     reason = cell._extras.restart_reason if cell._extras is not None else None
-    if cell.state is _RESTARTING and reason is not None:
-        _dispose(cell, item, "meanwhile", reason, "restart")
-    else:
+    if cell.state is not _RESTARTING or reason is None:
         cell.discard(item, "cancelled")
-
-
-def _dispose(cell: Cell, item: object, doing: str, error: BaseException, directive: Directive) -> None:
-    """Give up the message that was being handled, unless it is to be handled again."""
-    if cell.redeliver and _redelivered(cell, item, directive):
-        return
-    cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if type(item) is Ask else None)
+    elif not cell.redeliver or not _redelivered(cell, item, "restart"):
+        cell.discard(item, "crashed", ActorCrashed(cell.path, "meanwhile", reason))
 
 
 def _redelivered(cell: Cell, item: object, directive: Directive) -> bool:
@@ -183,17 +175,19 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     return directive, error
 
 
-def _tell_parent(cell: Cell, error: BaseException, message: object, directive: Directive) -> None:
-    """Tell the parent of a crash if it has a handler for that."""
-    parent = cell.parent
-    if parent is not None and parent.actor is not None and parent.behaviour.handles_child_failed:
-        parent.signal(ChildFailed(cell.ref, error, message, directive))
-
-
-def _act(cell: Cell, directive: Directive, error: BaseException, by: asyncio.Task[Any] | None) -> None:
-    """Carry out a directive."""
+def _act(
+    cell: Cell,
+    reason: BaseException,
+    message: object,
+    directive: Directive,
+    error: BaseException,
+    by: asyncio.Task[Any] | None,
+) -> None:
+    """Carry out a directive; tell the parent of the failure if it has a handler for that."""
     parent = cell.parent
     assert parent is not None
+    if parent.actor is not None and parent.behaviour.handles_child_failed:
+        parent.signal(ChildFailed(cell.ref, reason, message, directive))
     if directive == "restart":
         policy = cell.policy
         members = None if policy.strategy == "one_for_one" else _scope(cell)
@@ -299,7 +293,8 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
 
 def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
     """Start a new incarnation. `by`: see `resume`."""
-    cell.extras.restarts += 1
+    extras = cell.extras
+    extras.restarts += 1
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
@@ -308,7 +303,7 @@ def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
         cell.system.call_soon(lambda: _failed_to_start(cell, failure))
     else:
         if cell.state is _RUNNING:  # no hook will ask; its traceback holds on to the instance before
-            cell.extras.restart_reason = None
+            extras.restart_reason = None
         resume(cell, by)
 
 
