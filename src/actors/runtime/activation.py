@@ -80,8 +80,10 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
             budget -= 1
             if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
                 break
-    except BaseException as error:  # noqa: BLE001  # the supervisor decides about any of them
-        failed(cell, error, worker)
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        crash(cell, error, worker)
+    except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+        interrupted(cell, error, worker)
     else:
         if mailbox or cell.state is not _RUNNING:
             settle(cell, worker)
@@ -129,8 +131,10 @@ def run_synchronous(  # noqa: C901  # see above
                 budget -= 1
                 if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
                     break
-        except BaseException as error:  # noqa: BLE001  # the supervisor decides about any of them
-            failed(cell, error, worker)
+        except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+            crash(cell, error, worker)
+        except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+            interrupted(cell, error, worker)
         else:
             if mailbox or cell.state is not _RUNNING:
                 settle(cell, worker)
@@ -177,8 +181,10 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         if not ask.future.done():
             ask.future.set_result(outcome)
         cell.handled += 1
-    except BaseException as error:  # noqa: BLE001  # the supervisor decides about any of them
-        failed(cell, error)
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        crash(cell, error, None)
+    except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+        interrupted(cell, error, None)
     else:
         if cell.mailbox or cell.state is not _RUNNING:
             settle(cell)
@@ -251,17 +257,15 @@ def _next_signal(cell: Cell) -> object | None:
     return item
 
 
-def failed(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None = None) -> None:
-    """End an activation that an exception has left. Raises only what is to end the process."""
-    if isinstance(error, Exception):
-        crash(cell, error, worker)
-    elif isinstance(error, CancelledError):
+def interrupted(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None) -> None:
+    """End an activation by what is no Exception. Raises only what is to end the process."""
+    if isinstance(error, CancelledError):
         cancelled(cell, worker)
         settle(cell, worker)
-    else:
-        crash(cell, error, worker)
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise error
+        return
+    crash(cell, error, worker)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        raise error
 
 
 def cancelled(cell: Cell, worker: asyncio.Task[Any] | None) -> None:
