@@ -88,6 +88,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
         if mailbox or cell.state is not _RUNNING:
             settle(cell, worker)
         else:
+            cell.queue.spare = mailbox  # empty, and nobody else has it
             cell.worker = cell.current = cell.mailbox = None
 
 

@@ -191,7 +191,7 @@ class Cell:
         if mailbox is None:
             if not self.limit:
                 return False
-            self.mailbox = mailbox = deque()
+            self.mailbox = mailbox = self.queue.mailbox()
             mailbox.append(item)
             self.queue.schedule(self)
             return True
