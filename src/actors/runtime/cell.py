@@ -3,7 +3,7 @@
 Invariants, which `ref`, `activation` and `lifecycle` keep together:
 
 * `mailbox is None` means: running, idle, nothing queued, not scheduled. So a sender that creates the
-  mailbox, and only that one, schedules the cell.
+  mailbox, and only that one, schedules the cell. One that takes nothing more has a mailbox: `CLOSED`.
 * `limit` is the number of messages a sender may fill the mailbox to without looking further: the capacity,
   or 0 while senders wait (nobody overtakes them) and once the actor is stopping.
 * `worker` is set exactly while an activation of this cell is under way, suspended or not.
@@ -189,8 +189,6 @@ class Cell:
         """Accept an item if there is room and nobody waits; return whether it was accepted."""
         mailbox = self.mailbox
         if mailbox is None:
-            if not self.limit:
-                return False
             self.mailbox = mailbox = self.queue.mailbox()
             mailbox.append(item)
             self.queue.schedule(self)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, State
 from .errors import ActorCrashed, Unkillable
+from .mailbox import CLOSED
 from .signals import Failure, Terminated
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> a
     cell.state = _STOPPING
     cell.limit = 0
     cell.flush()
+    if cell.mailbox is None:
+        cell.mailbox = CLOSED
     if cell.worker is not None:
         cell.interrupt()
     task = cell.system.own(_stop(cell, deadline))
@@ -75,7 +78,7 @@ def _finalize(cell: Cell) -> None:
     cell.limit = 0
     if cell.mailbox or cell.senders:
         cell.flush()
-    cell.mailbox = None
+    cell.mailbox = CLOSED
     siblings = cell.parent.children if cell.parent is not None else None
     if siblings is not None and siblings.get(cell.name) is cell:
         del siblings[cell.name]
