@@ -82,7 +82,7 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
                 break
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
         crash(cell, error, worker)
-    except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+    except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
         interrupted(cell, error, worker)
     else:
         if mailbox or cell.state is not _RUNNING:
@@ -134,7 +134,7 @@ def run_synchronous(  # noqa: C901  # see above
                     break
         except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
             crash(cell, error, worker)
-        except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+        except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
             interrupted(cell, error, worker)
         else:
             if mailbox or cell.state is not _RUNNING:
@@ -184,7 +184,7 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         cell.handled += 1
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
         crash(cell, error, None)
-    except BaseException as error:  # noqa: BLE001  # so here, though some are to end the process
+    except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
         interrupted(cell, error, None)
     else:
         if cell.mailbox or cell.state is not _RUNNING:
@@ -259,7 +259,7 @@ def _next_signal(cell: Cell) -> object | None:
 
 
 def interrupted(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None) -> None:
-    """End an activation by what is no Exception. Raises only what is to end the process."""
+    """End an activation by what is no Exception. Lets none out but KeyboardInterrupt and SystemExit."""
     if isinstance(error, CancelledError):
         cancelled(cell, worker)
         settle(cell, worker)

@@ -53,7 +53,7 @@ def instantiate(cell: Cell) -> None:
 def resume(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
     """Put a live cell on the run-queue if it has something to do, else let it be idle.
 
-    `by`: the worker whose activation of the cell ends here.
+    `by`: the worker of the run-queue whose activation of the cell ends here, if one's does.
     """
     if cell.worker is not None or cell.scheduled:
         return
@@ -81,10 +81,7 @@ def settle(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
 
 
 def crash(cell: Cell, error: BaseException, by: asyncio.Task[Any] | None) -> None:
-    """Decide and act about an actor whose activation ends by this exception.
-
-    `by`: the worker of the run-queue whose activation it is.
-    """
+    """Decide and act about an actor whose activation ends by this exception. `by`: see `resume`."""
     state = cell.state
     if state is not _RUNNING and state is not _STARTING:
         dispose(cell)
@@ -146,7 +143,11 @@ def _redelivered(cell: Cell, item: object, directive: Directive) -> bool:
 
 
 def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directive, BaseException]:
-    """Count a failure. Return the directive for the cell, and the error to stop or escalate with."""
+    """Count a failure, hold the messages, and decide.
+
+    Returns:
+        The directive, and the error to stop or escalate with.
+    """
     extras = cell.extras
     extras.restart_reason = error
     extras.failed += 1
@@ -183,7 +184,16 @@ def _act(
     error: BaseException,
     by: asyncio.Task[Any] | None,
 ) -> None:
-    """Carry out a directive; tell the parent of the failure if it has a handler for that."""
+    """Tell the parent of the failure if it has a handler for that, and carry out the directive.
+
+    Args:
+        cell: the failed one.
+        reason: what it failed with.
+        message: what it was handling.
+        directive: what to do.
+        error: what to stop or escalate with.
+        by: see `resume`.
+    """
     parent = cell.parent
     assert parent is not None
     if parent.actor is not None and parent.behaviour.handles_child_failed:
