@@ -234,8 +234,6 @@ def refuse(cell: Cell, ask: Ask) -> None:
 def _next_signal(cell: Cell) -> object | None:
     """Return the system message a marker stands for; None if it only announced a change of state.
 
-    One that was left over by the incarnation before announces nothing.
-
     Raises:
         ActorExited: a permanent actor has asked to stop.
     """

@@ -305,6 +305,9 @@ def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
     """Start a new incarnation. `by`: see `resume`."""
     extras = cell.extras
     extras.restarts += 1
+    mailbox = cell.mailbox
+    if mailbox and (type(mailbox[0]) is Marker or cell.redeliver):
+        _drop_markers(cell, mailbox)
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
@@ -315,6 +318,14 @@ def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
         if cell.state is _RUNNING:  # no hook will ask; its traceback holds on to the instance before
             extras.restart_reason = None
         resume(cell, by)
+
+
+def _drop_markers(cell: Cell, mailbox: deque[Any]) -> None:
+    """Take out what announced the signals of the incarnation before. A handler left behind still needs it."""
+    if cell.worker is None:
+        items = [item for item in mailbox if type(item) is not Marker]
+        mailbox.clear()
+        mailbox.extend(items)
 
 
 def _failed_to_start(cell: Cell, error: BaseException) -> None:
