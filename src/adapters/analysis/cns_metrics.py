@@ -48,6 +48,10 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
+    model_cache: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Folder that keeps what trained models computed from run to run."),
+    ] = None
 
 
 class CnsMetrics:
@@ -66,7 +70,7 @@ class CnsMetrics:
 
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._entailment = _entailment(options)
-        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
         self._semantic = options.embedding != "hashed_ngrams"
         self._methods = METHODS | {
             "mean_entailment": self._entailment.method,
@@ -154,7 +158,7 @@ def _entailment(options: CnsMetricsOptions) -> Entailment:
     if options.entailment == "nli":
         from ..entailment.nli import NliEntailment
 
-        return NliEntailment(options.entailment_model)
+        return NliEntailment(options.entailment_model, cache=options.model_cache)
     from ..entailment.lexical import LexicalEntailment
 
     return LexicalEntailment()
