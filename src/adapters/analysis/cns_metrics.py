@@ -17,7 +17,7 @@ from ...actors.ports import ScoreColumns
 from ...messages.findings import OutputScores
 from ...messages.flow import Sample
 from ...messages.records import Output
-from ..cns.chirality import Embed
+from ..cns.chirality import LEXICAL_DISTANCE, Embed
 from ..cns.citations import document_ids
 from ..cns.metrics import METHODS, Entailment, score_answer
 from ..cns.parser import parse_claims
@@ -48,6 +48,10 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
+    chirality: Annotated[
+        Literal["embedding", "words"],
+        Meta(description="Distance of the two sides: of their points, or of the words they share."),
+    ] = "embedding"
 
 
 class CnsMetrics:
@@ -68,9 +72,11 @@ class CnsMetrics:
         self._entailment = _entailment(options)
         self._embedder = make_embedder(options.embedding, options.embedding_model)
         self._semantic = options.embedding != "hashed_ngrams"
+        self._sides = self._embedder.embed if options.chirality == "embedding" else None
+        apart = self._embedder.method if self._sides else LEXICAL_DISTANCE
         self._methods = METHODS | {
             "mean_entailment": self._entailment.method,
-            "chirality": f"supporting against refuting side, {self._embedder.method}",
+            "chirality": f"supporting against refuting side, {apart}",
         }
         if self._semantic:
             self._methods["c1_cosine"] = f"cosine, {self._embedder.method}"
@@ -84,7 +90,7 @@ class CnsMetrics:
             reference=example.reference,
             document_ids=document_ids(example.fields),
             entailment=self._entailment,
-            embed=self._embedder.embed,
+            embed=self._sides,
         )
         if self._semantic:
             scores["c1_cosine"] = c1_cosine(output.text, example.reference, self._embedder.embed)
