@@ -137,7 +137,8 @@ def _output_guard(services: Services) -> Any:
     from .actors.stages.guardrails import OutputGuard
     from .adapters.guardrails import RuleGuard
 
-    return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation)
+    redacts = own.redact != "off" and own.redact_outputs
+    return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation, redacts=redacts)
 
 
 def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:

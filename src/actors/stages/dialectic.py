@@ -102,6 +102,8 @@ class DialecticCount:
             status="completed",
             metrics={
                 "examples": self._columns.n,
+                "thesis_score": summaries[THESIS].value,
+                "answer_score": summaries[ANSWER].value,
                 "reasons": dict(self._reasons.most_common()),
                 "rounds": {str(number): self._rounds[number] for number in sorted(self._rounds)},
                 "by_round": [

@@ -20,6 +20,7 @@ from ...messages.records import Output
 from ...messages.trace import Decision
 from ..decision_log import DecisionLog
 from ..ports import Guard
+from ..scrubbing import scrubbed
 
 __all__ = ["Guardrails", "OutputGuard"]
 
@@ -114,9 +115,11 @@ class Guardrails:
 class OutputGuard:
     """Scans outputs, for ``backend_call``."""
 
-    def __init__(self, guard: Guard, *, fail_on_violation: bool = False) -> None:
+    def __init__(self, guard: Guard, *, fail_on_violation: bool = False, redacts: bool = False) -> None:
+        """``redacts``: whether the guard changes what it finds."""
         self._guard = guard
         self._fail = fail_on_violation
+        self._redacts = redacts
         self._tally = GuardTally()
 
     def scan(self, output: Output) -> tuple[Verdict, Output]:
@@ -128,6 +131,9 @@ class OutputGuard:
             category = verdict.findings[0].category
             reason = f"output of {output.system} for example {output.example_id} holds {category}"
             raise StageError("guardrails", reason)
+        if self._redacts and output.dialectic is not None:  # its texts are kept and shown like the answer
+            record = scrubbed(output.dialectic, lambda said: self._guard.scan(said, side="output")[1])
+            output = msgspec.structs.replace(output, dialectic=record)
         return verdict, output if text == output.text else msgspec.structs.replace(output, text=text)
 
     def metrics(self) -> dict[str, object]:

@@ -101,7 +101,7 @@ class CnsArguments:
             example=example,
             round_number=round_number,
             most=self._most,
-            profile=self._profile,
+            against=self._profile.contradiction,
         )
 
     def synthesis_prompt(self, prompt: str, thesis: Sno, objections: Objections) -> str:

@@ -6,18 +6,26 @@ import re
 
 import msgspec
 
-from ....messages.claims import Claim, Evidence, Provenance, Relation, Sno
+from ....messages.claims import Challenge, Claim, Evidence, Provenance, Relation, Sno
 from ..parser import format_claims
 from ..sno import content_sha256
 
-__all__ = ["DEFAULT_CONFIDENCE", "MAX_PARTS", "stamped", "write"]
+__all__ = ["DEFAULT_CONFIDENCE", "MAX_PARTS", "RAISED", "challenge_key", "stamped", "write"]
 
 DEFAULT_CONFIDENCE = 0.5
 """Of a claim whose author does not say how sure it is."""
 MAX_PARTS = 50
 """Claims of one object that are argued over; critics compare pairs, which are quadratic."""
 
+RAISED = "raised"
+"""Key of a synthesis' metadata: what was objected to the theses that it comes from."""
+
 _DOCUMENT_ID = re.compile(r"[^\s():]{1,100}")
+
+
+def challenge_key(challenge: Challenge) -> str:
+    """What makes two challenges of different rounds the same."""
+    return f"{challenge.type}: {challenge.description}"
 
 
 def stamped(sno: Sno, made: Provenance) -> Sno:

@@ -18,7 +18,7 @@ from ....messages.dialectic import HEURISTIC, Objections, Synthesized
 from ..measures import challenge_chirality, evidence_score, synthesis_confidence
 from ..sno import EvidenceKey, evidence_keys, global_id, unite_evidence
 from ..text import normalise
-from .stamps import MAX_PARTS, stamped
+from .stamps import MAX_PARTS, RAISED, challenge_key, stamped
 
 __all__ = ["answered", "joined", "merged_parts", "penalised", "synthesis_of", "synthesise"]
 
@@ -27,19 +27,23 @@ LEAST_CONFIDENCE = 0.1
 GROUNDED = 0.5
 """Least validity of evidence that is kept."""
 GROUNDING, GROUNDING_ITEMS = 0.1, 5
+_JOINT = ", although "
 
 
 def synthesise(thesis: Sno, objections: Objections, *, example: str, round_number: int = 1) -> Synthesized:
     """The synthesis by the formulas.
 
     Without an antithesis it is the thesis with what is left of its confidence and its evidence; with one,
-    both claims joined, the parts of both, and what the antithesis rests on as refuting.
+    both claims joined, the parts of both, and what the antithesis rests on as refuting. A claim that
+    concedes something already is not made any longer.
     """
     antithesis, challenges = objections.antithesis, objections.challenges
     parts, relations = merged_parts(thesis, antithesis, global_id(example, f"s{round_number}"))
     evidence = unite_evidence(item for part in parts for item in part.evidence)
     evidence = evidence or tuple(item for item in thesis.evidence if item.validity >= GROUNDED)
-    claim = thesis.claim if antithesis is None else joined(thesis.claim, antithesis.claim)
+    claim = thesis.claim
+    if antithesis is not None and not _conceding(thesis):
+        claim = joined(claim, antithesis.claim)
     sno = Sno(
         id=global_id(global_id(example, f"s{round_number}"), "c1"),
         claim=claim,
@@ -55,10 +59,12 @@ def synthesise(thesis: Sno, objections: Objections, *, example: str, round_numbe
 def synthesis_of(
     sno: Sno, thesis: Sno, objections: Objections, method: str, round_number: int, how: str
 ) -> Sno:
-    """The object with where it comes from, and the thesis' own history."""
+    """The object with where it comes from, the thesis' own history, and what was objected on the way."""
     sides = (thesis, *((objections.antithesis,) if objections.antithesis is not None else ()))
     before = (thesis.provenance,) if thesis.provenance is not None else ()
-    sno = msgspec.structs.replace(sno, history=(*thesis.history, *before), provenance=None)
+    raised = [*thesis.metadata.get(RAISED, ()), *(challenge_key(each) for each in objections.challenges)]
+    metadata = {**sno.metadata, RAISED: list(dict.fromkeys(raised))}
+    sno = msgspec.structs.replace(sno, history=(*thesis.history, *before), provenance=None, metadata=metadata)
     made = Provenance(
         origin="synthesizer",
         parents=tuple(side.id for side in sides),
@@ -98,7 +104,12 @@ def joined(thesis: str, antithesis: str) -> str:
     word = second.split(" ", 1)[0]
     if word[:1].isupper() and word[1:] == word[1:].lower() and word.isalpha():
         second = second[0].lower() + second[1:]  # DNA and pH stay as they are
-    return f"{first}, although {second}."
+    return f"{first}{_JOINT}{second}."
+
+
+def _conceding(sno: Sno) -> bool:
+    made = sno.provenance
+    return made is not None and made.origin == "synthesizer" and _JOINT in sno.claim
 
 
 def merged_parts(
@@ -107,7 +118,8 @@ def merged_parts(
     """Parts of both sides under new ids, each place once and only where the evidence is sound.
 
     The thesis comes first and keeps its relations; what supports the antithesis refutes the synthesis, and
-    what refutes it supports the synthesis.
+    what refutes it supports the synthesis. Of one place read in two ways the antagonist's reading stands, as
+    it was made with the other in view.
     """
     main = global_id(prefix, "c1")
     labels = {r.source: r.label for r in thesis.relations if r.target == thesis.id}
@@ -119,18 +131,22 @@ def merged_parts(
             if r.target == antithesis.id
         }
         sides += [(part, turned.get(part.id, "refutes")) for part in antithesis.children]
-    seen = set[frozenset[EvidenceKey] | str]()
-    parts, relations = list[Sno](), list[Relation]()
+    found: dict[frozenset[EvidenceKey] | str, tuple[Sno, RelationLabel | None]] = {}
     for part, label in sides:
         place = evidence_keys(part.evidence) or normalise(part.claim)
         sound = not part.evidence or evidence_score(part.evidence) >= GROUNDED
-        if place in seen or not sound or len(parts) == MAX_PARTS:
-            continue
-        seen.add(place)
-        parts.append(msgspec.structs.replace(part, id=global_id(prefix, f"c{len(parts) + 2}")))
-        if label is not None:
-            relations.append(Relation(source=parts[-1].id, label=label, target=main))
-    return tuple(parts), tuple(relations)
+        if sound and (place in found or len(found) < MAX_PARTS):
+            found[place] = (found[place][0] if place in found else part, label)
+    parts = tuple(
+        msgspec.structs.replace(part, id=global_id(prefix, f"c{number}"))
+        for number, (part, _) in enumerate(found.values(), start=2)
+    )
+    relations = tuple(
+        Relation(source=part.id, label=label, target=main)
+        for part, (_, label) in zip(parts, found.values(), strict=True)
+        if label is not None
+    )
+    return parts, relations
 
 
 def answered(challenges: Sequence[Challenge], thesis: Sno, synthesis: Sno) -> tuple[Challenge, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ....messages.report import RunReport
+from .dialectic import draw_argument, draw_dialectic
 from .distributions import draw_distributions
 from .figure import Plot
 from .intervals import draw_differences, draw_intervals
@@ -25,6 +26,8 @@ DRAWERS: Mapping[str, Callable[[RunReport], list[Plot]]] = {
     "persistence": draw_persistence,
     "latency": draw_latency,
     "reliability": draw_reliability,
+    "dialectic": draw_dialectic,
+    "argument": draw_argument,
     "slowest": draw_slowest,
     "timeline": draw_timeline,
 }
