@@ -7,6 +7,7 @@ agents' requests differ by name, so that each has keys, latencies and a row of f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from ...messages.trace import Decision
 from ..asking import Asker, SystemSpec
 from ..combined import from_cache, paid, retries
 from ..ports import Sampler
-from ..runtime import ActorCrashed, ActorRef
+from ..runtime import ActorCrashed, ActorRef, ActorStopped
 from ..stage import StageBase, Wiring
 from ..system_tally import SystemTally
 from .coordinator import Debate, Debated, DialecticActor
@@ -63,8 +64,10 @@ class Dialectics:
         try:
             debated = await self._debate(example, slot, number)
         except BaseException as error:
+            # A stage that is stopped stops its actors first: whoever waits for one of them is cancelled too.
+            ended = asyncio.CancelledError() if isinstance(error, ActorStopped) else error
             self._stage.broken_span(
-                name, "dialectic", started, error, number=number, lane=lane, example=example.id
+                name, "dialectic", started, ended, number=number, lane=lane, example=example.id
             )
             raise
         output = self._output(example, debated, self._wiring.elapsed() - started)

@@ -20,7 +20,7 @@ from crucible.testing import TestKit
 PROMPT = """Passage:
 Document 7: Hedges
 
-Hedges raise bee numbers in fields. Bees were twice as many beside hedges. They were as many in sprayed fields.
+Hedges raise bee numbers. Bees were twice as many beside hedges. They were as many in sprayed fields.
 
 Task:
 1. Restate.

@@ -69,7 +69,7 @@ def read_challenges(
     for number, line in enumerate(reply.split("\n"), start=1):
         head, _, told = line.partition(":")
         match = _CHALLENGE.fullmatch(_tidied(head))
-        told = " ".join(told[:MAX_TEXT].replace("**", "").split())
+        told = " ".join(told[:MAX_TEXT].removeprefix("**").split())
         if match is not None and told:
             name = f"{prefix}/k{int(match[1])}"
             if name in found:

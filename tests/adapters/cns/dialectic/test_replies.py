@@ -6,6 +6,7 @@ import re
 import time
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,20 +165,27 @@ def test_line_numbers_of_problems_are_those_of_the_reply() -> None:
     assert "line 3: not in the grammar: 'what?'" in made.problems
 
 
+def read_both(reply: str) -> None:
+    """What was read is a record that can be stored and read back."""
+    found, _ = challenges(reply)
+    if found is not None:
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Objections) == found
+    made = synthesis(reply)
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Synthesized) == made
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400))
 def test_no_reply_whatever_makes_a_reader_fail(reply: str) -> None:
-    challenges(reply)
-    synthesis(reply)
+    read_both(reply)
 
 
 HEADS = ("CHALLENGE[k1] scope low: ", "CLAIM[c1]: ", "RESOLVED: k1 ", "CONFIDENCE: ", "NO CHALLENGE", "- **")
+TAILS = st.text(alphabet=st.characters(codec="utf-8"), max_size=30)
 
 
-@given(st.lists(st.tuples(st.sampled_from(HEADS), st.text(max_size=30)), max_size=12))
+@given(st.lists(st.tuples(st.sampled_from(HEADS), TAILS), max_size=12))
 def test_no_reply_that_looks_right_makes_a_reader_fail(lines: list[tuple[str, str]]) -> None:
-    reply = "\n".join(head + tail for head, tail in lines)
-    challenges(reply)
-    synthesis(reply)
+    read_both("\n".join(head + tail for head, tail in lines))
 
 
 def cpu_s(reply: str) -> float:
