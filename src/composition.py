@@ -22,7 +22,6 @@ from .actors.stage import StageActor, Tally, Wiring
 from .messages.base import Message
 from .messages.checks import check_experiment
 from .messages.decoding import collect, unknown_key
-from .messages.dialectic import AgentName
 from .messages.errors import CrucibleError, ExperimentError, Problem
 from .messages.experiment import BackendRef, Experiment, GuardrailConfig, LimitsConfig, StageDef
 from .messages.findings import Issue
@@ -92,7 +91,9 @@ class Services:
     @property
     def baselines(self) -> tuple[str, ...]:
         """Names of the baselines in the results."""
-        return tuple(system_name(ref) for ref in self.experiment.baselines)
+        argued = enabled_options(self.prepared, "dialectic")
+        thesis = () if argued is None or argued.thesis_as is None else (argued.thesis_as,)
+        return (*thesis, *(system_name(ref) for ref in self.experiment.baselines))
 
 
 class NoOptions(Message, frozen=True):
@@ -150,7 +151,10 @@ def prepare(experiment: Experiment, *, base: Path | None = None, source: str | N
     problems += _reserved_outputs(experiment)
     for index, stage in enumerate(experiment.pipeline):
         problems += _prepare_stage(prepared, stage, f"pipeline[{index}]")
-    problems += _dialectic_problems(prepared)
+    if enabled_options(prepared, "dialectic") is not None:
+        from .reliability.dialectic import check_dialectic
+
+        problems += check_dialectic(prepared)
     problems += _prepare_dataset(prepared)
     refs = [("backend", experiment.backend)]
     refs += [(f"baselines[{i}]", ref) for i, ref in enumerate(experiment.baselines)]
@@ -253,49 +257,6 @@ def enabled_options(prepared: Prepared, name: str) -> Any:
     """The decoded options of a stage that will run; None for any other."""
     found = prepared.stage_options.get(name)
     return found[0] if found and any(stage.name == name for stage in prepared.enabled()) else None
-
-
-AGENTS: tuple[AgentName, ...] = ("proposer", "antagonist", "synthesizer")
-
-
-def arguing_models(prepared: Prepared) -> frozenset[AgentName]:
-    """The agents of the dialectic that ask the backend."""
-    own, able = enabled_options(prepared, "dialectic"), _follows(prepared.experiment)
-    return frozenset(agent for agent in AGENTS if getattr(own, agent) == "model" or _auto(own, agent, able))
-
-
-def _auto(own: Any, agent: str, able: bool) -> bool:  # noqa: FBT001
-    return able and getattr(own, agent) == "auto"
-
-
-def _follows(experiment: Experiment) -> bool:
-    able: bool = registry.load("backend", experiment.backend.id)().capabilities.follows_instructions
-    return able
-
-
-def _dialectic_problems(prepared: Prepared) -> list[Problem]:
-    """What goes with arguing over the answers, and what does not."""
-    own, experiment = enabled_options(prepared, "dialectic"), prepared.experiment
-    if own is None:
-        return []
-    index = next(n for n, s in enumerate(experiment.pipeline) if s.name == "dialectic" and s.enabled)
-    path = item("pipeline", index)
-    if not any(stage.name == "backend_call" for stage in prepared.enabled()):
-        told = "argues over the answers of the model: expected an enabled stage backend_call before it"
-        return [Problem(f"{path}.name", f"dialectic {told}")]
-    problems = []
-    if call_options(experiment).get("mode") == "train":
-        problems.append(
-            Problem(f"{path}.name", "mode 'train' asks nothing: expected mode 'train_then_sample'")
-        )
-    if experiment.reliability.ensemble.strategy != "none":
-        told = "an ensemble and a dialectic would both answer for the model: expected 'none'"
-        problems.append(Problem("reliability.ensemble.strategy", told))
-    if experiment.backend.id in registry.names("backend") and not _follows(experiment):
-        told = f"backend {experiment.backend.id!r} follows no instructions: expected 'auto' or 'heuristic'"
-        wrong = [agent for agent in AGENTS[1:] if getattr(own, agent) == "model"]
-        problems += [Problem(f"{path}.options.{agent}", told) for agent in wrong]
-    return problems
 
 
 def _prepare_dataset(prepared: Prepared) -> list[Problem]:

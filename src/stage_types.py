@@ -14,15 +14,7 @@ from msgspec import Meta
 
 from .actors.runtime import Actor
 from .actors.stage import SourceActor, Tally, Wiring, Work
-from .composition import (
-    NoOptions,
-    Services,
-    StageType,
-    arguing_models,
-    enabled_options,
-    is_reliable,
-    system_spec,
-)
+from .composition import NoOptions, Services, StageType, enabled_options, is_reliable, system_spec
 from .messages.base import Message
 from .messages.flow import StageResult
 
@@ -181,6 +173,7 @@ def _dialectic_settings(services: Services) -> Any:
     from .adapters.cns.critics import WEIGHTS
     from .adapters.cns.dialectic import CnsArguments
     from .adapters.entailment.lexical import LexicalEntailment
+    from .reliability.dialectic import arguing_models
 
     return DialecticSettings(
         options=own,

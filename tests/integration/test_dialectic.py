@@ -313,6 +313,33 @@ def test_all_agents_may_go_by_rules_and_then_nobody_is_asked(tmp_path: Path) -> 
     assert all("requests" not in each for each in told.values())
 
 
+def test_the_thesis_may_be_measured_as_a_baseline_without_being_asked_for_again(tmp_path: Path) -> None:
+    with ModelServer(argues) as server:
+        made = argued(server.url, {"thesis_as": "alone"}, whole=True, outputs=QUICK)
+        result = crucible.run(made, out=tmp_path)
+        assert len(server.asked) == 12
+    assert result.failure is None
+    alone = outputs(tmp_path, "alone")
+    assert {row: each.text for row, each in alone.items()} == {
+        row: answer(row, (2, "supports")) for row in ROWS
+    }
+    assert all(each.dialectic is None for each in alone.values())
+    assert result.stage("backend_call").metrics["systems"]["alone"]["asked"] == 4
+    compared = {(c.metric, c.baseline) for c in result.stage("bench").comparisons}
+    assert {("sentence_f1", "alone"), ("sentence_f1", "lead")} <= compared
+    figures = {m.name: m.value for m in result.stage("analysis_metrics").figures if m.system == "alone"}
+    assert figures["sentence_f1"] == 1.0
+
+
+def test_the_rules_own_thesis_may_be_measured_too(tmp_path: Path) -> None:
+    own = dict.fromkeys(("proposer", "antagonist", "synthesizer"), "heuristic")
+    made = argued("", {**own, "thesis_as": "alone", "min_chirality": 0.0}, **OFFLINE)
+    crucible.run(made, out=tmp_path)
+    alone = outputs(tmp_path, "alone")
+    assert all(each.text.startswith("CLAIM[c1]: Title e") for each in alone.values())
+    assert all((each.backend, each.attempts) == ("heuristic", 0) for each in alone.values())
+
+
 def test_the_same_seed_gives_the_same_arguments(tmp_path: Path) -> None:
     made = argued("", {"min_chirality": 0.0, "max_rounds": 3}, **OFFLINE)
     for name in ("one", "two"):
@@ -384,6 +411,8 @@ def test_personal_data_is_redacted_in_the_argument_as_in_the_answer(tmp_path: Pa
         ({"antagonist": "nobody"}, "pipeline[3].options.antagonist: expected one of "),
         ({"proposer": "auto"}, "pipeline[3].options.proposer: expected one of "),
         ({"critics": "poetic"}, "pipeline[3].options.critics: expected one of "),
+        ({"thesis_as": "model"}, "pipeline[3].options.thesis_as: 'model' is already the name of "),
+        ({"thesis_as": "a\nb"}, "pipeline[3].options.thesis_as: expected one line of printable characters"),
         ({"epsilom": 0.1}, "pipeline[3].options.epsilom: unknown key; did you mean 'epsilon'?"),
         ({"antagonist": "model"},
          "pipeline[3].options.antagonist: backend 'lead' follows no instructions: expected 'auto' or 'heur"),

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ...messages.dialectic import HEURISTIC, AgentName
-from ...messages.records import Dialectic, DialecticStep, Example, Output, Usage
+from ...messages.records import Dialectic, DialecticStep, Example, Output
 from ...messages.trace import Decision
 from ..asking import Asker, SystemSpec
 from ..combined import from_cache, paid, retries
@@ -56,8 +56,16 @@ class Dialectics:
         }
         self._tallies = {agent: _AgentTally(spec.backend_id) for agent in AGENTS}
 
-    async def answer(self, example: Example, slot: int) -> Output:
-        """The answer that the dialectic came to; ``slot`` is nobody else's until then."""
+    @property
+    def thesis_as(self) -> str | None:
+        """The name under which theses are answers of their own."""
+        return self._settings.options.thesis_as
+
+    async def answer(self, example: Example, slot: int) -> tuple[Output, ...]:
+        """The answer that the dialectic came to, and the thesis if that is measured too.
+
+        ``slot`` is nobody else's until then.
+        """
         started = self._wiring.elapsed()
         number = next(self._wiring.ids)
         name, lane = f"dialectic {self._spec.name}", f"{self._wiring.stage}/{slot}"
@@ -84,7 +92,16 @@ class Dialectics:
             attributes={"example": example.id, **_told(record), "cost_usd": output.cost_usd},
             decisions=_decisions(record, debated.steps),
         )
-        return output
+        return (output, *self._thesis(example, debated))
+
+    def _thesis(self, example: Example, debated: Debated) -> tuple[Output, ...]:
+        """What the proposer's model said, word by word; the rules' thesis where it was not asked."""
+        if self.thesis_as is None:
+            return ()
+        said = debated.steps[0].output
+        if said is not None:
+            return (msgspec.structs.replace(said, system=self.thesis_as),)
+        return (self._plain(example, self.thesis_as, debated.thesis),)
 
     async def _debate(self, example: Example, slot: int, span: int) -> Debated:
         if slot not in self._actors:
@@ -108,15 +125,7 @@ class Dialectics:
                 began = len(outputs) - 1 + sum(map(retries, outputs[:-1]))
                 attempts = max(last.attempts, 1 + began) if began else last.attempts
                 return msgspec.structs.replace(last, system=self._spec.name, attempts=attempts)
-            return Output(
-                example_id=example.id,
-                system=self._spec.name,
-                backend=HEURISTIC,
-                attempts=0,
-                latency_s=latency_s,
-                usage=Usage(),
-                cost_usd=0.0,
-            )
+            return self._plain(example, self._spec.name, "")
         usage, cost = paid(outputs)
         return Output(
             example_id=example.id,
@@ -130,6 +139,12 @@ class Dialectics:
             cost_usd=cost,
             cached=from_cache(outputs),
             dialectic=debated.record,
+        )
+
+    def _plain(self, example: Example, system: str, text: str) -> Output:
+        """An answer by rules, which took no request."""
+        return Output(
+            example_id=example.id, system=system, backend=HEURISTIC, text=text, attempts=0, cost_usd=0.0
         )
 
     def metrics(self) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Debated(Message, frozen=True):
     """None when there was no thesis, or no money for a step: the last step has the answer."""
     text: str = ""
     """The chosen object as an answer."""
+    thesis: str = ""
+    """The first object as an answer."""
 
 
 class Debate(Message, frozen=True):
@@ -88,8 +90,10 @@ class DialecticActor(Actor):
             if stop is None and debate.broke:
                 return Debated(steps=tuple(debate.steps))
         chosen = chosen_round(self._options, debate.assessments)
-        text = await asyncio.to_thread(self._arguments.write, debate.objects[chosen])
-        return Debated(steps=tuple(debate.steps), record=debate.record(stop, chosen), text=text)
+        write = self._arguments.write
+        text = await asyncio.to_thread(write, debate.objects[chosen])
+        first = await asyncio.to_thread(write, thesis) if chosen else text
+        return Debated(steps=tuple(debate.steps), record=debate.record(stop, chosen), text=text, thesis=first)
 
     async def _round(self, debate: _Rounds, message: Debate) -> Stop | None:
         """One round; why it was the last, None when it was not, or when there was no money."""

@@ -54,6 +54,10 @@ class DialecticOptions(Message, frozen=True):
     keep: Annotated[
         Literal["last", "best"], Meta(description="The answer: the last synthesis, or the best scored.")
     ] = "last"
+    thesis_as: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=200)] | None,
+        Meta(description="Measure the thesis too, as a baseline of this name, without asking for it again."),
+    ] = None
     critics: Annotated[
         CriticContext, Meta(description="Weights of the critics: default, or of a kind of text.")
     ] = "default"
@@ -63,6 +67,8 @@ class DialecticOptions(Message, frozen=True):
             raise ValueError(
                 f"min_rounds: expected at most max_rounds = {self.max_rounds}, got {self.min_rounds}"
             )
+        if self.thesis_as is not None and not (self.thesis_as.strip() and self.thesis_as.isprintable()):
+            raise ValueError("thesis_as: expected one line of printable characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,8 @@ class BackendCall(StageBase):
         voting = [] if self._ensemble is None else [self._settings.model]
         for spec in (*voting, *(spec for spec, _ in systems)):
             self._systems[spec.name] = SystemTally("ensemble" if spec in voting else spec.backend_id)
+        if self._dialectic is not None and self._dialectic.thesis_as is not None:
+            self._systems[self._dialectic.thesis_as] = SystemTally(self._settings.model.backend_id)
         total = None if self._rows is None else self._rows.count(self._settings.evaluate)
         if total == 0:
             raise InputError(
@@ -302,14 +304,14 @@ class BackendCall(StageBase):
         try:
             for spec, sampler in systems:
                 if self._dialectic is not None and spec is self._settings.model:
-                    output = await self._dialectic.answer(sample.example, slot)
+                    found = await self._dialectic.answer(sample.example, slot)
                 else:
-                    output = await asker.ask(spec, sampler, sample.example, slot)
-                if was_not_asked(output):
-                    if self._dialectic is None or not output.attempts:  # else the money went in mid-round
+                    found = (await asker.ask(spec, sampler, sample.example, slot),)
+                if was_not_asked(found[0]):
+                    if self._dialectic is None or not found[0].attempts:  # else it was asked in part
                         self._leave_out(outputs)
                     return None
-                outputs.append(self._counted(output, verdicts))
+                outputs += [self._counted(output, verdicts) for output in found]
         finally:
             slots.give(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))

@@ -103,8 +103,9 @@ class SlowestPicker:
             return
         for output in sample.outputs:
             asked = behind(output) or (() if output.dialectic is not None else (output,))
-            ensemble = output.system if behind(output) else None
             for each in asked:
+                own = output.ballots is None and each.system == output.system
+                ensemble = None if own else output.system
                 if each.cached is None:
                     self._top.add(each.latency_s, (each, ensemble))
 
