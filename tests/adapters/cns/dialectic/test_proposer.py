@@ -112,6 +112,12 @@ def test_the_surest_sentences_are_taken_and_never_more_than_ten() -> None:
     assert len(drafted.sno.children) == 9
 
 
+def test_a_sentence_that_doubts_itself_is_no_claim() -> None:
+    drafted = propose("Bees visit hedges in spring. Maybe they possibly might, and perhaps some could.", "e")
+    assert drafted.sno is not None
+    assert (drafted.sno.claim, drafted.sno.children) == ("Bees visit hedges in spring.", ())
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\n\n", "?!", "。"])
 def test_a_text_with_nothing_to_claim_has_no_thesis(text: str) -> None:
     drafted = propose(text, "e")

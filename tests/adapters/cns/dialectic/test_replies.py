@@ -163,6 +163,8 @@ def test_a_synthesis_without_a_hypothesis_is_none(reply: str) -> None:
 def test_line_numbers_of_problems_are_those_of_the_reply() -> None:
     made = synthesis("RESOLVED: k1 accepted\nCLAIM[c1]: Yes.\nwhat?\n" + f"CLAIM[c2] (Document 7): {FOR}")
     assert "line 3: not in the grammar: 'what?'" in made.problems
+    _, problems = challenges(f"{CHALLENGES}\nso there")
+    assert problems == ("line 6: not in the grammar: 'so there'",)
 
 
 def read_both(reply: str) -> None:

@@ -99,6 +99,13 @@ def test_without_an_antithesis_the_claim_stands_and_weak_evidence_goes() -> None
     assert made.evidence == (evidence(),)
 
 
+def test_a_relation_of_a_claim_to_itself_is_not_written() -> None:
+    circle = Relation(source="e/c1", label="supports", target="e/c1")
+    assert write(msgspec.structs.replace(argued(), relations=(circle, *argued().relations))) == write(
+        argued()
+    )
+
+
 def test_an_object_never_grows_beyond_its_bound() -> None:
     parts = tuple(
         Sno(id=f"e/c{n}", claim=f"part {n}", evidence=(evidence(sentence=n),))
@@ -116,7 +123,7 @@ def test_challenges_are_accepted_partly_accepted_or_stay_pending() -> None:
         challenge(suggested_evidence=(known, unknown)),
         challenge(suggested_evidence=(unknown,)),
         challenge(type="scope"),
-        challenge(type="scope", resolution="rejected"),
+        challenge(resolution="rejected", suggested_evidence=(known,)),
     )
     made = synthesise(argued(), Objections(method="heuristic", challenges=objected), example="e")
     assert [each.resolution for each in made.challenges] == [
