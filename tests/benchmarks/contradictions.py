@@ -218,7 +218,8 @@ def draw(curves: dict[str, Curve], base: float, path: Path) -> None:
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.add_subplot()
     for (name, found), style in zip(curves.items(), ("-", ":", "-", ":", "--"), strict=False):
-        axes.step(found.recall, found.precision, style, where="post", label=name)
+        some = found.thresholds > 0  # from 0 on everything is flagged
+        axes.step(found.recall[some], found.precision[some], style, where="pre", label=name)
     axes.axhline(base, color="grey", linewidth=0.8, linestyle=(0, (1, 3)), label="flag everything")
     axes.plot([AIM_RECALL, AIM_RECALL, 1.0], [1.02, AIM_PRECISION, AIM_PRECISION], "k-", linewidth=0.8)
     axes.annotate("aim", (AIM_RECALL, AIM_PRECISION), textcoords="offset points", xytext=(4, 4))
