@@ -33,6 +33,8 @@ IssueType = Literal[
     "NO_CLAIM",
 ]
 Unit = Annotated[float, Meta(ge=0, le=1)]
+BY_SIMILARITY = 0.5
+"""Most that similarity alone can make of a contradiction; above it some word speaks for one."""
 _RANK: dict[Severity, int] = {"high": 3, "medium": 2, "low": 1}
 
 
@@ -153,7 +155,8 @@ def _content(
 ) -> Iterable[FlagIssue]:
     if contradiction is not None and contradiction >= limits.contradiction:
         text = f"the hypothesis may contradict that of the reference: {contradiction:.2f}"
-        yield FlagIssue(type="CONTRADICTS_REFERENCE", severity="high", message=text)
+        severity: Severity = "high" if contradiction > BY_SIMILARITY else "medium"
+        yield FlagIssue(type="CONTRADICTS_REFERENCE", severity=severity, message=text)
     entailed = scores.get("mean_entailment")
     if entailed is not None and entailed < limits.entailment:
         text = f"the cited documents hardly bear the claims out: {entailed:.2f}"

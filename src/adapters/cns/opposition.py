@@ -145,14 +145,15 @@ def opposition(left: str, right: str) -> Opposition:
 def contested(left: str, right: str, similarity: Callable[[str, str], float]) -> float:
     """How likely two readings of the same evidence exclude each other, in [0, 1].
 
-    The mean of ``opposition`` and of a similarity: of two claims that rest on the same sentences and are not
-    the same, the closer they are the less room there is for both. For claims on different evidence it says
-    nothing. 0 for texts of the same words in which no sign turns one against the other.
+    The mean of ``opposition`` and of a similarity: of two claims that rest on the same sentences and each of
+    which says a word that the other does not, the closer they are the less room there is for both. Without
+    such words on both sides, and without a sign, the similarity counts 0. For claims on different evidence
+    this says nothing, and a paraphrase that exchanges a word of many is taken for a contradiction.
     """
     found = opposition(left, right)
-    if not found.signs and sorted(tokens(left)) == sorted(tokens(right)):
-        return 0.0
-    return 0.5 * found.score + 0.5 * min(1.0, max(0.0, similarity(left, right)))
+    first, second = ({word for word in tokens(text) if word not in STOP_WORDS} for text in (left, right))
+    differ = bool(found.signs) or (not first <= second and not second <= first)
+    return 0.5 * found.score + (0.5 * min(1.0, max(0.0, similarity(left, right))) if differ else 0.0)
 
 
 class _Words(NamedTuple):

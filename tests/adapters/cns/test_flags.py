@@ -75,11 +75,22 @@ def test_a_hypothesis_against_that_of_the_reference_is_flagged() -> None:
     score = contested("Zinc raises iron levels.", "Zinc lowers iron levels.", token_f1)
     flag = flag_answer("ex", "model", SOUND, contradiction=score)
     assert flag is not None
-    assert flag.issues[0].type == "CONTRADICTS_REFERENCE"
+    assert (flag.issues[0].type, flag.severity) == ("CONTRADICTS_REFERENCE", "high")
 
 
-def test_the_same_words_do_not_contest_each_other() -> None:
-    assert contested("Zinc raises iron.", "Zinc raises iron!", token_f1) == 0.0
+def test_a_hypothesis_that_is_only_similar_is_a_medium_flag() -> None:
+    score = contested("Zinc salts raise iron.", "Copper oxides raise iron.", lambda *_: 0.9)
+    assert score == pytest.approx(0.45)
+    flag = flag_answer("ex", "model", SOUND, contradiction=score)
+    assert flag is not None
+    assert flag.severity == "medium"
+
+
+@pytest.mark.parametrize(
+    "other", ["Zinc raises iron!", "It is zinc that raises iron", "Zinc salts raise iron."]
+)
+def test_a_text_that_says_no_other_word_is_not_contested(other: str) -> None:
+    assert contested("Zinc raises iron.", other.replace("raise iron", "raises iron"), token_f1) == 0.0
 
 
 def test_the_same_words_in_another_order_around_than_do() -> None:
