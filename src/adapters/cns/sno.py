@@ -30,6 +30,7 @@ __all__ = [
     "EvidenceKey",
     "MergedSnos",
     "SnoProblem",
+    "Support",
     "all_evidence",
     "content_sha256",
     "depth",
