@@ -16,6 +16,7 @@ from .actors.runtime import Actor
 from .actors.stage import SourceActor, Tally, Wiring, Work
 from .composition import NoOptions, Services, StageType, enabled_options, is_reliable, system_spec
 from .messages.base import Message
+from .messages.errors import OptionError
 from .messages.flow import StageResult
 
 if TYPE_CHECKING:
@@ -170,16 +171,21 @@ def _dialectic_settings(services: Services) -> Any:
     if own is None:
         return None
     from .actors.dialectic.settings import DialecticSettings
+    from .adapters.analysis.cns_dialectic import make_arguments
     from .adapters.cns.critics import WEIGHTS
-    from .adapters.cns.dialectic import CnsArguments
-    from .adapters.entailment.lexical import LexicalEntailment
     from .reliability.dialectic import arguing_models
 
+    nli = None
+    if own.entailment == "nli":
+        from .adapters.entailment.nli import NliEntailment
+
+        try:
+            nli = NliEntailment(own.entailment_model)
+        except OptionError as error:
+            raise OptionError(f"pipeline.dialectic.options.{error}") from None
     return DialecticSettings(
         options=own,
-        arguments=CnsArguments(
-            LexicalEntailment().support, weights=WEIGHTS[own.critics], most=own.max_challenges
-        ),
+        arguments=make_arguments(weights=WEIGHTS[own.critics], most=own.max_challenges, nli=nli),
         models=arguing_models(services.prepared),
     )
 

@@ -14,7 +14,7 @@ import pytest
 import crucible
 from crucible.adapters.tracing import read_trace
 from crucible.composition import prepare
-from crucible.messages.errors import ExperimentError
+from crucible.messages.errors import ExperimentError, InputError
 from crucible.messages.experiment import (
     BackendRef,
     CacheConfig,
@@ -410,6 +410,7 @@ def test_personal_data_is_redacted_in_the_argument_as_in_the_answer(tmp_path: Pa
          "pipeline[3].options.min_rounds: expected at most max_rounds = 2, got 3"),
         ({"antagonist": "nobody"}, "pipeline[3].options.antagonist: expected one of "),
         ({"proposer": "auto"}, "pipeline[3].options.proposer: expected one of "),
+        ({"entailment": "nil"}, "pipeline[3].options.entailment: expected one of "),
         ({"critics": "poetic"}, "pipeline[3].options.critics: expected one of "),
         ({"thesis_as": "model"}, "pipeline[3].options.thesis_as: 'model' is already the name of "),
         ({"thesis_as": "a\nb"}, "pipeline[3].options.thesis_as: expected one line of printable characters"),
@@ -445,6 +446,13 @@ def test_what_a_dialectic_does_not_go_with_is_one_line(tmp_path: Path) -> None:
             prepare(made)
         assert len(caught.value.problems) == 1
         assert said in str(caught.value)
+
+
+def test_a_model_of_entailment_that_is_not_there_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    made = argued("", {"entailment": "nli", "entailment_model": str(tmp_path / "nowhere")}, **OFFLINE)
+    with pytest.raises(InputError, match=r"^pipeline\.dialectic\.options\.entailment") as caught:
+        crucible.run(made, out=tmp_path / "runs")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_stage_prints_its_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,16 @@ class DialecticOptions(Message, frozen=True):
     critics: Annotated[
         CriticContext, Meta(description="Weights of the critics: default, or of a kind of text.")
     ] = "default"
+    entailment: Annotated[
+        Literal["lexical", "nli"],
+        Meta(
+            description="What rules and critics compare texts with: words, or a trained model (needs "
+            "transformers and torch; refused when they are not installed)."
+        ),
+    ] = "lexical"
+    entailment_model: Annotated[
+        str, Meta(min_length=1, description="NLI model, by name or folder; only for entailment nli.")
+    ] = "cross-encoder/nli-deberta-v3-base"
 
     def __post_init__(self) -> None:
         if self.min_rounds > self.max_rounds:

@@ -36,8 +36,8 @@ Compare = Callable[[str, str], float]
 
 MAX_CHALLENGES = 5
 OPPOSES = 0.5
-"""Least contradiction between the thesis and a sentence that is held against it. Of the lexical measure with
-a bar of 0.3, six of nine sentences found in the sample data were refuting ones, too few to argue with."""
+"""Least contradiction between the thesis and a sentence that is held against it. A lower bar finds more by
+words alone, but as many that do not refute: answers got worse (``docs/dialectic.md``)."""
 OWN_STRENGTH = 0.6
 """Of what the thesis itself names as refuting it: it was found, but not weighed."""
 GRAVE = 0.7
