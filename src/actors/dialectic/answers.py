@@ -8,7 +8,7 @@ agents' requests differ by name, so that each has keys, latencies and a row of f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,10 @@ class Dialectics:
         asker: Asker,
         stage: StageBase,
         wiring: Wiring,
+        scrub: Callable[[Dialectic], Dialectic] | None = None,
     ) -> None:
+        """``scrub`` redacts what is kept of an argument, in a thread."""
+        self._scrub = scrub
         self._settings = settings
         self._spec = spec
         self._sampler = sampler
@@ -71,6 +74,10 @@ class Dialectics:
         name, lane = f"dialectic {self._spec.name}", f"{self._wiring.stage}/{slot}"
         try:
             debated = await self._debate(example, slot, number)
+            output = self._output(example, debated, self._wiring.elapsed() - started)
+            if output.dialectic is not None and self._scrub is not None:
+                scrubbed = await asyncio.to_thread(self._scrub, output.dialectic)
+                output = msgspec.structs.replace(output, dialectic=scrubbed)
         except BaseException as error:
             # A stage that is stopped stops its actors first: whoever waits for one of them is cancelled too.
             ended = asyncio.CancelledError() if isinstance(error, ActorStopped) else error
@@ -78,7 +85,6 @@ class Dialectics:
                 name, "dialectic", started, ended, number=number, lane=lane, example=example.id
             )
             raise
-        output = self._output(example, debated, self._wiring.elapsed() - started)
         for step in debated.steps:
             self._tallies[step.agent].add(step)
         record = output.dialectic

@@ -141,7 +141,16 @@ class BackendCall(StageBase):
         elif settings.dialectic is not None and model is not None:
             from ..dialectic.answers import Dialectics
 
-            self._dialectic = Dialectics(settings.dialectic, settings.model, model, asker, self, self._wiring)
+            guard = settings.guard
+            self._dialectic = Dialectics(
+                settings.dialectic,
+                settings.model,
+                model,
+                asker,
+                self,
+                self._wiring,
+                guard.scrub if guard is not None and guard.redacts else None,
+            )
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
         self._cached = asker.cache_figures()

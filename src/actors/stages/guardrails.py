@@ -16,7 +16,7 @@ import msgspec
 from ...messages.errors import DatasetError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Sample, StageResult
-from ...messages.records import Output
+from ...messages.records import Dialectic, Output
 from ...messages.trace import Decision
 from ..decision_log import DecisionLog
 from ..ports import Guard
@@ -131,10 +131,16 @@ class OutputGuard:
             category = verdict.findings[0].category
             reason = f"output of {output.system} for example {output.example_id} holds {category}"
             raise StageError("guardrails", reason)
-        if self._redacts and output.dialectic is not None:  # its texts are kept and shown like the answer
-            record = scrubbed(output.dialectic, lambda said: self._guard.scan(said, side="output")[1])
-            output = msgspec.structs.replace(output, dialectic=record)
         return verdict, output if text == output.text else msgspec.structs.replace(output, text=text)
+
+    @property
+    def redacts(self) -> bool:
+        """Whether the guard changes what it finds."""
+        return self._redacts
+
+    def scrub(self, record: Dialectic) -> Dialectic:
+        """The argument behind an output, redacted: its texts are kept and shown like the answer. Blocking."""
+        return scrubbed(record, lambda said: self._guard.scan(said, side="output")[1])
 
     def metrics(self) -> dict[str, object]:
         """JSON-ready counts."""
