@@ -61,6 +61,13 @@ cache = App(name="cache", help="Look at a cache of replies, or empty it.", help_
 cache.command(f"{_HERE}.cache:info", name="info", help="Say what is in a cache.")
 cache.command(f"{_HERE}.cache:clear", name="clear", help="Delete all replies of a cache.")
 app.command(cache)
+label = App(
+    name="label", help="Let people judge answers, and see what is suspicious.", help_format="plaintext"
+)
+label.command(f"{_HERE}.label:export", name="export", help="Write doubtful answers for people to label.")
+label.command(f"{_HERE}.label:take_in", name="import", help="Take labels in and say how far all agree.")
+label.command(f"{_HERE}.label:flags", name="flags", help="Say which answers are suspicious, and why.")
+app.command(label)
 
 
 def invoke(arguments: Sequence[str]) -> int:
