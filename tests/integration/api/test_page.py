@@ -37,6 +37,7 @@ def test_the_page_names_every_option_of_a_command(command: str) -> None:
     page = (DOCS / "client.md").read_text()
     shared = {"url", "data", "json"}
     (resolved,) = [app[name] for name in [command]]
+    assert resolved.default_command is not None
     for parameter in inspect.signature(resolved.default_command).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in shared:
             name = parameter.name.strip("_").replace("_", "-")
