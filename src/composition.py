@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import registry
+from .actors.durability import Durability
 from .actors.experiment import DISABLED, StagePlan
 from .actors.ports import Dataset, Preflight, ReplyCache, ReportSink
 from .actors.runtime import Actor
@@ -77,6 +78,8 @@ class Services:
     compose_report: Callable[[Sequence[StageResult], Picks], RunReport]
     cache: ReplyCache | None = None
     quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
+    durable: Durability | None = None
+    """Of a run of the durable queue."""
 
     @property
     def experiment(self) -> Experiment:

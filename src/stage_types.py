@@ -157,6 +157,7 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         guard=_output_guard(services),
         limits=services.experiment.reliability.limits,
         cache=services.cache,
+        durable=services.durable,
         hedging=prepared.hedging,
         tiers=tiers,
         ensemble=prepared.ensemble,

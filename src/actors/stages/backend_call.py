@@ -60,7 +60,12 @@ class BackendCall(StageBase):
         self._gated = settings.options.gate or settings.options.trains or learns
         self._ended = asyncio.Event()
         self._opened = OpenedSystems(
-            self, wiring, mode=settings.options.mode, seed=settings.seed, workdir=settings.workdir
+            self,
+            wiring,
+            mode=settings.options.mode,
+            seed=settings.seed,
+            workdir=settings.workdir,
+            durable=settings.durable,
         )
         self._systems: dict[str, SystemTally] = {}
         self._failures = Failures(settings.options.max_failed, quorum=settings.quorum)
@@ -68,6 +73,7 @@ class BackendCall(StageBase):
         self._limits: RunLimits | None = None
         self._hedging: dict[str, Any] | None = None
         self._cached: dict[str, Any] | None = None
+        self._replayed = 0
         self._ensemble: Ensemble | None = None
         self._dialectic: Dialectics | None = None
 
@@ -85,6 +91,18 @@ class BackendCall(StageBase):
         await self._opened.close()
         if self._rows is not None:
             self._rows.close()
+
+    async def emit(self, samples: Sequence[Sample]) -> None:
+        """Hand samples on; a durable run keeps them first."""
+        if self._settings.durable is not None and samples:
+            await asyncio.to_thread(self._settings.durable.stream.append, samples)
+        await super().emit(samples)
+
+    async def before_result(self, result: StageResult) -> None:
+        """From here on a later attempt of a durable run begins after this stage."""
+        if self._settings.durable is not None:
+            results = (*self._tally.upstream, result)
+            await asyncio.to_thread(self._settings.durable.stream.finish, results)
 
     @handler
     async def on_batch(self, message: Batch) -> None:
@@ -154,6 +172,7 @@ class BackendCall(StageBase):
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
         self._cached = asker.cache_figures()
+        self._replayed = asker.replayed
 
     async def _make_ensemble(
         self, settings: EnsembleSettings, model: Sampler | None, asker: Asker, slots: Slots
@@ -197,6 +216,7 @@ class BackendCall(StageBase):
             concurrency=options.concurrency,
             limits=self._limits,
             cache=settings.cache,
+            journal=None if settings.durable is None else settings.durable.journal,
             model=settings.model,
             checkpoints=self._opened.checkpoints,
             hedging=settings.hedging,
@@ -418,6 +438,9 @@ class BackendCall(StageBase):
         if limits is not None:
             metrics["limits"] = limits
         notes: list[Any] = [self._failures.note(self._asked)]
+        if self._replayed:
+            metrics["replayed"] = self._replayed
+            notes.append(f"answers that an earlier attempt of this run had got: {self._replayed}")
         notes.append(self._dialectic and self._dialectic.note(self._options.max_failed))
         if self._cached is not None:
             metrics["cache"] = self._cached
