@@ -67,6 +67,13 @@ db.command(f"{_HERE}.db:check", name="check", help="Say what is in the queue, an
 db.command(f"{_HERE}.db:vacuum", name="vacuum", help="Give back the room of what was deleted.")
 db.command(f"{_HERE}.db:export", name="export", help="Write everything as lines of JSON.")
 app.command(db)
+label = App(
+    name="label", help="Let people judge answers, and see what is suspicious.", help_format="plaintext"
+)
+label.command(f"{_HERE}.label:export", name="export", help="Write doubtful answers for people to label.")
+label.command(f"{_HERE}.label:take_in", name="import", help="Take labels in and say how far all agree.")
+label.command(f"{_HERE}.label:flags", name="flags", help="Say which answers are suspicious, and why.")
+app.command(label)
 
 
 def invoke(arguments: Sequence[str]) -> int:
