@@ -116,6 +116,10 @@ class Store(Protocol):
         """
         ...
 
+    async def latest_event(self) -> int:
+        """Sequence number of the latest event; 0 before the first. Whoever follows from there misses none."""
+        ...
+
     async def artifacts(self, run_id: str) -> list[StoredArtifact]:
         """By name."""
         ...

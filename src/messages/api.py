@@ -104,7 +104,14 @@ class Reason(Message, frozen=True):
 class TicketRequest(Message, frozen=True):
     """Asks for a link to one file that works without the token."""
 
-    path: Annotated[str, Meta(max_length=2000, description="Path of a file, as /api/v1/runs/ID/files/NAME.")]
+    path: Annotated[
+        str,
+        Meta(
+            max_length=2000,
+            pattern=r"^/api/v1/runs/[^/]+/files/.",
+            description="Path of a file, as /api/v1/runs/ID/files/NAME, nothing in it quoted.",
+        ),
+    ]
 
 
 class Ticket(Message, frozen=True):

@@ -24,6 +24,7 @@ from .experiment import Experiment
 from .overrides import apply_overrides
 from .paths import is_within, parent
 from .positions import json_duplicates, json_lines, toml_lines
+from .toml_keys import has_longer_key
 
 __all__ = [
     "Document",
@@ -127,6 +128,8 @@ def parse_document(
     text = _text(data, source)
     if syntax is None:
         syntax = "json" if text.lstrip().startswith("{") else "toml"
+    if syntax == "toml" and has_longer_key(text, max_depth):
+        raise _refused(source, _too_deep(max_depth))
     try:
         parsed = _parse_toml(text, source) if syntax == "toml" else _parse_json(text, source)
     except RecursionError:

@@ -7,14 +7,15 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 import uvicorn
 
+from crucible.actors.store import Store
 from crucible.adapters.http import App, create_app
 from crucible.adapters.stores.memory import MemoryStore
 from crucible.messages.experiment_file import decode_experiment_json
@@ -22,6 +23,7 @@ from crucible.messages.live import ActorView, LiveEvent, LiveRun
 from crucible.messages.queue import DaemonRecord, QueuedRun, RunState, Settlement
 from crucible.messages.settings import Settings
 
+T = TypeVar("T")
 TOKEN = "a-token-for-tests-only"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
 
@@ -70,6 +72,12 @@ class StillLive:
 class Server(uvicorn.Server):
     """Without its signal handlers: they belong to pytest."""
 
+    loop: asyncio.AbstractEventLoop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -78,13 +86,14 @@ class Server(uvicorn.Server):
 class Daemon:
     """A store, a live side and the API over them, as a daemon would make them."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, store: Store | None = None, **settings: Any) -> None:
         self.folder = folder
-        self.store = MemoryStore()
+        self.store: Store = store or MemoryStore()
         self.live = StillLive()
         self.settings = msgspec.convert(settings, Settings)
         self.app: App = create_app(self.store, self.live, self.settings, token=TOKEN, data=folder, slow_s=1.0)
         self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as in crucible.serving
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.server = Server(
             uvicorn.Config(self.app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
@@ -107,10 +116,16 @@ class Daemon:
         thread = threading.Thread(target=self.server.run, args=([self.socket],))
         thread.start()
         try:
+            httpx.get(f"{self.url}/healthz", trust_env=False).raise_for_status()
             yield self
         finally:
+            self.server.loop.call_soon_threadsafe(self.app.stop)
             self.server.should_exit = True
             thread.join()
+
+    def there(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something in the loop of the thread that serves."""
+        return asyncio.run_coroutine_threadsafe(work, self.server.loop).result(timeout=30)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A plain HTTP client with the token."""

@@ -22,7 +22,7 @@ from .lifecycle import instantiate
 from .ref import ActorRef
 from .runqueue import RunQueue
 from .signals import Failure
-from .spawning import spawn
+from .spawning import new_cell, spawn
 from .statistics import ActorSnapshot
 from .supervision import DEFAULT_POLICY, RestartType, SupervisionPolicy
 
@@ -99,17 +99,8 @@ class ActorSystem:
             raise ActorMisuse(self.name, "was started before")
         self.loop = asyncio.get_running_loop()
         self.queue = RunQueue(self.loop, self.name, self._report_own)
-        root = Cell(
-            self,
-            None,
-            self.name,
-            _Guardian,
-            1,
-            self._policy,
-            "temporary",
-            redeliver=False,
-        )
-        root.ref = ActorRef(root)
+        root = new_cell(self, None, _Guardian, 1, self._policy, "temporary", redeliver=False)
+        root.name = self.name
         instantiate(root)
         root.actor.children_policy = self._policy
         self._root = root
@@ -147,7 +138,7 @@ class ActorSystem:
             mailbox_capacity,
             policy,
             restart,
-            redeliver=redeliver,
+            redeliver,
         )
 
     async def stop(self, grace: float = stopping.DEFAULT_GRACE_S) -> None:

@@ -33,6 +33,7 @@ from ..waiting_rows import WaitingRows, is_asked
 from .backend_settings import BackendCallOptions, BackendSettings
 
 if TYPE_CHECKING:
+    from ..dialectic.answers import Dialectics
     from ..voting.ensemble import Ensemble
 
 __all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
@@ -74,6 +75,7 @@ class BackendCall(StageBase):
         self._cached: dict[str, Any] | None = None
         self._replayed = 0
         self._ensemble: Ensemble | None = None
+        self._dialectic: Dialectics | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
@@ -154,6 +156,19 @@ class BackendCall(StageBase):
         asker = Asker(self, self._wiring, await self._asking(systems))
         if settings.ensemble is not None:
             self._ensemble = await self._make_ensemble(settings.ensemble, model, asker, slots)
+        elif settings.dialectic is not None and model is not None:
+            from ..dialectic.answers import Dialectics
+
+            guard = settings.guard
+            self._dialectic = Dialectics(
+                settings.dialectic,
+                settings.model,
+                model,
+                asker,
+                self,
+                self._wiring,
+                guard.scrub if guard is not None and guard.redacts else None,
+            )
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
         self._cached = asker.cache_figures()
@@ -216,6 +231,8 @@ class BackendCall(StageBase):
         voting = [] if self._ensemble is None else [self._settings.model]
         for spec in (*voting, *(spec for spec, _ in systems)):
             self._systems[spec.name] = SystemTally("ensemble" if spec in voting else spec.backend_id)
+        if self._dialectic is not None and self._dialectic.thesis_as is not None:
+            self._systems[self._dialectic.thesis_as] = SystemTally(self._settings.model.backend_id)
         total = None if self._rows is None else self._rows.count(self._settings.evaluate)
         if total == 0:
             raise InputError(
@@ -315,11 +332,15 @@ class BackendCall(StageBase):
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
             for spec, sampler in systems:
-                output = await asker.ask(spec, sampler, sample.example, slot)
-                if was_not_asked(output):
-                    self._leave_out(outputs)
+                if self._dialectic is not None and spec is self._settings.model:
+                    found = await self._dialectic.answer(sample.example, slot)
+                else:
+                    found = (await asker.ask(spec, sampler, sample.example, slot),)
+                if was_not_asked(found[0]):
+                    if self._dialectic is None or not found[0].attempts:  # else it was asked in part
+                        self._leave_out(outputs)
                     return None
-                outputs.append(self._counted(output, verdicts))
+                outputs += [self._counted(output, verdicts) for output in found]
         finally:
             slots.give(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
@@ -411,13 +432,16 @@ class BackendCall(StageBase):
             metrics["hedging"] = self._hedging
         if self._ensemble is not None:
             metrics["ensemble"] = self._ensemble.metrics()
+        if self._dialectic is not None:
+            metrics["dialectic"] = self._dialectic.metrics()
         limits = self._limits.figures() if self._limits is not None else None
         if limits is not None:
             metrics["limits"] = limits
-        notes = [self._failures.note(self._asked)]
+        notes: list[Any] = [self._failures.note(self._asked)]
         if self._replayed:
             metrics["replayed"] = self._replayed
             notes.append(f"answers that an earlier attempt of this run had got: {self._replayed}")
+        notes.append(self._dialectic and self._dialectic.note(self._options.max_failed))
         if self._cached is not None:
             metrics["cache"] = self._cached
             damaged = self._cached["damaged"]

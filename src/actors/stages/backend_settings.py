@@ -11,6 +11,7 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.experiment import LimitsConfig
 from ..asking import SystemSpec
+from ..dialectic.settings import DialecticSettings
 from ..durability import Durability
 from ..hedging.racing_options import HedgeSettings
 from ..ports import ReplyCache
@@ -83,6 +84,8 @@ class BackendSettings:
     """None: the model answers alone."""
     members: tuple[SystemSpec, ...] = ()
     """Of the ensemble, which answers under the name of the model."""
+    dialectic: DialecticSettings | None = None
+    """None: the model's answer stands as it is."""
 
     @property
     def quorum(self) -> int:

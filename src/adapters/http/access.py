@@ -4,8 +4,8 @@ No cookies. A cookie goes to every port of a host name, so another program's pag
 ours, and SameSite does not tell ports apart either. So the token travels in the Authorization header only:
 
 - Programs read it from its file.
-- A browser gets it once, behind the ``#`` of the link that ``crucible serve`` prints. What stands there never
-  leaves the browser. The page's own script keeps it in sessionStorage, which belongs to one tab and one port,
+- A browser gets it once, behind the ``#`` of a link (``client.Address.page``). What stands there never leaves
+  the browser. The page's own script keeps it in sessionStorage, which belongs to one tab and one port,
   and fetches all that the page shows, event streams too, with the header set.
 - A link or picture cannot carry a header. ``POST /api/v1/tickets`` trades the token for a link to one file
   that is good for a minute (an HMAC over path and time).
@@ -26,7 +26,7 @@ from litestar.handlers import BaseRouteHandler
 
 from .services import Services
 
-__all__ = ["TICKET_S", "make_ticket", "needs_token", "page_link"]
+__all__ = ["TICKET_S", "make_ticket", "needs_token"]
 
 TICKET_S = 60.0
 CHALLENGE = {"www-authenticate": 'Bearer realm="crucible"'}
@@ -64,8 +64,3 @@ def _is_good(services: Services, path: str, ticket: str) -> bool:
 
 def _signature(token: str, path: str, until: int) -> str:
     return hmac.new(token.encode(), f"{until}\n{path}".encode(), hashlib.sha256).hexdigest()
-
-
-def page_link(url: str, token: str) -> str:
-    """The link that opens the page and hands it the token, for the operator's terminal only."""
-    return f"{url.rstrip('/')}/#token={token}"

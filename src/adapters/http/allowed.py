@@ -34,13 +34,15 @@ def default_base(api: ApiSettings) -> Path:
     return roots[0] if roots else Path.cwd()
 
 
-def forbidden(experiment: Experiment, base: Path, api: ApiSettings) -> list[Problem]:
-    """All that the experiment names and the settings do not allow."""
+def forbidden(
+    experiment: Experiment, base: Path, api: ApiSettings, *, base_given: bool = True
+) -> list[Problem]:
+    """All that the experiment names and the settings do not allow; ``base`` only if somebody named it."""
     return [
         *_code(experiment),
         *_backends(experiment, api),
         *_servers(experiment, api),
-        *_files(experiment, base, api),
+        *_files(experiment, base, api, base_given=base_given),
     ]
 
 
@@ -85,7 +87,7 @@ def _servers(experiment: Experiment, api: ApiSettings) -> Iterator[Problem]:
                 yield Problem(path, f"this daemon allows only the servers of its api.base_urls: {told}")
 
 
-def _files(experiment: Experiment, base: Path, api: ApiSettings) -> Iterator[Problem]:
+def _files(experiment: Experiment, base: Path, api: ApiSettings, *, base_given: bool) -> Iterator[Problem]:
     """Files and folders outside the roots, wherever a link leads; and data files that are not there."""
     roots = _roots(api)
     places = []
@@ -99,7 +101,7 @@ def _files(experiment: Experiment, base: Path, api: ApiSettings) -> Iterator[Pro
                 yield Problem(path, f"no such file (looked in {base} and {Path.cwd()})")
     if roots is None:
         return
-    if not _is_below(base, roots):
+    if base_given and not _is_below(base, roots):
         yield Problem("base", "is outside the folders of this daemon's api.data_roots")
     for path, key, text in _texts(msgspec.to_builtins(experiment), ""):
         if is_reference(text) and text.startswith("file:"):

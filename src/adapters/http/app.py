@@ -20,8 +20,9 @@ from ...actors.live import Live
 from ...actors.store import Store
 from ...messages.errors import CrucibleError, InputError
 from ...messages.settings import Settings
-from . import events, files, overview, runs, samples, tickets
+from . import comparing, events, files, overview, runs, samples, schedules, tickets
 from .access import needs_token
+from .dashboard import HANDLERS as PAGE
 from .guard import Guard, allowed_hosts
 from .openapi import openapi_config
 from .problems import problem_response
@@ -35,10 +36,12 @@ API: Sequence[ControllerRouterHandler] = [
     *samples.HANDLERS,
     *files.HANDLERS,
     *tickets.HANDLERS,
+    *schedules.HANDLERS,
+    *comparing.HANDLERS,
     *overview.HANDLERS,
 ]
 """Below ``/api/v1``."""
-TOP: Sequence[ControllerRouterHandler] = [*overview.TOP_HANDLERS]
+TOP: Sequence[ControllerRouterHandler] = [*overview.TOP_HANDLERS, *PAGE]
 """At the root: health, metrics, and the page."""
 
 

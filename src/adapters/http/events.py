@@ -1,8 +1,10 @@
 """Events as server-sent events: what is stored from ``Last-Event-ID`` on, then what happens.
 
 A stored event has an id, its sequence number, and always comes from the store: no gap, no doubles, in
-order. What the live side tells is shown as it comes when it is not stored (progress), and is otherwise only a
-hint to look into the store. A stream of one run ends with ``event: end`` when the run is over and all is told.
+order. What the live side tells of runs and stages is only a hint to look there; the rest, progress, is shown
+as it comes and has no id. When a run is over and all is told, its stream ends with ``event: end``.
+
+``logs`` is the same for a look back: what is stored, a line each, and no waiting.
 
 A reader that falls behind loses progress first, then its connection; it comes back with the last id it has.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Self
@@ -19,7 +22,8 @@ import msgspec
 from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 
-from ...messages.errors import NotFoundError
+from ...actors.store import Store
+from ...messages.errors import NotFoundError, StoreError
 from ...messages.live import LiveEvent
 from ...messages.queue import TERMINAL, StoredEvent
 from .openapi import answers
@@ -29,20 +33,25 @@ from .streaming import Streamed
 
 __all__ = ["HANDLERS"]
 
+_LOG = logging.getLogger(__name__)
+
 PAGE = 500
 HEARTBEAT_S = 15.0
 POLL_S = 2.0
 GATHER_S = 0.1
 """Between two looks into the store: a busy store is not asked once for every event of every stream."""
+STORED = ("run.", "stage.")
+"""What the live side tells too, sooner and without numbers."""
 HEADERS = {"x-accel-buffering": "no"}
 STREAM = "text/event-stream"
 
 LastId = Annotated[
     int | None,
-    HeaderParameter(name="Last-Event-ID", ge=0, le=2**63 - 1, description="The last event that was seen."),
+    HeaderParameter(name="Last-Event-ID", ge=0, le=2**53, description="The last event that was seen."),
 ]
-After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="As Last-Event-ID, which wins.")]
-SAID = answers({200: (bytes, "Server-sent events; data is a LiveEvent.")}, 404)
+After = Annotated[int, QueryParameter(ge=0, le=2**53, description="As Last-Event-ID, which wins.")]
+Latest = Annotated[bool, QueryParameter(description="Begin with what happens from now on.")]
+SAID = answers({200: (dict[str, str], "Events: id, event, data (a LiveEvent).")}, 404, media_type=STREAM)
 
 
 @get("/runs/{run_id:str}/events", responses=SAID, operation_id="follow_run")
@@ -53,12 +62,41 @@ async def run_events(services: Served, run_id: RunId, last_id: LastId = None, af
 
 
 @get("/events", responses=SAID, operation_id="follow_all")
-async def all_events(services: Served, last_id: LastId = None, after: After = 0) -> Streamed:
+async def all_events(
+    services: Served,
+    last_id: LastId = None,
+    after: After = 0,
+    latest: Latest = False,  # noqa: FBT002
+) -> Streamed:
     """Events of all runs, without an end."""
+    if latest and last_id is None:
+        after = await last_number(services.store)
     return _stream(services, None, after if last_id is None else last_id)
 
 
-HANDLERS = [run_events, all_events]
+@get(
+    "/runs/{run_id:str}/logs",
+    responses=answers({200: (str, "A LiveEvent a line.")}, 404, media_type="application/x-ndjson"),
+    operation_id="get_logs",
+)
+async def logs(services: Served, run_id: RunId, after: After = 0) -> Streamed:
+    """What has happened to a run so far: one JSON object a line."""
+    await services.store.run(run_id)
+    return Streamed(
+        lambda: _lines(services, run_id, after),
+        close=lambda: None,
+        media_type="application/x-ndjson",
+        headers={},
+    )
+
+
+HANDLERS = [run_events, all_events, logs]
+
+
+async def _lines(services: Services, run_id: str, after: int) -> AsyncGenerator[bytes, None]:
+    while stored := await services.store.events(after=after, run_id=run_id, limit=PAGE):
+        yield b"".join(msgspec.json.encode(_live(event)) + b"\n" for event in stored)
+        after = stored[-1].seq
 
 
 def _stream(services: Services, run_id: str | None, after: int) -> Streamed:
@@ -72,24 +110,38 @@ def _stream(services: Services, run_id: str | None, after: int) -> Streamed:
     )
 
 
-async def _written(events: AsyncGenerator[LiveEvent | str | None, None]) -> AsyncGenerator[bytes, None]:
+Told = list[LiveEvent] | str | None
+"""Events, the state that a run ended in, or nothing for a while."""
+
+
+async def _written(events: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
+    """Events as text. When the store fails the stream ends without an end, and its reader comes back."""
     async with contextlib.aclosing(events):
         yield b"retry: 2000\n\n"
-        async for event in events:
-            match event:
-                case None:
-                    yield b": nothing new\n\n"
-                case str():
-                    yield b'event: end\ndata: {"state":"%s"}\n\n' % event.encode()
-                case LiveEvent():
-                    number = b"" if event.seq is None else b"id: %d\n" % event.seq
-                    kind = event.kind.replace("\n", " ").replace("\r", " ").encode()
-                    yield number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+        try:
+            async for told in events:
+                yield _text(told)
+        except StoreError as error:
+            _LOG.warning("an event stream was ended: %s", error)
 
 
-async def _follow(
-    services: Services, run_id: str | None, after: int
-) -> AsyncGenerator[LiveEvent | str | None, None]:
+def _text(told: Told) -> bytes:
+    match told:
+        case None:
+            return b": nothing new\n\n"
+        case str():
+            return b'event: end\ndata: {"state":"%s"}\n\n' % told.encode()
+        case list():  # at once: one send for many, and none after another to a reader who has gone
+            return b"".join(_event(event) for event in told)
+
+
+def _event(event: LiveEvent) -> bytes:
+    number = b"" if event.seq is None else b"id: %d\n" % event.seq
+    kind = " ".join(event.kind.split()).encode()
+    return number + b"event: " + kind + b"\ndata: " + msgspec.json.encode(event) + b"\n\n"
+
+
+async def _follow(services: Services, run_id: str | None, after: int) -> AsyncGenerator[Told, None]:
     """Events; None when there was none for a while, and at the end the state that a run ended in."""
     told = services.now()
     while not services.stopping.is_set():
@@ -98,14 +150,13 @@ async def _follow(
             while not (news.over or services.stopping.is_set()):
                 news.listen()
                 while stored := await services.store.events(after=after, run_id=run_id, limit=PAGE):
-                    for event in stored:
-                        yield _live(event)
+                    yield [_live(event) for event in stored]
                     after, told = stored[-1].seq, services.now()
                 if run_id is not None and (state := await _end(services, run_id, after)) is not None:
                     yield state
                     return
-                for live in await news.wait():
-                    yield live
+                if happened := await news.wait():
+                    yield happened
                     told = services.now()
                 if services.now() - told >= HEARTBEAT_S:
                     yield None
@@ -114,6 +165,22 @@ async def _follow(
 
 def _live(event: StoredEvent) -> LiveEvent:
     return LiveEvent(run_id=event.run_id, kind=event.kind, at=event.at, seq=event.seq, body=event.body)
+
+
+async def last_number(store: Store) -> int:
+    """The number of the last event that is stored, found by halving: some may be missing in between."""
+
+    async def is_last(number: int) -> bool:
+        return not await store.events(after=number, limit=1)
+
+    high = 1
+    while not await is_last(high):
+        high *= 2
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if await is_last(middle) else (middle + 1, high)
+    return low
 
 
 async def _end(services: Services, run_id: str, after: int) -> str | None:
@@ -159,14 +226,14 @@ class News:
         return await anext(self._happening, None)
 
     async def wait(self) -> list[LiveEvent]:
-        """Wait until it is time to look into the store; the live event that came, if it is not stored."""
+        """Wait until it is time to look into the store; the live event that came, if the store knows none."""
         done, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
         ready = {name: task.result() for name, task in list(self._tasks.items()) if task in done}
         for name in ready:
             del self._tasks[name]
         event = ready.get("live")
         self.over = "live" in ready and event is None
-        if event is not None and event.seq is None:
+        if event is not None and not event.kind.startswith(STORED):
             return [event]
         await asyncio.sleep(GATHER_S)
         return []

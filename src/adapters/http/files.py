@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from litestar import Request, Response, get
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
 from ...messages.api import RunFile
 from .openapi import answers
@@ -41,6 +41,7 @@ SHOWN_AS = {
 }
 _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))")
 FilePath = Annotated[str, PathParameter(max_length=1000, description="Name of the file, with slashes.")]
+Download = Annotated[str | None, QueryParameter(description="Given: to be saved, not shown.")]
 
 
 @get("/runs/{run_id:str}/artifacts", responses=answers({}, 404), operation_id="list_artifacts")
@@ -63,37 +64,39 @@ async def artifacts(services: Served, run_id: RunId) -> list[RunFile]:
 @get(
     "/runs/{run_id:str}/files/{name:path}",
     opt={"tickets": True},
-    responses=answers({200: (bytes, "The file."), 206: (bytes, "A part of it.")}, 404, 416),
+    responses=answers({200: (bytes, "The file."), 206: (bytes, "A part of it.")}, 404, 416, media_type="*/*"),
     operation_id="get_file",
 )
 async def file(
-    request: Request[Any, Any, Any], services: Served, run_id: RunId, name: FilePath
+    request: Request[Any, Any, Any],
+    services: Served,
+    run_id: RunId,
+    name: FilePath,
+    download: Download = None,
 ) -> Response[Any]:
     """A file of a run, whole or in part, unless the client has it."""
-    return await send_file(request, services, run_id, name.lstrip("/"))
+    return await send_file(request, services, run_id, name.lstrip("/"), download=download is not None)
 
 
-@get("/runs/{run_id:str}/trace", responses=answers({200: (bytes, "Spans.")}, 404), operation_id="get_trace")
+@get(
+    "/runs/{run_id:str}/trace",
+    responses=answers({200: (list[dict[str, Any]], "Spans.")}, 404),
+    operation_id="get_trace",
+)
 async def trace(request: Request[Any, Any, Any], services: Served, run_id: RunId) -> Response[Any]:
     """The trace of a run: ``trace.json``, which Perfetto opens too."""
     return await send_file(request, services, run_id, "trace.json")
 
 
-@get("/runs/{run_id:str}/logs", responses=answers({200: (bytes, "Lines.")}, 404), operation_id="get_logs")
-async def logs(request: Request[Any, Any, Any], services: Served, run_id: RunId) -> Response[Any]:
-    """What the daemon logged of a run: one JSON object a line."""
-    return await send_file(request, services, run_id, "log.jsonl")
-
-
 async def send_file(
-    request: Request[Any, Any, Any], services: Services, run_id: str, name: str
+    request: Request[Any, Any, Any], services: Services, run_id: str, name: str, *, download: bool = False
 ) -> Response[Any]:
     """The answer to a request for one file of a run that the store knows."""
     await services.store.run(run_id)
     found = await asyncio.to_thread(open_file, services.runs_folder / run_id, name)
     with contextlib.ExitStack() as opened:
         opened.callback(os.close, found.descriptor)
-        headers = _headers(found, download="download" in request.query_params)
+        headers = _headers(found, download=download)
         if _has_it(request.headers.get("if-none-match"), found.etag):
             return Response(b"", status_code=304, media_type="text/plain", headers=headers)
         part = _part(request.headers.get("range"), request.headers.get("if-range"), found)
@@ -172,4 +175,4 @@ async def _read(descriptor: int, first: int, length: int) -> AsyncGenerator[byte
         length -= len(piece)
 
 
-HANDLERS = [artifacts, file, trace, logs]
+HANDLERS = [artifacts, file, trace]

@@ -6,7 +6,7 @@ Every request passes here before anything looks at it:
   made to lead here (DNS rebinding) still sends its own name.
 - An Origin that is not this server is refused on every method, and so is what a browser sends on behalf of
   another site's page without an Origin (images, scripts), by Sec-Fetch-Site.
-- HEAD is GET without a body.
+- HEAD is GET without a body; OPTIONS says which methods there are, and nothing about other sites.
 - Every answer carries headers that forbid it to act: no sniffing, no scripts but those a handler allows.
 - A client that takes no byte for ``slow_s`` seconds is cut off.
 
@@ -26,6 +26,9 @@ from .problems import MEDIA_TYPE, encode, problem
 __all__ = ["LOOPBACK_NAMES", "Guard", "allowed_hosts"]
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "[::1]", "localhost"})
+ASKED_AS = {"HEAD": "GET", "OPTIONS": "-"}
+"""How a method is passed on. Of a method that is not there Litestar says which are; its own answer to OPTIONS
+forgets some where several handlers share a path."""
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not listened on
 HEADERS = (
     (b"cache-control", b"no-store"),
@@ -70,8 +73,8 @@ class Guard:
         if refusal is not None:
             await exchange.refuse(*refusal)
             return
-        if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+        if scope["method"] in ASKED_AS:
+            scope = {**scope, "method": ASKED_AS[scope["method"]]}
         await self._app(scope, exchange.receive, exchange.send)
 
     def _refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
@@ -98,7 +101,8 @@ class _Exchange:
     """One request and its answer on their way through the guard."""
 
     def __init__(self, method: str, receive: Receive, send: Send, slow_s: float) -> None:
-        self._head = method == "HEAD"
+        self._method = method
+        self._bodiless = method == "HEAD"
         self._receive = receive
         self._send = send
         self._slow_s = slow_s
@@ -132,7 +136,7 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             message = self._labelled(message)
-        elif message["type"] == "http.response.body" and self._head:
+        elif message["type"] == "http.response.body" and self._bodiless:
             message = {"type": "http.response.body", "body": b"", "more_body": False}
             self._over.set()
         try:
@@ -143,10 +147,13 @@ class _Exchange:
             _abort(self._send)
 
     def _labelled(self, message: Any) -> Any:
-        headers = list(message["headers"])
+        headers, status = list(message["headers"]), message["status"]
+        if self._method == "OPTIONS" and status == 405:
+            self._bodiless = True
+            status, headers = 204, [pair for pair in headers if pair[0].lower() == b"allow"]
         given = {name.lower() for name, _ in headers}
         headers += [(name, value) for name, value in HEADERS if name not in given]
-        return {**message, "headers": headers}
+        return {**message, "status": status, "headers": headers}
 
 
 def _abort(send: Send) -> None:

@@ -45,10 +45,14 @@ SAID = {
 PROBLEM = "application/problem+json"
 
 
-def answers(good: Mapping[int, tuple[Any, str]], *problems: int) -> dict[int, ResponseSpec]:
-    """What a handler may answer, besides what its signature says; 401 and 503 always."""
+def answers(
+    good: Mapping[int, tuple[Any, str]], *problems: int, media_type: str = "application/json"
+) -> dict[int, ResponseSpec]:
+    """What a handler may answer, besides what its signature says; 400, 401 and 503 always."""
     found = {
-        status: ResponseSpec(data_container=kind, description=text, generate_examples=False)
+        status: ResponseSpec(
+            data_container=kind, description=text, media_type=media_type, generate_examples=False
+        )
         for status, (kind, text) in good.items()
     }
     for status in sorted({*problems, 400, 401, 503}):
@@ -131,6 +135,7 @@ def openapi_config() -> OpenAPIConfig:
         components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"token": []}],
         use_handler_docstrings=True,
+        operation_id_creator=lambda handler, _method, _path: f"{handler.handler_name}_run",
         render_plugins=[_Document(path=["/", "/openapi.json"])],
         openapi_router=Router(
             path="/api/v1/openapi.json", route_handlers=[], include_in_schema=False, opt={"public": True}

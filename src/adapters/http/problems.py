@@ -31,6 +31,8 @@ __all__ = ["MEDIA_TYPE", "encode", "problem", "problem_response"]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+MOST_ERRORS = 100
+"""An answer is not to be larger than the question."""
 _LOG = logging.getLogger(__name__)
 
 _KNOWN: tuple[tuple[type[CrucibleError], HTTPStatus, ProblemCode], ...] = (
@@ -68,10 +70,15 @@ def problem(
 def _of(error: Exception) -> tuple[ProblemDocument, dict[str, str]]:
     """The document of an exception, and headers that belong to it."""
     if isinstance(error, ExperimentError):
-        items = [ProblemItem(path=each.path, message=each.message, line=each.line) for each in error.problems]
-        count = "1 problem" if len(items) == 1 else f"{len(items)} problems"
-        first = str(error.problems[0]) if items else "it cannot be used"
-        detail = f"{count} in the experiment: {first}" if len(items) == 1 else f"{count} in the experiment"
+        items = [
+            ProblemItem(path=each.path, message=each.message, line=each.line)
+            for each in error.problems[:MOST_ERRORS]
+        ]
+        if len(error.problems) == 1:
+            detail = f"1 problem in the experiment: {_line(str(error.problems[0]))}"
+        else:
+            more = f", of which these are {MOST_ERRORS}" if len(error.problems) > MOST_ERRORS else ""
+            detail = f"{len(error.problems)} problems in the experiment{more}"
         return problem(422, detail, code="input", errors=items), {}
     if isinstance(error, CrucibleError):
         for kind, status, code in _KNOWN:

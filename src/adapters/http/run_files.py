@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...messages.errors import NotFoundError
+from ...planning import MEDIA_TYPES
 
 __all__ = ["OpenFile", "media_type_of", "open_file", "walk_files"]
 
@@ -19,20 +20,10 @@ MOST_FILES = 10_000
 DEEPEST = 16
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
-MEDIA_TYPES = {
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-    ".html": "text/html",
+SHOWN_TYPES = MEDIA_TYPES | {
     ".svg": "image/svg+xml",
     ".png": "image/png",
-    ".npz": "application/zip",
-    ".md": "text/markdown",
-    ".csv": "text/csv",
-    ".tex": "application/x-tex",
-    ".mmd": "text/vnd.mermaid",
-    ".log": "text/plain",
     ".txt": "text/plain",
-    ".toml": "application/toml",
     ".partial": "application/x-ndjson",
 }
 
@@ -49,7 +40,7 @@ class OpenFile:
 
 def media_type_of(name: str) -> str:
     """By its ending; bytes when it is unknown."""
-    return MEDIA_TYPES.get(Path(name).suffix.lower(), "application/octet-stream")
+    return SHOWN_TYPES.get(Path(name).suffix.lower(), "application/octet-stream")
 
 
 def open_file(folder: Path, name: str) -> OpenFile:

@@ -90,7 +90,7 @@ def _new_id(experiment_id: str) -> str:
     return f"{experiment_id}-{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
-@get("/runs", responses=answers({}, 400), operation_id="list_runs")
+@get("/runs", responses=answers({}, 422), operation_id="list_runs")
 async def list_runs(
     services: Served,
     states: States = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from litestar import Response
 from litestar.response.base import ASGIResponse
@@ -37,22 +37,20 @@ class Streamed(Response[None]):
         self._close = close
 
     def to_asgi_response(self, *_arguments: Any, **_options: Any) -> ASGIResponse:
-        """For Litestar."""
-        return _Stream(
-            self._body,
-            self._close,
-            status_code=self.status_code or 200,
-            media_type=self.media_type,
-            headers=self.headers,
-            content_length=None,
-        )
+        """For Litestar, which wants an ASGI callable and no more."""
+        headers = {"content-type": str(self.media_type), **self.headers}
+        encoded = [(name.lower().encode(), str(value).encode("latin-1")) for name, value in headers.items()]
+        return cast("ASGIResponse", _Stream(self._body, self._close, self.status_code or 200, encoded))
 
 
-class _Stream(ASGIResponse):
-    def __init__(self, body: Body, close: Callable[[], None], **options: Any) -> None:
-        super().__init__(**options)
+class _Stream:
+    def __init__(
+        self, body: Body, close: Callable[[], None], status: int, headers: list[tuple[bytes, bytes]]
+    ) -> None:
         self._make = body
         self._close = close
+        self._status = status
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write until the body ends or the client goes."""
@@ -70,8 +68,7 @@ class _Stream(ASGIResponse):
             raise ended[0]
 
     async def _write(self, send: Send) -> None:
-        headers = [*self.encoded_headers]
-        start: Any = {"type": "http.response.start", "status": self.status_code, "headers": headers}
+        start: Any = {"type": "http.response.start", "status": self._status, "headers": self._headers}
         async with contextlib.aclosing(self._make()) as pieces:
             await send(start)
             async for piece in pieces:

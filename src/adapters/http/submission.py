@@ -68,16 +68,18 @@ def _checked(body: bytes, syntax: Syntax, settings: Settings, base: str | None) 
     if experiment is None:
         raise ExperimentError(document.located(problems))
     folder = default_base(settings.api) if base is None else _folder(base)
-    _prepare(experiment, folder, settings, document)
+    _prepare(experiment, folder, settings, document, base_given=base is not None)
     spec = encode_experiment(experiment)
     return Submission(experiment, spec, sha256(spec).hexdigest(), str(folder))
 
 
-def _prepare(experiment: Experiment, base: Path, settings: Settings, document: Document) -> None:
+def _prepare(
+    experiment: Experiment, base: Path, settings: Settings, document: Document, *, base_given: bool
+) -> None:
     """Everything that can be said against the experiment without opening its data."""
     if experiment.dataset is None:
         raise ExperimentError([Problem("dataset", "expected a table [dataset], key is missing")])
-    refused = forbidden(experiment, base, settings.api)
+    refused = forbidden(experiment, base, settings.api, base_given=base_given)
     try:
         if not any(problem.path.startswith("reliability.ensemble.") for problem in refused):
             prepare(experiment, base=base)  # it would import a function by its name

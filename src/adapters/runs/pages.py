@@ -3,7 +3,7 @@
 A sample is a line of ``samples.jsonl``. The file is read once to learn where its lines begin (8 bytes a
 sample), in whichever thread the caller uses; a page then reads its own lines only. A filter goes on line by
 line and stops at a page's end, so that it costs what it looks at. While a run goes on, its unfinished file is
-read as far as it has whole lines.
+read anew each time, as far as it has whole lines.
 
 ``FinishedRun`` reads the same file by id; this one by place, without decoding what it does not show.
 """
@@ -144,86 +144,82 @@ class _Facts(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Facts)
 
 
-class _Index:
-    """Where the lines of one file begin; grows with the file."""
-
-    def __init__(self, inode: int) -> None:
-        self.inode = inode
-        self.lock = threading.Lock()
-        self.starts = array("Q", [0])
-        """The last one is where the next line will begin."""
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def extend(self, file: BinaryIO) -> None:
-        """Take in the whole lines that have come since."""
-        offset = self.starts[-1]
-        file.seek(offset)
-        while chunk := file.read(CHUNK):
-            found = chunk.find(b"\n")
-            while found >= 0:
-                self.starts.append(offset + found + 1)
-                found = chunk.find(b"\n", found + 1)
-            offset += len(chunk)
+def _line_starts(file: BinaryIO) -> array[int]:
+    """Where the whole lines begin; the last one is where the next line would."""
+    starts, offset = array("Q", [0]), 0
+    while chunk := file.read(CHUNK):
+        found = chunk.find(b"\n")
+        while found >= 0:
+            starts.append(offset + found + 1)
+            found = chunk.find(b"\n", found + 1)
+        offset += len(chunk)
+    return starts
 
 
 class SampleShelf:
-    """The sample files of runs, of the last few that were looked at their indexes. Safe in threads."""
+    """Reads the sample files of runs; remembers where the lines of the last few begin. Safe in threads."""
 
     def __init__(self, *, keep: int = 32) -> None:
         self._keep = keep
         self._lock = threading.Lock()
-        self._indexes: OrderedDict[Path, _Index] = OrderedDict()
+        self._starts: OrderedDict[tuple[int, ...], array[int]] = OrderedDict()
 
     def page(self, folder: Path, wanted: SamplesWanted, *, start: int, limit: int) -> bytes:
         """A SamplePage as JSON. Blocking. Raises NotFoundError for a run without samples."""
-        file, path = _open(folder)
+        file, name = _open(folder)
         with file:
-            index = self._index(folder, os.fstat(file.fileno()).st_ino)
-            with index.lock:
-                index.extend(file)
-                total = len(index)
-                starts = index.starts[min(start, total) :]
-            places, lines, following = _read(file, path, starts, start, wanted, limit)
+            known = self._known(file) if name == FINISHED else _line_starts(file)
+            total = len(known) - 1
+            places, lines, following = _read(file, name, known[min(start, total) :], start, wanted, limit)
         page = _RawPage(
             total=total,
             start=start,
             next=following if following < total else None,
-            finished=path.name == FINISHED,
+            finished=name == FINISHED,
             places=tuple(places),
             samples=tuple(msgspec.Raw(line) for line in lines),
         )
         return msgspec.json.encode(page)
 
-    def _index(self, folder: Path, inode: int) -> _Index:
+    def _known(self, file: BinaryIO) -> array[int]:
+        """Where the lines of a finished file begin."""
+        facts = os.fstat(file.fileno())
+        key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
         with self._lock:
-            index = self._indexes.get(folder)
-            if index is None or index.inode != inode:
-                index = self._indexes[folder] = _Index(inode)
-            self._indexes.move_to_end(folder)
-            while len(self._indexes) > self._keep:
-                self._indexes.popitem(last=False)
-            return index
+            if key in self._starts:
+                self._starts.move_to_end(key)
+                return self._starts[key]
+        starts = _line_starts(file)
+        with self._lock:
+            self._starts[key] = starts
+            while len(self._starts) > self._keep:
+                self._starts.popitem(last=False)
+        return starts
 
 
-def _open(folder: Path) -> tuple[BinaryIO, Path]:
-    for name in (FINISHED, PARTIAL):
-        path = folder / name
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise NotFoundError(
-                f"the samples of run {folder.name} cannot be read: {error.strerror}"
-            ) from None
-        return os.fdopen(descriptor, "rb"), path
+def _open(folder: Path) -> tuple[BinaryIO, str]:
+    """The file of samples and its name. No link is followed."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        here = os.open(folder, flags | os.O_DIRECTORY)
+    except OSError:
+        raise NotFoundError(f"run {folder.name} has left no files") from None
+    try:
+        for name in (FINISHED, PARTIAL):
+            try:
+                return os.fdopen(os.open(name, flags, dir_fd=here), "rb"), name
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                reason = error.strerror
+                raise NotFoundError(f"the samples of run {folder.name} cannot be read: {reason}") from None
+    finally:
+        os.close(here)
     raise NotFoundError(f"run {folder.name} has no samples: only runs with a report stage keep them")
 
 
 def _read(
-    file: BinaryIO, path: Path, starts: array[int], first: int, wanted: SamplesWanted, limit: int
+    file: BinaryIO, name: str, starts: array[int], first: int, wanted: SamplesWanted, limit: int
 ) -> tuple[list[int], list[bytes], int]:
     """Places and lines of one page, and the place to go on at."""
     places: list[int] = []
@@ -239,7 +235,7 @@ def _read(
             facts = _DECODER.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise DatasetError(
-                f"is not a sample of a run: {error}", source=path.name, line=first + number + 1
+                f"is not a sample of a run: {error}", source=name, line=first + number + 1
             ) from None
         if wanted.everything or facts.fits(wanted):
             places.append(first + number)

@@ -167,6 +167,10 @@ class MemoryStore:
         found = (event for event in self._events if event.seq > after and run_id in {None, event.run_id})
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
+    async def latest_event(self) -> int:
+        """Number of the latest event."""
+        return self._events[-1].seq if self._events else 0
+
     async def artifacts(self, run_id: str) -> list[StoredArtifact]:
         """Files of a run, by name."""
         return [each for _, each in sorted(self._artifacts.get(run_id, {}).items())]

@@ -62,9 +62,8 @@ _FIRST = (
         labels TEXT NOT NULL,
         schedule_id TEXT
     )""",
-    "CREATE INDEX run_due ON run (priority DESC, run_at, seq) WHERE state = 'queued'",
-    "CREATE INDEX run_queued_by_owner ON run (owner) WHERE state = 'queued'",
-    "CREATE INDEX run_leased ON run (lease_until) WHERE state = 'running'",
+    "CREATE INDEX run_due ON run (state, priority DESC, run_at, seq)",
+    "CREATE INDEX run_by_owner ON run (state, owner)",
     "CREATE INDEX run_ended ON run (ended_at) WHERE ended_at IS NOT NULL",
     "CREATE INDEX run_by_state ON run (state, seq)",
     "CREATE TABLE spec (run_id TEXT PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE, body {blob} NOT NULL)",

@@ -95,6 +95,12 @@ def events(after: int, run_id: str | None, limit: int) -> Steps[list[StoredEvent
     ]
 
 
+def latest_event() -> Steps[int]:
+    """Number of the latest one; 0 without any."""
+    rows = yield from ask("SELECT COALESCE(MAX(seq), 0) FROM event")
+    return int(rows[0][0])
+
+
 def artifacts(run_id: str) -> Steps[list[StoredArtifact]]:
     """By name."""
     rows = yield from ask(f"SELECT {ARTIFACT_COLUMNS} FROM artifact WHERE run_id = ?", run_id)

@@ -119,6 +119,10 @@ class SqlStore(abc.ABC):
         """Later events, oldest first."""
         return await self._look(read.events(after, run_id, limit))
 
+    async def latest_event(self) -> int:
+        """Number of the latest event."""
+        return await self._look(read.latest_event())
+
     async def artifacts(self, run_id: str) -> list[StoredArtifact]:
         """Files of a run, by name."""
         return await self._read(read.artifacts(run_id))

@@ -50,7 +50,7 @@ class SqliteStore(SqlStore):
         self._reads = asyncio.Semaphore(MOST_READS)
         self._own = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, folder: Path, *, clock: Callable[[], float] = time.time) -> SqliteStore:
@@ -67,7 +67,7 @@ class SqliteStore(SqlStore):
 
     async def _read(self, steps: Steps[T]) -> T:
         async with self._reads:
-            if self._closed:
+            if self._closing is not None:
                 raise StoreError(f"{self._path}: the store is closed")
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._look_up, steps)
 
@@ -92,15 +92,15 @@ class SqliteStore(SqlStore):
 
     async def aclose(self) -> None:
         """Finish what is under way, close the files and give the folder back. Idempotent."""
-        self._closed = True
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._close))
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
 
-    def _close(self) -> None:
-        self._readers.shutdown(wait=True)
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._readers.shutdown)
         for connection in self._connections:
             connection.close()
-        self._connections.clear()
-        self._writer.close()
+        await self._writer.aclose()
         self._lock.release()
 
 

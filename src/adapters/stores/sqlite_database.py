@@ -40,8 +40,8 @@ def drive(steps: Steps[T], connection: sqlite3.Connection, clock: Callable[[], f
                 reply = clock()
             else:  # one writer: every transaction has its turn already
                 reply = None
-    except UnicodeEncodeError as error:
-        raise InputError(f"expected valid text: {error.reason}") from None
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InputError(f"a value that SQLite cannot store: {error}") from None
     except StopIteration as stop:
         value: T = stop.value
         return value

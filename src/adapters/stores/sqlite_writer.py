@@ -53,26 +53,41 @@ class SqliteWriter:
         self._clock, self._written = clock, written
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._room = asyncio.Semaphore(MOST_WAITING)
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
         self._thread = threading.Thread(target=self._work, name="queue writer", daemon=True)
         self._thread.start()
-        self._closed = False
 
     async def do(self, steps: Steps[Any], undo: Callable[[Any], Steps[None] | None] | None = None) -> Any:
         """Have an operation done; returns when it is on disk."""
-        await self._room.acquire()
-        if self._closed:
-            self._room.release()
-            raise StoreError(f"{self._path}: the store is closed")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(steps, future, undo))
-        return await future
+        async with self._room:
+            return await self._queued(steps, undo)
 
-    def close(self) -> None:
-        """Finish what was asked for, and close the connection. Blocking and idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._jobs.put(None)
-        self._thread.join()
+    async def _queued(self, steps: Steps[Any], undo: Callable[[Any], Steps[None] | None] | None) -> Any:
+        if self._closed:
+            raise StoreError(f"{self._path}: the store is closed")
+        job = Job(steps, asyncio.get_running_loop().create_future(), undo)
+        self._put(job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            if not job.future.cancelled():  # cancelled after the result, before it was looked at
+                self._undo(job, job.future.exception() or job.future.result())
+            raise
+
+    async def aclose(self) -> None:
+        """Finish what was asked for, undo what nobody waits for, and close the connection. Call it once."""
+        self._closed = True
+        await self._idle.wait()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _put(self, job: Job) -> None:
+        self._under_way += 1
+        self._idle.clear()
+        self._jobs.put(job)
 
     # in the thread
 
@@ -96,15 +111,15 @@ class SqliteWriter:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [self._do(job) for job in jobs]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - the thread goes on, and every caller is told
             with contextlib.suppress(sqlite3.Error):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-            return [failure(error, self._path)] * len(jobs), False
+            return [self._told(error)] * len(jobs), False
         return results, self._connection.total_changes != before
 
     def _do(self, job: Job) -> Any:
-        """One operation. A failure of SQLite fails the whole group, any other one this operation only."""
+        """One operation. A failure of the database fails the whole group, any other this operation only."""
         if job.future.cancelled():
             job.steps.close()
             return None
@@ -112,13 +127,20 @@ class SqliteWriter:
         execute("SAVEPOINT operation")
         try:
             result = drive(job.steps, self._connection, self._clock)
-        except sqlite3.Error:
+        except (sqlite3.OperationalError, sqlite3.InternalError):
             raise
-        except Exception as error:  # noqa: BLE001 - handed to the caller
+        except Exception as error:
+            if type(error) is sqlite3.DatabaseError:  # damaged
+                raise
             execute("ROLLBACK TO operation")
-            result = error
+            result = self._told(error) if isinstance(error, sqlite3.Error) else error
         execute("RELEASE operation")
         return result
+
+    def _told(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error):
+            return failure(error, self._path)
+        return StoreError(f"{self._path}: {type(error).__name__}: {error}")
 
     def _tell(self, jobs: list[Job], results: list[Any], wrote: bool) -> None:  # noqa: FBT001
         if jobs:
@@ -129,7 +151,6 @@ class SqliteWriter:
 
     def _resolve(self, jobs: list[Job], results: list[Any], wrote: bool) -> None:  # noqa: FBT001
         for job, result in zip(jobs, results, strict=True):
-            self._room.release()
             if job.future.done():
                 self._undo(job, result)
             elif isinstance(result, Exception):
@@ -138,12 +159,17 @@ class SqliteWriter:
                 job.future.set_result(result)
         if wrote:
             self._written()
+        self._under_way -= len(jobs)
+        if not self._under_way:
+            self._idle.set()
 
     def _undo(self, job: Job, result: Any) -> None:
         steps = None
         if job.undo is not None and result is not None and not isinstance(result, Exception):
             steps = job.undo(result)
-        if steps is not None and not self._closed:
+        if steps is not None:
             future = job.future.get_loop().create_future()
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._jobs.put(Job(steps, future))
+            future.add_done_callback(
+                lambda done: done.exception()
+            )  # failed: the leases run out by themselves
+            self._put(Job(steps, future))

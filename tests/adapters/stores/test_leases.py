@@ -257,3 +257,13 @@ async def test_metrics_that_are_no_json_are_refused_and_the_lease_stays(bench: B
     with pytest.raises(InputError, match="JSON"):
         await bench.store.settle("r1", lease.token, Settlement(state="completed", metrics={"a": object()}))
     assert (await bench.store.run("r1")).state == "running"
+
+
+async def test_a_settlement_of_an_older_lease_is_no_repetition(bench: Bench) -> None:
+    old = await bench.leased()
+    await bench.advance(30.0)
+    await bench.store.rescue(max_interruptions=3)
+    (lease,) = await bench.store.claim("d1", limit=1, ttl_s=30.0)
+    await bench.store.settle("r1", lease.token, Settlement(state="completed"))
+    with pytest.raises(LeaseLostError):
+        await bench.store.settle("r1", old.token, Settlement(state="completed"))

@@ -93,6 +93,15 @@ async def test_events_are_numbered_in_order(bench: Bench) -> None:
     assert await bench.store.events(run_id="r2", after=events[1].seq) == []
 
 
+async def test_whoever_follows_from_the_latest_event_hears_of_the_next_one_only(bench: Bench) -> None:
+    assert await bench.store.latest_event() == 0
+    await bench.queued("r1")
+    latest = await bench.store.latest_event()
+    assert latest == (await bench.store.events())[-1].seq
+    await bench.queued("r2")
+    assert [each.run_id for each in await bench.store.events(after=latest)] == ["r2"]
+
+
 async def test_no_event_appears_below_one_that_was_seen(bench: Bench) -> None:
     seen: list[int] = []
     done = asyncio.Event()

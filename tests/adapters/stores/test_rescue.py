@@ -71,6 +71,13 @@ async def test_a_run_that_was_to_be_cancelled_is_cancelled(bench: Bench) -> None
     assert (await bench.store.run("r1")).reason == "enough"
 
 
+async def test_a_run_that_was_to_be_cancelled_is_not_parked(bench: Bench) -> None:
+    await bench.leased()
+    await bench.store.cancel("r1", "enough")
+    await bench.advance(30.0)
+    assert [run.state for run in await bench.store.rescue(max_interruptions=1)] == ["cancelled"]
+
+
 async def test_a_run_that_was_to_be_paused_is_paused(bench: Bench) -> None:
     await bench.leased()
     await bench.store.pause("r1")

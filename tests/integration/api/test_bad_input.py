@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 import crucible
 from crucible.adapters.http import create_app
@@ -23,7 +24,23 @@ RUNS = "/api/v1/runs"
 PROBLEM = "application/problem+json"
 
 
-@pytest.fixture(autouse=True)
+# One daemon for all: nothing here changes it.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    async with Daemon(tmp_path_factory.mktemp("data")).serve() as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(daemon: Daemon) -> AsyncIterator[httpx.AsyncClient]:
+    async with daemon.client() as client:
+        yield client
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def nothing_is_queued(daemon: Daemon) -> AsyncIterator[None]:
     yield
     assert (await daemon.store.runs()).runs == ()
@@ -85,13 +102,23 @@ async def test_a_malformed_spec_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("levels", [33, 100_000])
-@pytest.mark.parametrize("syntax", ["json", "toml"])
-async def test_a_deeply_nested_spec_is_refused(api: httpx.AsyncClient, levels: int, syntax: str) -> None:
+@pytest.mark.parametrize("form", ["json", "toml", "toml key"])
+async def test_a_deeply_nested_spec_is_refused(api: httpx.AsyncClient, levels: int, form: str) -> None:
     nested = "[" * levels + "]" * levels
-    body = f'{{"metadata": {nested}}}' if syntax == "json" else f"metadata = {nested}"
-    answer = await post(api, body, f"application/{syntax}")
+    bodies = {
+        "json": f'{{"metadata": {nested}}}',
+        "toml": f"metadata = {nested}",
+        "toml key": "a." * levels + "a = 1",
+    }
+    answer = await post(api, bodies[form], f"application/{form[:4]}")
     assert answer.status_code == 422
     assert "nested deeper than 32 levels" in answer.json()["detail"]
+
+
+async def test_of_very_many_problems_the_first_are_told(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    answer = await post(api, json.dumps(experiment(tmp_path) | {f"k{n}": 1 for n in range(5000)}))
+    assert answer.json()["detail"] == "5000 problems in the experiment, of which these are 100"
+    assert len(answer.json()["errors"]) == 100
 
 
 async def test_an_oversized_body_is_refused_before_it_is_read(api: httpx.AsyncClient, daemon: Daemon) -> None:
@@ -302,6 +329,16 @@ async def test_a_list_that_cannot_be_made_is_refused(api: httpx.AsyncClient, par
     assert answer.headers["content-type"] == PROBLEM
 
 
+async def test_options_says_which_methods_there_are_and_nothing_of_other_sites(
+    api: httpx.AsyncClient,
+) -> None:
+    answer = await api.options(RUNS)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert {each.strip() for each in answer.headers["allow"].split(",")} == {"GET", "POST", "OPTIONS"}
+    assert not any(name.startswith("access-control") for name in answer.headers)
+    assert (await api.options("/nowhere")).status_code == 404
+
+
 async def test_head_is_get_without_a_body(api: httpx.AsyncClient) -> None:
     answer = await api.head(RUNS)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -318,7 +355,7 @@ async def test_every_answer_forbids_itself_to_act(daemon: Daemon) -> None:
             assert "set-cookie" not in headers
 
 
-def test_a_token_that_protects_nothing_is_refused(tmp_path: Path) -> None:
+async def test_a_token_that_protects_nothing_is_refused(tmp_path: Path) -> None:
     for token in ("", "short", "with space" * 3, "é" * 20):
         with pytest.raises(crucible.InputError, match="the token of the API"):
             create_app(MemoryStore(), StillLive(), Settings(), token=token, data=tmp_path)
