@@ -129,6 +129,6 @@ class LeaseKeeper(Actor):
             await kept.run.tell(Order("pause", "paused"))
 
     async def _supersede(self) -> None:
+        await self._parent.tell(Superseded())  # first: else it would claim in the name of the other
         for kept in self._kept.values():
             kept.hold.give_up()
-        await self._parent.tell(Superseded())
