@@ -11,12 +11,13 @@ import random
 import tempfile
 from pathlib import Path
 
-from crucible.adapters.stores import MemoryStore
-from crucible.messages.errors import ConflictError
 from tests.support.daemon_world import DaemonUnderTest, World
 from tests.support.faulty_store import Fault, FaultyStore
 from tests.support.queue import START
 from tests.support.simulated_loop import simulate
+
+from crucible.adapters.stores import MemoryStore
+from crucible.messages.errors import ConflictError
 
 __all__ = ["live_through"]
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tests.support.queue import daemon as daemon_record
+from tests.support.simulated_loop import LoopClock
 
 from crucible.actors.asking import SystemSpec
 from crucible.actors.daemon.feed import LiveFeed
@@ -41,10 +43,8 @@ from crucible.messages.records import CheckpointRef, Completion, Example, TrainS
 from crucible.messages.requests import BackendReply, BackendRequest, StoredReply
 from crucible.messages.settings import DaemonSettings
 from crucible.messages.training import TrainingConfig
-from tests.support.queue import daemon as daemon_record
-from tests.support.simulated_loop import LoopClock
 
-__all__ = ["SETTINGS", "Broken", "DaemonUnderTest", "World"]
+__all__ = ["SETTINGS", "BrokenError", "DaemonUnderTest", "World"]
 
 SETTINGS = DaemonSettings(
     max_running=3, lease_s=30.0, renew_s=10.0, retry_base_s=1.0, retry_max_s=10.0, max_interruptions=50
@@ -52,7 +52,7 @@ SETTINGS = DaemonSettings(
 STAGES = ("data_load", "backend_call", "report")
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A bug, planted."""
 
 
@@ -124,9 +124,7 @@ class Session:
     async def evaluate(self, batch: Sequence[Example]) -> TrainStep:
         return TrainStep(loss_sum=1.0, weight_sum=float(len(batch)))
 
-    async def save_checkpoint(
-        self, name: str, *, step: int, epoch: int, loss: float | None
-    ) -> CheckpointRef:
+    async def save_checkpoint(self, name: str, *, step: int, epoch: int, loss: float | None) -> CheckpointRef:
         run_id = self.job.run.id
         assert self.world.is_intended(f"{run_id}/backend_call/model/checkpoint-{name}"), name
         await asyncio.sleep(0.2 * self.world.pace)
@@ -208,7 +206,7 @@ class World:
 
     def maybe_break(self, job: RunJob) -> None:
         if self.breaks():
-            raise Broken("planted")
+            raise BrokenError("planted")
 
     def report(self, run_id: str) -> list[str]:
         return (self.disk / run_id / "report.txt").read_text().splitlines()
@@ -276,9 +274,7 @@ class World:
         rows = tuple(
             {"input": f"question {n}", "reference": "yes", "split": "train"} for n in range(wanted["rows"])
         )
-        options = MemoryOptions(
-            rows=rows, input_key="input", output_key="reference", split_key="split"
-        )
+        options = MemoryOptions(rows=rows, input_key="input", output_key="reference", split_key="split")
         ref = DatasetRef(name="rows", provider="memory", split="all")
         dataset = MemoryLoader().open(ref, options, seed=0, base=Path())
         model = SystemSpec(
@@ -347,9 +343,7 @@ EXPERIMENT = Experiment(
 class DaemonUnderTest:
     """A daemon with its actor system; ``kill`` ends it as ``kill -9`` would."""
 
-    def __init__(
-        self, world: World, name: str, boot: str, store: Any, settings: DaemonSettings
-    ) -> None:
+    def __init__(self, world: World, name: str, boot: str, store: Any, settings: DaemonSettings) -> None:
         self.world, self.store = world, store
         self.system = ActorSystem(f"{name}-{boot}", clock=LoopClock())
         self.stopped = asyncio.Event()
@@ -369,8 +363,7 @@ class DaemonUnderTest:
         self._dead = False
 
     async def _plan(self, job: RunJob) -> PlannedRun:
-        planned = await self.world.plan(job)
-        return planned
+        return await self.world.plan(job)
 
     def start(self) -> DaemonUnderTest:
         self.system.start()

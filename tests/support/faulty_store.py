@@ -1,4 +1,4 @@
-"""A store whose calls fail on purpose: before they did anything, after they did all, late, or never answered."""
+"""A store whose calls fail on purpose: before or after they did all, late, or never."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ HANG_S = 10_000.0
 class FaultyStore:
     """Stands before a store as one daemon sees it. ``decide`` is asked at each call, by method and number."""
 
-    def __init__(self, store: Any, decide: Callable[[str, int], Fault | None], *, slow_s: float = 3.0) -> None:
+    def __init__(
+        self, store: Any, decide: Callable[[str, int], Fault | None], *, slow_s: float = 3.0
+    ) -> None:
         self._store, self._decide, self._slow_s = store, decide, slow_s
         self.calls = 0
         self.cut_off = False

@@ -1,22 +1,23 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.support.daemon_world import SETTINGS, DaemonUnderTest, World
+from tests.support.faulty_store import FaultyStore
+from tests.support.queue import START, new_schedule
+from tests.support.queue import daemon as daemon_record
+from tests.support.simulated_loop import simulate
 
 from crucible.actors.daemon.supervisor import Reload
 from crucible.adapters.stores import MemoryStore
 from crucible.messages.control import Progress
 from crucible.messages.errors import InputError
 from crucible.messages.queue import NewRun, QueuedRun
-from tests.support.daemon_world import SETTINGS, DaemonUnderTest, World
-from tests.support.faulty_store import FaultyStore
-from tests.support.queue import START, new_schedule
-from tests.support.queue import daemon as daemon_record
-from tests.support.simulated_loop import simulate
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -241,11 +242,13 @@ def test_a_failing_run_is_retried_with_waits_and_parked_in_the_end(
         await world.until("parked")
         found = await state(world, run)
         assert found.attempt == 3
-        assert found.reason == "all 3 attempts failed: report: Broken: planted (daemon_world.py:210)"[:60] or (
-            found.reason is not None and found.reason.startswith("all 3 attempts failed: report: Broken")
+        assert found.reason == "all 3 attempts failed: report: BrokenError: planted (daemon_world.py:210)"[
+            :60
+        ] or (
+            found.reason is not None and found.reason.startswith("all 3 attempts failed: report: BrokenError")
         )
         events = [event for event in await world.store.events(run_id=run.id) if event.kind == "run.started"]
-        waits = [after.at - before.at for before, after in zip(events, events[1:], strict=False)]
+        waits = [after.at - before.at for before, after in pairwise(events)]
         assert len(waits) == 2
         world.breaks = lambda: False
         await world.store.retry(run.id)
@@ -468,7 +471,9 @@ def test_what_a_run_does_can_be_watched(living: Callable[[Scenario], None]) -> N
 
         watching = asyncio.create_task(watch())
         run = await submitted(world)
-        while not any(isinstance(stage.rate, float) for each in daemon.feed.runs().values() for stage in each.stages):
+        while not any(
+            stage.state == "running" for each in daemon.feed.runs().values() for stage in each.stages
+        ):
             await asyncio.sleep(0.05)
         (view,) = daemon.feed.runs().values()
         assert view.run_id == run.id

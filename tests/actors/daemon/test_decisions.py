@@ -111,8 +111,7 @@ def test_an_order_says_how_the_attempt_ends(order: Order, state: str, counted: b
 
 
 def test_only_a_weightier_order_replaces_the_one_that_is_followed() -> None:
-    kinds = ("stop", "pause", "deadline", "cancel")
-    orders = [Order(kind) for kind in kinds]
+    orders = [Order("stop"), Order("pause"), Order("deadline"), Order("cancel")]
     assert outranks(orders[0], None)
     for at, order in enumerate(orders):
         assert [outranks(other, order) for other in orders] == [n > at for n in range(4)]

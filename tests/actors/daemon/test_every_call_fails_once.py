@@ -3,12 +3,12 @@ import random
 from pathlib import Path
 
 import pytest
-
-from crucible.adapters.stores import MemoryStore
 from tests.support.daemon_world import World
 from tests.support.faulty_store import Fault, FaultyStore
 from tests.support.queue import START
 from tests.support.simulated_loop import simulate
+
+from crucible.adapters.stores import MemoryStore
 
 
 async def life(

@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from tests.support.daemon_simulation import live_through
 
 SEEDS = int(os.environ.get("CRUCIBLE_SIMULATION_SEEDS", "500"))

@@ -54,9 +54,7 @@ def test_other_data_and_another_program_change_everything() -> None:
 
 
 def test_options_of_a_stage_change_it_and_all_after() -> None:
-    pipeline = tuple(
-        StageDef(name=name, options={"x": 1} if name == "bench" else {}) for name in STAGES
-    )
+    pipeline = tuple(StageDef(name=name, options={"x": 1} if name == "bench" else {}) for name in STAGES)
     assert changed(pipeline=pipeline) == ["bench", "report"]
 
 
