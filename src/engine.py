@@ -395,6 +395,7 @@ MEDIA_TYPES = {
     ".tex": "application/x-tex",
     ".mmd": "text/vnd.mermaid",
     ".npz": "application/zip",
+    ".parquet": "application/vnd.apache.parquet",
 }
 
 

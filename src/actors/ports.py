@@ -28,6 +28,7 @@ from ..messages.findings import (
     Ranking,
     SurrogateScore,
     Verdict,
+    Watched,
 )
 from ..messages.flow import Sample
 from ..messages.records import BadRow, CheckpointRef, Example, Output, TrainStep
@@ -59,6 +60,8 @@ __all__ = [
     "Summary",
     "SurrogateAdapter",
     "TdaAdapter",
+    "Watch",
+    "WatchesComparisons",
 ]
 
 
@@ -413,6 +416,27 @@ class Statistics(Protocol):
         config: StatsConfig,
     ) -> Ranking:
         """Rank three or more systems over the same examples."""
+        ...
+
+
+class Watch(Protocol):
+    """A comparison that may be looked at after every example."""
+
+    def update(self, difference: float) -> float:
+        """Take the next difference, model minus baseline in [-1, 1]; the p value, valid at any time."""
+        ...
+
+    def result(self, metric: str, *, names: tuple[str, str]) -> Watched:
+        """How it stands. Blocking."""
+        ...
+
+
+@runtime_checkable
+class WatchesComparisons(Protocol):
+    """What statistics may have besides: tests that hold however often one looks."""
+
+    def watch(self, *, comparisons: int, config: StatsConfig) -> Watch:
+        """One of so many comparisons that are watched together."""
         ...
 
 

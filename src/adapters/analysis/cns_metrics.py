@@ -62,6 +62,10 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             "their verdict. They use the models of entailment and embedding where those are not the default."
         ),
     ] = False
+    model_cache: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Folder that keeps what trained models computed from run to run."),
+    ] = None
 
 
 class CnsMetrics:
@@ -80,7 +84,7 @@ class CnsMetrics:
 
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._entailment = _entailment(options)
-        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
         self._semantic = options.embedding != "hashed_ngrams"
         self._sides = self._embedder.embed if options.chirality == "embedding" else None
         apart = self._embedder.method if self._sides else LEXICAL_DISTANCE
@@ -184,7 +188,7 @@ def _entailment(options: CnsMetricsOptions) -> Entailment:
     if options.entailment == "nli":
         from ..entailment.nli import NliEntailment
 
-        return NliEntailment(options.entailment_model)
+        return NliEntailment(options.entailment_model, cache=options.model_cache)
     from ..entailment.lexical import LexicalEntailment
 
     return LexicalEntailment()
@@ -192,9 +196,11 @@ def _entailment(options: CnsMetricsOptions) -> Entailment:
 
 def _profile(options: CnsMetricsOptions, entailment: Entailment, embedder: Embedder) -> Profile:
     """Lexical by default; the models that the options name, where they name one."""
-    from ..entailment.nli import NliEntailment
+    scorer = None
+    if options.entailment == "nli":
+        from ..entailment.nli import NliEntailment
 
-    scorer = entailment if isinstance(entailment, NliEntailment) else None
+        scorer = entailment if isinstance(entailment, NliEntailment) else None
     if scorer is None and options.embedding == "hashed_ngrams":
         return LEXICAL
     if options.embedding == "hashed_ngrams":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +14,8 @@ from .pipes import quiet_pipe
 
 __all__ = ["app", "invoke"]
 
+LONG_WORD = re.compile(r"(\S{80})\S{220,}")
+"""What no one reads to its end, such as a path that is none."""
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -37,6 +41,7 @@ app.command(f"{_HERE}.validate:validate", name="validate", help="Check an experi
 app.command(f"{_HERE}.catalogue:stages", name="stages", help="List the stages and their options.")
 app.command(f"{_HERE}.catalogue:backends", name="backends", help="List the backends and their options.")
 app.command(f"{_HERE}.trace:trace", name="trace", help="Look into the trace of a run, or export it.")
+app.command(f"{_HERE}.export:export", name="export", help="Write a finished run for another tool.")
 data = App(name="data", help="Convert, check and profile data sets.", help_format="plaintext")
 convert = App(name="convert", help="Make a claim data set from a published format.", help_format="plaintext")
 convert.command(f"{_HERE}.data:convert", name="scifact", help="Convert claims and corpus in SciFact format.")
@@ -82,6 +87,8 @@ def invoke(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # what a user gave as a path cannot be one
+            return _complain(f"{error.filename}: {error.strerror}", BAD_INPUT)
         return _complain(str(error), FAILED)
     except Exception as error:  # a bug of ours
         if sys.flags.dev_mode:
@@ -94,7 +101,7 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _complain(text: str, code: int) -> int:
     with quiet_pipe(sys.stderr):
-        for line in text.splitlines() or [""]:
+        for line in LONG_WORD.sub(r"\1…", text).splitlines() or [""]:
             print(f"crucible: {line}", file=sys.stderr)
     return code
 

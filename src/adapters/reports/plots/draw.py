@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ....messages.report import RunReport
+from .detectable import draw_detectable
 from .distributions import draw_distributions
 from .figure import Plot
 from .intervals import draw_differences, draw_intervals
 from .latency import draw_latency
 from .losses import draw_losses
 from .persistence import draw_persistence
+from .rankings import draw_rankings
 from .reliability import draw_reliability
 from .slowest import draw_slowest
 from .timeline import draw_timeline
@@ -20,6 +22,8 @@ __all__ = ["draw_plots"]
 DRAWERS: Mapping[str, Callable[[RunReport], list[Plot]]] = {
     "intervals": draw_intervals,
     "differences": draw_differences,
+    "rankings": draw_rankings,
+    "detectable": draw_detectable,
     "distributions": draw_distributions,
     "losses": draw_losses,
     "persistence": draw_persistence,
