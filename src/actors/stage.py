@@ -216,6 +216,9 @@ class StageBase(Actor):
         except MailboxFull:
             self.context.create_task(_tell(trace, span), name="span")
 
+    async def before_result(self, result: StageResult) -> None:
+        """Called once the result stands, before anybody hears of it."""
+
     async def complete(self, result: StageResult) -> None:
         """Close the stage: result to the supervisor and down the pipeline, then the end of the stream."""
         tally, wiring = self._tally, self._wiring
@@ -228,6 +231,7 @@ class StageBase(Actor):
             seconds=wiring.elapsed() - started,
             busy_seconds=tally.busy_s,
         )
+        await self.before_result(result)
         if wiring.downstream is not None:
             await wiring.downstream.tell(result)
             await wiring.downstream.tell(EndOfStream(batches=tally.batches, samples=tally.emitted))

@@ -10,7 +10,8 @@ Rules that every store keeps:
   lease has run out, and raises LeaseLostError then. State change and event are one transaction.
 - The store's clock decides. Callers give durations; the only absolute times are ``run_at`` and ``next_at``.
 - Methods raise StoreError when the store itself fails. After a StoreError the write may or may not have
-  happened: the caller asks again, with the same key or token, and finds out. All writes can be repeated.
+  happened: the caller asks again, with the same id, key or token, and finds out. All writes can be repeated.
+  After a failed ``claim`` what it may have claimed comes back by itself when its lease runs out.
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class Store(Protocol):
         """
         ...
 
+    async def latest_event(self) -> int:
+        """Sequence number of the latest event; 0 before the first. Whoever follows from there misses none."""
+        ...
+
     async def artifacts(self, run_id: str) -> list[StoredArtifact]:
         """By name."""
         ...
@@ -162,7 +167,11 @@ class Store(Protocol):
         ...
 
     async def settle(self, run_id: str, token: int, settlement: Settlement) -> QueuedRun:
-        """End a lease. A repeat with the same token and state after a StoreError gives the same answer."""
+        """End a lease. A repeat with the same token and state after a StoreError gives the same answer.
+
+        Wishes win over going on: what is handed back is cancelled or paused if somebody asked for it, and
+        what paused goes back into the queue if nobody wants the pause any more.
+        """
         ...
 
     async def rescue(self, *, max_interruptions: int) -> list[QueuedRun]:
@@ -176,11 +185,15 @@ class Store(Protocol):
     # What a run records, under its lease.
 
     async def record_stage(self, record: StageRecord, *, body: Mapping[str, Any] | None = None) -> None:
-        """Record a stage once, with its event. A second record under the same hash changes nothing."""
+        """Record a stage once, with its event. A second record under the same hash changes nothing.
+
+        But a stage that failed makes way for what a later lease records. The store sets ``attempt`` and
+        ``ended_at``. A new record ends the row of interruptions: another stage runs from now on.
+        """
         ...
 
     async def record_event(self, run_id: str, token: int, kind: str, body: Mapping[str, Any]) -> None:
-        """Add an event."""
+        """Add an event. After a StoreError it may be there twice when it is repeated."""
         ...
 
     async def record_artifacts(self, run_id: str, token: int, artifacts: Sequence[StoredArtifact]) -> None:

@@ -21,6 +21,7 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores, Ranking, Watched
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
+from ..combined import behind
 from ..distributions import histograms
 from ..ports import Statistics, WatchesComparisons
 from ..reference import METHOD, reference_scores
@@ -297,7 +298,7 @@ def is_race_biased(output: Output) -> bool:
     """Whether the answer, or that of a member behind it, was chosen because it was whole first."""
     if output.race is not None and output.race.race_biased:
         return True
-    return output.ballots is not None and any(is_race_biased(member) for member in output.ballots.members)
+    return any(is_race_biased(each) for each in behind(output))
 
 
 def _cut(interval: Interval) -> Interval:

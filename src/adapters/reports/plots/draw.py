@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ....messages.report import RunReport
 from .detectable import draw_detectable
+from .dialectic import draw_argument, draw_dialectic
 from .distributions import draw_distributions
 from .figure import Plot
 from .intervals import draw_differences, draw_intervals
@@ -29,6 +30,8 @@ DRAWERS: Mapping[str, Callable[[RunReport], list[Plot]]] = {
     "persistence": draw_persistence,
     "latency": draw_latency,
     "reliability": draw_reliability,
+    "dialectic": draw_dialectic,
+    "argument": draw_argument,
     "slowest": draw_slowest,
     "timeline": draw_timeline,
 }
