@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import crucible
@@ -203,3 +205,50 @@ def test_the_settings_are_read_again_on_a_hangup(data: Path, tmp_path: Path) -> 
         while client.live().status["capacity"] != 4:
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with serving(data) as daemon:
+            assert listener.recv(1000).startswith(b"READY=1\nSTATUS=serving http://127.0.0.1:")
+            daemon.send_signal(signal.SIGTERM)
+            assert listener.recv(1000) == b"STOPPING=1"
+            assert daemon.wait(PATIENCE_S) == 0
+
+
+def test_health_figures_and_the_page_are_served_and_the_token_is_for_its_owner_only(data: Path) -> None:
+    with serving(data), crucible.Client(data=data) as client:
+        address = client.address
+        assert httpx.get(f"{address.url}/healthz", trust_env=False).json()["status"] == "ok"
+        assert httpx.get(f"{address.url}/readyz", trust_env=False).json()["status"] == "ok"
+        assert "<main" in httpx.get(address.url, trust_env=False).text
+        assert httpx.get(f"{address.url}/metrics", trust_env=False).status_code == 401
+        header = {"authorization": f"Bearer {address.token}"}
+        figures = httpx.get(f"{address.url}/metrics", headers=header, trust_env=False).text
+        assert 'crucible_runs{state="queued"} 0' in figures.replace(".0", "")
+        assert (data / "token").stat().st_mode & 0o777 == 0o600
+        assert data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[daemon]\nmax_runing = 2\n", "crucible.toml:2: daemon.max_runing: unknown"),
+        ("[api]\nport = 70000\n", "crucible.toml:2: api.port: expected"),
+        ("[daemon\n", "crucible.toml:1"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named_with_file_line_and_field(
+    data: Path, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "crucible.toml").write_text(content)
+    command = [COMMAND, "serve", "--data", str(data), "--config", str(tmp_path / "crucible.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not data.exists()
