@@ -238,6 +238,7 @@ class _Loop:
                     split="train",
                     weight=step.weight_sum,
                     learning_rate=rate,
+                    terms=step.terms,
                 )
             )
 

@@ -131,11 +131,11 @@ def batch(number: int) -> list[Example]:
     return [row(number, reference=f"{REFERENCE}\nCLAIM[c3]: Number {number}."), row(number + 100)]
 
 
-async def steps(session: TinkerSession, first: int, last: int) -> list[float]:
+async def steps(session: TinkerSession, first: int, last: int, rate: float = 0.02) -> list[float]:
     """Losses of the steps ``first`` to ``last`` (exclusive), submitted one ahead."""
     waiting, losses = deque[Any](), list[float]()
     for number in range(first, last):
-        waiting.append(await session.submit_step(batch(number), 0.02))
+        waiting.append(await session.submit_step(batch(number), rate))
         if len(waiting) > 1:
             losses.append((await waiting.popleft().result()).loss_sum)
     while waiting:
