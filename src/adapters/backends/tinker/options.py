@@ -96,7 +96,7 @@ class TinkerOptions(Message, frozen=True):
     grad_clip_norm: Annotated[float, Meta(ge=0, description="Longest gradient; 0: as it is.")] = 0.0
     submit_ahead: Annotated[
         int, Meta(ge=0, le=16, description="Steps on their way besides the one that is waited for.")
-    ] = 1
+    ] = 3
     recovery_every: Annotated[
         int, Meta(ge=1, le=10_000, description="Steps between states that recovery goes back to.")
     ] = 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -107,7 +108,9 @@ def running_server(tokenizer: Path) -> Iterator[int]:
     """The port of a server process that ends with the block."""
     command = [sys.executable, "-m", "tests.adapters.backends.tinker.server", str(tokenizer)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as process:
+    # Its matrices are small; threads of a BLAS would spin for longer than they compute, and starve others.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         yield int(process.stdout.readline())
