@@ -2,10 +2,10 @@
 
     python tests/benchmarks/tinker_pipelining.py
 
-Several ways over the same training loop, in turn, on the same server and the unmodified SDK: each call awaited
-before the next one is made; both calls of a step made before either is awaited (submit_ahead = 0); and the
-next one to three steps made before the last one is awaited (3 is the default). The delay is that of a network:
-requests overlap in it. What is timed are the steps alone, without connecting and making the model.
+Several ways over the same training loop, in turn, on the same server and the unmodified SDK: each call
+awaited before the next one is made; both calls of a step made before either is awaited (submit_ahead = 0);
+and the next one to three steps made before the last one is awaited (3 is the default). The delay is that of
+a network: requests overlap in it. What is timed are the steps alone, without connecting and making the model.
 """
 
 from __future__ import annotations
