@@ -65,6 +65,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "dataset provider": {
         "jsonl": ".adapters.datasets.jsonl:JsonlLoader",
         "csv": ".adapters.datasets.delimited:CsvLoader",
+        "fever": ".adapters.datasets.fever:FeverLoader",
         "memory": ".adapters.datasets.memory:MemoryLoader",
         "scifact": ".adapters.datasets.scifact:ScifactLoader",
     },

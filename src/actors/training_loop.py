@@ -259,6 +259,7 @@ class _Loop:
                     split="train",
                     weight=step.weight_sum,
                     learning_rate=rate,
+                    terms=step.terms,
                 )
             )
 

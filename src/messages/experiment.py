@@ -38,7 +38,9 @@ class DatasetRef(Message, frozen=True):
     """Where the examples come from."""
 
     name: Annotated[Name, Meta(description="A name for the data set, used in reports.")]
-    provider: Annotated[str, Meta(description="Loader: jsonl, csv, scifact, memory or a plug-in.")] = "jsonl"
+    provider: Annotated[str, Meta(description="Loader: jsonl, csv, scifact, fever, memory or a plug-in.")] = (
+        "jsonl"
+    )
     split: Annotated[
         Literal["train", "validation", "test", "all"], Meta(description="Which rows are evaluated.")
     ] = "test"

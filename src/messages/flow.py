@@ -18,7 +18,7 @@ from .findings import (
     Verdict,
     Watched,
 )
-from .records import CheckpointRef, Example, Output
+from .records import CheckpointRef, Example, LossTerm, Output
 
 __all__ = ["Batch", "EndOfStream", "LossPoint", "Sample", "StageResult"]
 
@@ -58,6 +58,8 @@ class LossPoint(Message, frozen=True):
     weight: float = 1.0
     """Units (tokens, labels, ...) that the mean is over: means of several points are weighted by it."""
     learning_rate: float | None = None
+    terms: tuple[LossTerm, ...] = ()
+    """Of a loss of several terms; ``loss`` is that of the first alone."""
 
 
 class StageResult(Message, frozen=True, tag=True):

@@ -19,6 +19,7 @@ __all__ = [
     "DialecticRound",
     "DialecticStep",
     "Example",
+    "LossTerm",
     "Output",
     "Prompt",
     "Race",
@@ -250,6 +251,17 @@ class Ballots(Message, frozen=True):
     """Probability that waiting would have changed the outcome; 0 with the exact rule."""
 
 
+class LossTerm(Message, frozen=True):
+    """One of the terms that the loss of a training step is made of."""
+
+    name: str
+    weight: float
+    value: float
+    """Mean over the tokens of the answers, without the weight."""
+    gradient_norm: float
+    """Length of its part, weight included, of the derivative of the summed loss by the log-probabilities."""
+
+
 class TrainStep(Message, frozen=True):
     """What one forward-backward pass reported."""
 
@@ -260,6 +272,8 @@ class TrainStep(Message, frozen=True):
     unit: str = "token"
     """What a weight of 1 stands for: token, sentence."""
     examples: int = 0
+    terms: tuple[LossTerm, ...] = ()
+    """Of a loss of several terms, the first of which is what ``loss_sum`` is the sum of."""
 
 
 class CheckpointRef(Message, frozen=True):

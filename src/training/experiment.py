@@ -30,8 +30,8 @@ LORA: dict[str, dict[str, Any]] = {
 
 
 def warmup_steps(n_train: int, batch_size: int) -> int:
-    """A tenth of an epoch's steps, at most 100."""
-    return min(100, n_train // batch_size // 10)
+    """A tenth of an epoch's steps, at most 100; a batch size below 1 is left for decoding to refuse."""
+    return min(100, n_train // max(1, batch_size) // 10)
 
 
 def build_experiment(

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/tinker_pipelining.py
 
-Three ways over the same training loop, in turn, on the same server and the unmodified SDK: each call awaited
-before the next one is made; both calls of a step made before either is awaited (submit_ahead = 0); and the
-next step made before the last one is awaited (submit_ahead = 1, the default). The delay is that of a network:
-requests overlap in it. What is timed are the steps alone, without connecting and making the model.
+Several ways over the same training loop, in turn, on the same server and the unmodified SDK: each call
+awaited before the next one is made; both calls of a step made before either is awaited (submit_ahead = 0);
+and the next one to three steps made before the last one is awaited (3 is the default). The delay is that of
+a network: requests overlap in it. What is timed are the steps alone, without connecting and making the model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from crucible.messages.records import Example, TrainStep
 from crucible.messages.training import TrainingConfig
 
 STEPS, ROUNDS, LATENCY_S = 40, 5, 0.05
-WAYS = ("each call awaited", "submit_ahead = 0", "submit_ahead = 1")
+WAYS = ("each call awaited", "submit_ahead = 0", "submit_ahead = 1", "submit_ahead = 2", "submit_ahead = 3")
 
 
 class Awaited:
@@ -57,7 +57,7 @@ async def seconds(tenant: Tenant, tokenizer: Path, way: str) -> tuple[float, flo
         base_model="tiny/lora",
         base_url=tenant.url,
         tokenizer=str(tokenizer),
-        submit_ahead=1 if way.endswith("1") else 0,
+        submit_ahead=int(way[-1]) if way[-1].isdigit() else 0,
     )
     marks, losses = list[float](), list[str]()
 

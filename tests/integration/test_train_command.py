@@ -62,6 +62,9 @@ def test_the_printed_experiment_runs(bench: Workbench) -> None:
     assert bench.run(experiment, "-q").code == 0
 
 
+TWO = [{"id": "a", "claim": "x"}, {"id": "b", "claim": "y"}]
+
+
 @pytest.mark.parametrize(
     ("rows", "arguments", "problem"),
     [
@@ -75,6 +78,23 @@ def test_the_printed_experiment_runs(bench: Workbench) -> None:
             ["--base-model", "m"],
             "--base-model: is for the backends local and tinker",
         ),
+        (TWO, ["--learning-rate", "nan"], "--learning-rate: expected a finite number, got nan"),
+        (TWO, ["--learning-rate", "0"], "--learning-rate: expected float > 0 and <= 10, got 0.0"),
+        (TWO, ["--seed", "-1"], "--seed: expected int >= 0 and < 4294967296, got -1"),
+        (TWO, ["--epochs", "0"], "--epochs: expected int >= 1"),
+        (TWO, ["--batch-size", "0", "--experiment"], "--batch-size: expected int >= 1"),
+        (TWO, ["--set", "seed=-1"], "--set seed: expected int >= 0"),
+        (
+            TWO,
+            ["--backend", "mocc", "--experiment"],
+            "--backend: unknown backend 'mocc'; did you mean 'mock'?",
+        ),
+        (
+            TWO,
+            ["--baseline", "leed", "--experiment"],
+            "--baseline: unknown backend 'leed'; did you mean 'lead'?",
+        ),
+        (TWO, ["--set", "backend.options.epoch=2", "--experiment"], "backend.options.epoch"),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_line(
@@ -84,6 +104,15 @@ def test_what_cannot_be_trained_on_is_one_line(
     assert result.code == 2
     assert problem in result.lines[0]
     assert bench.runs() == []
+
+
+def test_an_experiment_is_printed_on_a_machine_without_the_key(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TINKER_API_KEY", raising=False)
+    result = bench.crucible("train", write(bench, TWO), "--backend", "tinker", "--experiment")
+    assert result.code == 0
+    assert json.loads(result.out)["backend"]["id"] == "tinker"
 
 
 def test_a_missing_file_is_one_line(bench: Workbench) -> None:

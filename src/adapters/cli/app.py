@@ -60,6 +60,9 @@ app.command(f"{_HERE}.export:export", name="export", help="Write a finished run 
 data = App(name="data", help="Convert, check and profile data sets.", help_format="plaintext")
 convert = App(name="convert", help="Make a claim data set from a published format.", help_format="plaintext")
 convert.command(f"{_HERE}.data:convert", name="scifact", help="Convert claims and corpus in SciFact format.")
+convert.command(
+    f"{_HERE}.data:convert_pages", name="fever", help="Convert claims and wiki pages in FEVER format."
+)
 data.command(convert)
 data.command(f"{_HERE}.data:check", name="check", help="Check every row of a data set.")
 data.command(f"{_HERE}.data:profile", name="profile", help="Say what is in a data set.")

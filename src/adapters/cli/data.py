@@ -11,8 +11,9 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from ...actors.ports import Dataset
+    from ..datasets.convert import ConversionReport
 
-__all__ = ["check", "convert", "profile"]
+__all__ = ["check", "convert", "convert_pages", "profile"]
 
 Flag = Parameter(negative="")
 ENDINGS = {".csv": "csv", ".tsv": "csv"}
@@ -51,6 +52,39 @@ def convert(
         shuffle_sentences=shuffle_sentences,
         force=force,
     )
+    _print_report(report)
+    return 0
+
+
+def convert_pages(
+    *,
+    claims: Path,
+    wiki: Path | None = None,
+    output: Path,
+    task: Literal["extract", "verify", "label"] = "verify",
+    source: str = "fever",
+    force: Annotated[bool, Flag] = False,
+) -> int:
+    """Convert a claims file in FEVER format and its wiki pages into prompts and completions.
+
+    Args:
+        claims: Claims, one JSON object a line.
+        wiki: Folder of wiki pages, one JSON object a line; not needed for the task label.
+        output: JSON Lines file to write.
+        task: verify states the claim, extract asks for it, label asks for the verdict without a passage.
+        source: Name of the data set; ids begin with it.
+        force: Overwrite the output.
+    """
+    from ...messages.errors import InputError
+    from ..datasets.convert import convert_fever
+
+    if wiki is None and task != "label":
+        raise InputError(f"--wiki: the task {task} needs the folder of wiki pages; only label works without")
+    _print_report(convert_fever(claims, wiki, output, task=task, source=source, force=force))
+    return 0
+
+
+def _print_report(report: ConversionReport) -> None:
     print(f"{report.output}: {report.rows} rows")
     for label, count in sorted(report.labels.items()):
         print(f"  {label}: {count}")
@@ -58,7 +92,6 @@ def convert(
         print(f"  left out, {reason}: {count}")
     if report.first_sentence_share is not None:
         print(f"  evidence that holds the first sentence: {report.first_sentence_share:.1%}")
-    return 0
 
 
 def check(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +16,7 @@ from .pipes import quiet_pipe
 
 if TYPE_CHECKING:
     from ...messages.claims import Sno
-    from ...messages.experiment import DatasetRef
+    from ...messages.experiment import DatasetRef, Experiment
     from ...training import PreparedDataset
 
 __all__ = ["train"]
@@ -66,35 +68,116 @@ def train(
         json: Print one JSON object and nothing else on stdout.
         quiet: No progress.
     """
-    from ...messages.errors import InputError
     from ...messages.experiment import BackendRef
-    from ...messages.experiment_file import decode_document, encode_experiment, parse_document
     from ...training import build_experiment
-    from ...training.experiment import BASE_MODEL, LORA
-    from .run import exit_code, run_watched
-    from .summary import print_json, print_summary
 
-    if base_model is not None and backend not in (*LORA, "tinkex"):
-        raise InputError(f"--base-model: is for the backends {' and '.join(LORA)}, not for {backend!r}")
     made: dict[str, Any] = {"format": format_, "include_evidence": evidence}
     job = build_experiment(
         _dataset(file, split, group_by, seed, made),
         target=target,
         backend=backend,
-        base_model=base_model or BASE_MODEL,
+        base_model=_base_model(base_model, backend),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
         baselines=tuple(BackendRef(id=name) for name in baseline or ()),
     )
-    encoded = encode_experiment(job)
-    job = decode_document(parse_document(encoded, source="train", syntax="json", overrides=set_ or []))
-    if experiment:
-        with quiet_pipe(sys.stdout):
-            sys.stdout.write(encode_experiment(job).decode() + "\n")
-        return 0
-    result, folder = asyncio.run(run_watched(job, file.parent, out, view="none" if quiet else "auto"))
+    with _told_by_option(set_ or []):
+        job = _changed(job, set_ or [])
+        if experiment:
+            return _print(job)
+        return _run(job, file.parent, out, json=json, quiet=quiet)
+
+
+def _base_model(given: str | None, backend: str) -> str:
+    from ...messages.errors import InputError
+    from ...training.experiment import BASE_MODEL, LORA
+
+    if given is not None and backend not in (*LORA, "tinkex"):
+        raise InputError(f"--base-model: is for the backends {' and '.join(LORA)}, not for {backend!r}")
+    return given or BASE_MODEL
+
+
+OPTIONS = {
+    "seed": "--seed",
+    "backend.id": "--backend",
+    "backend.options.base_model": "--base-model",
+    "backend.options.epochs": "--epochs",
+    "backend.options.batch_size": "--batch-size",
+    "backend.options.learning_rate": "--learning-rate",
+}
+"""Where a value of the experiment comes from."""
+_BASELINE = re.compile(r"baselines\[\d+\]\.id")
+
+
+@contextlib.contextmanager
+def _told_by_option(overrides: list[str]) -> Iterator[None]:
+    """Problems with the experiment are told by the option that they come from."""
+    from ...messages.errors import ExperimentError, Problem
+
+    changed = {text.partition("=")[0].strip() for text in overrides}
+
+    def told(problem: Problem) -> Problem:
+        option = "--baseline" if _BASELINE.fullmatch(problem.path) else OPTIONS.get(problem.path)
+        if problem.path in changed:
+            option = f"--set {problem.path}"
+        return problem if option is None else Problem(option, problem.message)
+
+    try:
+        yield
+    except ExperimentError as error:
+        raise ExperimentError([told(problem) for problem in error.problems]) from None
+
+
+def _changed(job: Experiment, overrides: list[str]) -> Experiment:
+    """The experiment with the values of ``--set``; raises ExperimentError with every problem."""
+    import msgspec
+
+    from ...messages.aliases import apply_aliases
+    from ...messages.decoding import collect
+    from ...messages.errors import ExperimentError
+    from ...messages.experiment import Experiment
+    from ...messages.overrides import apply_overrides
+
+    data, _, problems = apply_overrides(msgspec.to_builtins(job), overrides)
+    if not problems:
+        found, problems = collect(apply_aliases(data), Experiment)
+        if found is not None:
+            return found
+    raise ExperimentError(problems)
+
+
+def _print(job: Experiment) -> int:
+    """Print it, once backends and their options are what they should be; keys and libraries may miss."""
+    from ... import registry
+    from ...composition import collect_both
+    from ...messages.errors import CrucibleError, ExperimentError, Problem
+    from ...messages.experiment_file import encode_experiment
+    from ...messages.training import TrainingConfig
+
+    problems: list[Problem] = []
+    refs = [("backend", job.backend)]
+    refs += [(f"baselines[{number}]", ref) for number, ref in enumerate(job.baselines)]
+    for path, ref in refs:
+        try:
+            known = registry.load("backend", ref.id)
+        except CrucibleError as error:
+            problems.append(Problem(f"{path}.id", str(error)))
+        else:
+            problems += collect_both(ref.options, TrainingConfig, known.Options, f"{path}.options")[2]
+    if problems:
+        raise ExperimentError(problems)
+    with quiet_pipe(sys.stdout):
+        sys.stdout.write(encode_experiment(job).decode() + "\n")
+    return 0
+
+
+def _run(job: Experiment, base: Path, out: Path, *, json: bool, quiet: bool) -> int:
+    from .run import exit_code, run_watched
+    from .summary import print_json, print_summary
+
+    result, folder = asyncio.run(run_watched(job, base, out, view="none" if quiet else "auto"))
     with quiet_pipe(sys.stdout):
         if json:
             print_json(result)

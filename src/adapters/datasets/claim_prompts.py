@@ -1,6 +1,6 @@
-"""Prompts and gold answers for claims with evidence in documents (the SciFact format; Wadden et al. 2020).
+"""Prompts and gold answers for claims with evidence in documents (SciFact: Wadden et al. 2020).
 
-One wording for the converter and the ``scifact`` loader. Two tasks: ``extract`` (find the claim and its
+One wording for the converters and loaders of SciFact and FEVER. Two tasks: ``extract`` (find claim and
 evidence in the passage) and ``verify`` (the claim is given; find the evidence, if there is any). Pure.
 """
 
@@ -16,6 +16,8 @@ import msgspec
 from ...messages.claims import PassageDocument, RelationLabel
 
 __all__ = [
+    "ABSTRACTS",
+    "PAGES",
     "ClaimRecord",
     "EvidenceSet",
     "Task",
@@ -29,7 +31,9 @@ __all__ = [
 
 Task = Literal["extract", "verify"]
 
-_ROLE = "You read scientific abstracts and write down a claim together with the sentences that decide it."
+ABSTRACTS, PAGES = "scientific abstracts", "encyclopedia pages"
+"""What the documents are."""
+_ROLE = "You read {} and write down a claim together with the sentences that decide it."
 _EXTRACT = """\
 1. State the main claim that the passage lets a reader judge, in one sentence, as CLAIM[c1]: <claim>.
 2. Copy every piece of evidence on it from the passage, unchanged, as CLAIM[c#] (Document <id>): <text>.
@@ -67,9 +71,11 @@ def clean(text: str) -> str:
     return _MARKER.sub(r"\1 -", " ".join(text.split()))
 
 
-def prompt_text(task: Task, claim: str, documents: Sequence[PassageDocument]) -> str:
+def prompt_text(
+    task: Task, claim: str, documents: Sequence[PassageDocument], *, kind: str = ABSTRACTS
+) -> str:
     """The prompt; ``claim`` shows only in ``verify``."""
-    parts = [_ROLE]
+    parts = [_ROLE.format(kind)]
     if task == "verify":
         parts.append(f"Claim: {claim}")
     passages = [
@@ -139,8 +145,9 @@ def claim_row(
     *,
     source: str,
     license_name: str | None,
+    kind: str = ABSTRACTS,
 ) -> dict[str, Any]:
-    """The row of a claim file: id, prompt, completion and metadata."""
+    """The row of a claim file: id, prompt, completion and metadata; ``kind`` says what documents are."""
     evidence: dict[str, list[list[int]]] = {}
     for item in record.evidence:
         evidence.setdefault(item.document_id, []).append(list(item.sentences))
@@ -156,7 +163,7 @@ def claim_row(
         metadata["license"] = license_name
     return {
         "id": f"{source}_{record.id}",
-        "prompt": prompt_text(task, record.text, documents),
+        "prompt": prompt_text(task, record.text, documents, kind=kind),
         "completion": completion_text(record, documents),
         "metadata": metadata,
     }

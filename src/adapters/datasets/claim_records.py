@@ -18,7 +18,7 @@ from .json_rows import decode_row
 from .lines import LineFile
 from .rows import RowError
 
-__all__ = ["Corpus", "read_claim"]
+__all__ = ["Corpus", "read_claim", "required"]
 
 _LABELS: dict[str, RelationLabel] = {
     "SUPPORT": "supports",
@@ -104,13 +104,13 @@ class Corpus:
 
 def read_claim(row: dict[str, Any], corpus: Corpus) -> ClaimRecord:
     """Check a claim and its pointers against ``corpus``. Raises RowError."""
-    claim_id = _get(row, "id")
+    claim_id = required(row, "id")
     if isinstance(claim_id, bool) or not isinstance(claim_id, (int, str)) or claim_id == "":
         raise RowError("expected a whole number or a string", "id")
-    text = _get(row, "claim")
+    text = required(row, "claim")
     if not isinstance(text, str) or not text.strip():
         raise RowError("expected a text that is not empty", "claim")
-    evidence = _evidence(_get(row, "evidence"), corpus)
+    evidence = _evidence(required(row, "evidence"), corpus)
     cited = row.get("cited_doc_ids", [])
     if not isinstance(cited, list):
         raise RowError("expected a list of document ids", "cited_doc_ids")
@@ -157,11 +157,11 @@ def _evidence_set(document_id: str, item: Any, size: int, field: str) -> Evidenc
 
 
 def _document(row: dict[str, Any]) -> PassageDocument:
-    document_id = _document_id(_get(row, "doc_id"), "doc_id")
+    document_id = _document_id(required(row, "doc_id"), "doc_id")
     title = row.get("title")
     if title is not None and not isinstance(title, str):
         raise RowError("expected a string", "title")
-    sentences = _get(row, "abstract")
+    sentences = required(row, "abstract")
     if not isinstance(sentences, list) or not all(isinstance(item, str) for item in sentences):
         raise RowError("expected a list of sentences", "abstract")
     if not any(item.strip() for item in sentences):
@@ -183,7 +183,8 @@ def _id_order(document_id: str) -> tuple[int, int, str]:
     return (0, int(document_id), document_id) if numeric else (1, 0, document_id)
 
 
-def _get(row: dict[str, Any], key: str) -> Any:
+def required(row: dict[str, Any], key: str) -> Any:
+    """The value of a key that must be there. Raises RowError with a near match."""
     if key not in row:
         match = near_match(key, row)
         raise RowError("missing" + (f"; did you mean {match!r}?" if match else ""), key)

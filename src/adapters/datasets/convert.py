@@ -16,10 +16,11 @@ import msgspec
 
 from ...messages.errors import DatasetError, OutputError
 from .claim_prompts import Task
+from .fever import FeverSource, FeverTask
 from .rows import RowError
 from .scifact import ScifactSource
 
-__all__ = ["ConversionReport", "convert_scifact"]
+__all__ = ["ConversionReport", "convert_fever", "convert_scifact"]
 
 
 class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class ConversionReport(msgspec.Struct, frozen=True, kw_only=True):
     first_sentence_share: float | None
     """Share of evidence sets that hold the first sentence of their document as it stands in the prompt."""
     documents: int
-    """Documents in the corpus."""
+    """Documents in the corpus; of wiki pages those that claims point at."""
     texts_changed: int
     """Titles and sentences of the corpus with line breaks, double spaces or a grammar marker set right."""
 
@@ -67,6 +68,30 @@ def convert_scifact(
         license_name=license_name,
         shuffle_sentences=shuffle_sentences,
     )
+    return _converted(rows, output, force=force)
+
+
+def convert_fever(
+    claims: Path,
+    wiki: Path | None,
+    output: Path,
+    *,
+    task: FeverTask = "verify",
+    source: str = "fever",
+    license_name: str | None = None,
+    force: bool = False,
+) -> ConversionReport:
+    """Join a claims file in FEVER format with its folder of wiki pages; raises as ``convert_scifact``."""
+    read = {claims.resolve(), *([] if wiki is None else [path.resolve() for path in wiki.glob("*")])}
+    if output.resolve() in read:
+        raise OutputError(f"{output}: is one of the files to read")
+    if wiki is not None and not wiki.is_dir():
+        raise DatasetError("no such folder of wiki pages", source=str(wiki))
+    rows = FeverSource(claims, wiki, task=task, source=source, license_name=license_name)
+    return _converted(rows, output, force=force)
+
+
+def _converted(rows: ScifactSource | FeverSource, output: Path, *, force: bool) -> ConversionReport:
     counts = _Counts()
     try:
         with _whole_file(output, force=force) as file:
@@ -82,8 +107,8 @@ def convert_scifact(
         labels=dict(sorted(counts.labels.items())),
         evidence_sets=counts.sets,
         first_sentence_share=counts.first / counts.sets if counts.sets else None,
-        documents=len(rows.corpus),
-        texts_changed=rows.corpus.texts_changed,
+        documents=rows.documents,
+        texts_changed=rows.texts_changed,
     )
 
 
@@ -94,12 +119,12 @@ class _Counts:
 
     def add(self, metadata: dict[str, Any]) -> None:
         self.labels[metadata["label"]] += 1
-        for sets in metadata["evidence"].values():
+        for sets in metadata.get("evidence", {}).values():
             self.sets += len(sets)
             self.first += sum(0 in indices for indices in sets)
 
 
-def _rows(source: ScifactSource) -> Iterator[dict[str, Any]]:
+def _rows(source: ScifactSource | FeverSource) -> Iterator[dict[str, Any]]:
     """The rows; raises DatasetError for the first bad one."""
     line_of_id: dict[str, int] = {}
     for scanned in source.scan():

@@ -83,6 +83,16 @@ class ScifactSource:
         """Claims file and corpus file."""
         return (self._claims.name, self.corpus.name)
 
+    @property
+    def documents(self) -> int:
+        """Documents in the corpus."""
+        return len(self.corpus)
+
+    @property
+    def texts_changed(self) -> int:
+        """Titles and sentences of the corpus that were set right."""
+        return self.corpus.texts_changed
+
     def scan(self) -> Iterator[ScannedRow]:
         """One row per claim that the task can use."""
         for scanned in self._claims.scan():

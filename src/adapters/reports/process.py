@@ -48,6 +48,7 @@ def training_section(report: RunReport) -> Section | None:
     tables = []
     if points:
         tables.append(_loss_table(points))
+        tables.extend(_term_tables(points))
     if checkpoints:
         rows = tuple(
             (
@@ -103,6 +104,26 @@ def _loss_table(points: Sequence[LossPoint]) -> Table:
         )
     heads = ("epoch", "last step", "training loss, mean", "held-out loss")
     return Table("Loss by epoch", heads, tuple(rows), frozenset({0, 1, 2, 3}))
+
+
+def _term_tables(points: Sequence[LossPoint]) -> list[Table]:
+    """Means over the steps of each epoch, where the loss has several terms."""
+    rows = []
+    for epoch in sorted({_epoch(point) for point in points if point.terms}):
+        here = [point.terms for point in points if point.terms and _epoch(point) == epoch]
+        for name in dict.fromkeys(term.name for terms in here for term in terms):
+            found = [term for terms in here for term in terms if term.name == name]
+            rows.append(
+                (
+                    Cell(count(epoch)),
+                    Cell(name),
+                    Cell(figure(found[-1].weight)),
+                    Cell(figure(math.fsum(term.value for term in found) / len(found))),
+                    Cell(figure(math.fsum(term.gradient_norm for term in found) / len(found))),
+                )
+            )
+    heads = ("epoch", "term", "weight", "value a token", "gradient norm, weighted")
+    return [Table("Terms of the training loss", heads, tuple(rows), frozenset({0, 2, 3, 4}))] if rows else []
 
 
 def _mean_loss(points: Sequence[LossPoint]) -> float:

@@ -20,10 +20,13 @@ class Accounts:
     repeated_tokens: int = 0
     held_out_tokens: int = 0
     """Forward only; counted at the price of prefill."""
+    regulariser_tokens: int = 0
+    """Forward passes for regularisers, of the model and of its reference; at the price of prefill."""
 
     def cost_usd(self, prices: TinkerPrices) -> float | None:
         """None when a price is missing for something that was used."""
-        return _sum((self.train_tokens, prices.train), (self.held_out_tokens, prices.prefill))
+        forward = self.held_out_tokens + self.regulariser_tokens
+        return _sum((self.train_tokens, prices.train), (forward, prices.prefill))
 
     def figures(self, prices: TinkerPrices) -> dict[str, Any]:
         """JSON-ready."""
@@ -31,6 +34,7 @@ class Accounts:
             "train_tokens": self.train_tokens,
             "repeated_tokens": self.repeated_tokens,
             "held_out_tokens": self.held_out_tokens,
+            **({"regulariser_tokens": self.regulariser_tokens} if self.regulariser_tokens else {}),
             "cost_usd": self.cost_usd(prices),
         }
 

@@ -44,7 +44,8 @@ class TinkerBackend:
         )
 
     def missing(self, options: TinkerOptions) -> Sequence[Problem]:
-        """A key that is none, an address in the environment that is none, an SDK that is not there."""
+        """A key or an address in the environment that is none, an SDK or a loss term that is missing."""
+        from .regularisers import find_term
         from .sdk import check_sdk
 
         problems = []
@@ -54,6 +55,11 @@ class TinkerBackend:
                 check(options)
             except InputError as error:
                 problems.append(Problem(path, str(error)))
+        for number, each in enumerate(options.regularisers):
+            try:
+                find_term(each.term)
+            except InputError as error:
+                problems.append(Problem(f"regularisers[{number}].term", str(error)))
         return problems
 
     def most_usd(self, options: TinkerOptions, request: BackendRequest) -> float | None:

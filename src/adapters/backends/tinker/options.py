@@ -10,7 +10,7 @@ from msgspec import Meta, field
 from ....messages.base import Message
 from ....messages.secret_keys import is_reference, url_holds_password
 
-__all__ = ["TinkerOptions", "TinkerPrices"]
+__all__ = ["Regulariser", "TinkerOptions", "TinkerPrices"]
 
 Price = Annotated[float, Meta(ge=0)]
 
@@ -21,6 +21,26 @@ class TinkerPrices(Message, frozen=True):
     train: Annotated[Price | None, Meta(description="Forward and backward pass.")] = None
     prefill: Annotated[Price | None, Meta(description="Prompts and held-out rows.")] = None
     sample: Annotated[Price | None, Meta(description="Sampled tokens.")] = None
+
+
+class Regulariser(Message, frozen=True):
+    """A term that is added to the cross-entropy of training."""
+
+    term: Annotated[
+        str,
+        Meta(
+            min_length=1, description="kl_k1, kl_k3, drift_l2, confidence, or the name of a plug-in's term."
+        ),
+    ]
+    weight: Annotated[float, Meta(gt=0, le=1e6, description="What its sum over the tokens is multiplied by.")]
+    name: Annotated[
+        Annotated[str, Meta(min_length=1)] | None, Meta(description="In the report; default: the term.")
+    ] = None
+
+    @property
+    def label(self) -> str:
+        """What the report calls it."""
+        return self.name or self.term
 
 
 class TinkerOptions(Message, frozen=True):
@@ -61,6 +81,14 @@ class TinkerOptions(Message, frozen=True):
     evidence_weight: Annotated[
         float, Meta(gt=0, description="Loss weight in the other CLAIM lines, as a multiple.")
     ] = 1.0
+    regularisers: Annotated[
+        tuple[Regulariser, ...],
+        Meta(description="Terms added to the loss: { term, weight, name } each; steps then take two passes."),
+    ] = ()
+    reference_path: Annotated[
+        str | None,
+        Meta(description="tinker:// path of sampler weights that terms refer to; default: the base model."),
+    ] = None
     beta1: Annotated[float, Meta(ge=0, lt=1, description="Adam: decay of the mean of gradients.")] = 0.9
     beta2: Annotated[float, Meta(ge=0, lt=1, description="Adam: decay of the mean of squares.")] = 0.95
     eps: Annotated[float, Meta(gt=0, description="Adam: added to the denominator.")] = 1e-8
@@ -68,7 +96,7 @@ class TinkerOptions(Message, frozen=True):
     grad_clip_norm: Annotated[float, Meta(ge=0, description="Longest gradient; 0: as it is.")] = 0.0
     submit_ahead: Annotated[
         int, Meta(ge=0, le=16, description="Steps on their way besides the one that is waited for.")
-    ] = 1
+    ] = 3
     recovery_every: Annotated[
         int, Meta(ge=1, le=10_000, description="Steps between states that recovery goes back to.")
     ] = 50
@@ -102,8 +130,13 @@ class TinkerOptions(Message, frozen=True):
             raise ValueError("api_key: expected a reference env:NAME or file:PATH, never the key itself")
         if not (self.train_mlp or self.train_attn or self.train_unembed):
             raise ValueError("train_mlp, train_attn, train_unembed: expected at least one to be true")
-        if self.model_path is not None and not self.model_path.startswith("tinker://"):
-            raise ValueError("model_path: expected a path that begins with tinker://")
+        for name in ("model_path", "reference_path"):
+            path = getattr(self, name)
+            if path is not None and not path.startswith("tinker://"):
+                raise ValueError(f"{name}: expected a path that begins with tinker://")
+        labels = [each.label for each in self.regularisers]
+        if len(set(labels)) < len(labels) or "cross_entropy" in labels:
+            raise ValueError("regularisers: expected names that differ, and none that is cross_entropy")
         if self.base_url is not None:
             check_url(self.base_url)
 

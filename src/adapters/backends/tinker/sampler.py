@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ....actors.hedging.breaker import CircuitBreaker
@@ -71,22 +71,7 @@ class TinkerSampler:
         """``n`` answers, confidence from their log-probabilities; raises TransientError or BackendError."""
         started = time.perf_counter()
         prompt = await asyncio.to_thread(self._prompt, request)
-        ticket = self._breaker.admit(self._now())
-        if ticket is None:
-            wait = (self._breaker.retry_at() or 0.0) - self._now()
-            raise OverloadedError("tinker: the service keeps failing", retry_after_s=max(wait, 0.0))
-        seen = self._service.number
-        try:
-            seen, client = await self.connect()
-            answer = await self._ask(client, prompt, request.params)
-        except asyncio.CancelledError:
-            self._breaker.abandoned(ticket)
-            raise
-        except Exception as error:
-            fault = self._service.fault(error)
-            await self._failed(fault, ticket, seen)
-            raise as_error(fault) from error
-        self._breaker.succeeded(self._now(), ticket)
+        answer = await self._answered(lambda client: self._ask(client, prompt, request.params))
         completions = [self._completion(each, request.params) for each in answer.sequences]
         usage = Usage(
             prompt_tokens=len(prompt), completion_tokens=sum(len(each.tokens) for each in answer.sequences)
@@ -98,6 +83,37 @@ class TinkerSampler:
             cost_usd=sampling_cost(usage, self._options.prices),
             model=self._path or self._options.base_model,
         )
+
+    async def logprobs(self, tokens: list[int], last: int) -> list[float | None]:
+        """Log-probabilities of the last ``last`` tokens, each given all before it; raises as ``sample``.
+
+        The entries before them are None.
+        """
+        prompt = self._service.sdk.types.ModelInput.from_ints(tokens)
+        found: list[float | None] = await self._answered(
+            lambda client: within(client.compute_logprobs(prompt, last), LONGEST_S)
+        )
+        return found
+
+    async def _answered(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        """What the client says, unless the breaker is open."""
+        ticket = self._breaker.admit(self._now())
+        if ticket is None:
+            wait = (self._breaker.retry_at() or 0.0) - self._now()
+            raise OverloadedError("tinker: the service keeps failing", retry_after_s=max(wait, 0.0))
+        seen = self._service.number
+        try:
+            seen, client = await self.connect()
+            answer = await ask(client)
+        except asyncio.CancelledError:
+            self._breaker.abandoned(ticket)
+            raise
+        except Exception as error:
+            fault = self._service.fault(error)
+            await self._failed(fault, ticket, seen)
+            raise as_error(fault) from error
+        self._breaker.succeeded(self._now(), ticket)
+        return answer
 
     async def _ask(self, client: Any, prompt: list[int], params: SamplingParams) -> Any:
         types = self._service.sdk.types

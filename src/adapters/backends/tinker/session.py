@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ....messages.errors import BackendError
 from ....messages.records import CheckpointRef, Example, TrainStep
 from ..checkpoints import check_name
 from .accounts import Accounts
-from .datums import Datum, LongRows, build
+from .batches import Batch, Passed, encode, regularised
+from .datums import Datum, LongRows
 from .faults import as_error
 from .journal import Journal, Request
 from .manifest import Manifest, read_manifest, write_manifest
 from .options import TinkerOptions
+from .reference import ROOM, Reference
+from .regularisers import Array, find_term, needs_reference
 from .sampler import TinkerSampler
 from .service import Service
 from .tokens import Tokens, load_folder, of_service
@@ -32,39 +32,10 @@ RECOVERY_TTL_S = 7 * 24 * 3600
 """How long the service keeps a state that only recovery within this run may go back to."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Rows as the SDK takes them."""
-
-    data: list[Any]
-    datums: list[Datum]
-    examples: int
-
-    @property
-    def weight(self) -> float:
-        return sum(datum.weight for datum in self.datums)
-
-    @property
-    def tokens(self) -> int:
-        return sum(len(datum.inputs) for datum in self.datums)
-
-
-class _Passed(Request):
-    """A forward pass, with or without a backward one."""
-
-    def __init__(self, batch: _Batch, *, backward: bool) -> None:
-        super().__init__(self._submit, changes=backward)
-        self.batch = batch
-
-    def _submit(self, client: Any) -> Any:
-        call = client.forward_backward if self.changes else client.forward
-        return call(self.batch.data, "cross_entropy")
-
-
 class _Pending:
     """A step on its way."""
 
-    def __init__(self, session: TinkerSession, passed: _Passed | None, optimised: Request | None) -> None:
+    def __init__(self, session: TinkerSession, passed: Passed | None, optimised: Request | None) -> None:
         self._session, self._passed, self._optimised = session, passed, optimised
 
     async def result(self) -> TrainStep:
@@ -81,6 +52,10 @@ class TinkerSession:
         self._options, self._service, self._workdir = options, service, workdir
         lengths = [length for length in (options.max_length, context) if length is not None]
         self._limit = min(lengths, default=None)
+        self._refers = any(needs_reference(find_term(each.term)) for each in options.regularisers)
+        if self._refers and context is not None and self._limit is not None:
+            self._limit = min(self._limit, context - ROOM)
+        self._reference: Reference | None = None
         self._journal = Journal(
             service,
             timeout_s=options.answer_timeout_s,
@@ -129,12 +104,14 @@ class TinkerSession:
         """Loss without gradients."""
         return await self.loss(await self._forward(batch, backward=False))
 
-    async def _forward(self, batch: Sequence[Example], *, backward: bool) -> _Passed | None:
+    async def _forward(self, batch: Sequence[Example], *, backward: bool) -> Passed | None:
         """On its way; None when no row is left to send."""
         made = await self._make(batch)
         if not made.data:
             return None
-        request = _Passed(made, backward=backward)
+        if backward and self._options.regularisers:
+            made = await self._regularised(made)
+        request = Passed(made, backward=backward)
         await self._add(request)
         self._gathered = self._gathered or backward
         if backward:
@@ -163,39 +140,47 @@ class TinkerSession:
         self._steps += 1
         return request
 
-    async def loss(self, request: _Passed | None) -> TrainStep:
+    async def loss(self, request: Passed | None) -> TrainStep:
         """Of a pass on its way."""
         if request is None:
             return TrainStep(loss_sum=0.0, weight_sum=0.0)
-        output = await self.settle(request)
-        loss = output.metrics.get("loss:sum")
-        if loss is None:
-            loss = _own_sum(output, request.batch.datums)
+        step = request.step(await self.settle(request))
         if request.changes:
-            self._loss_sum = loss
-        return TrainStep(
-            loss_sum=loss, weight_sum=request.batch.weight, unit="token", examples=request.batch.examples
-        )
+            self._loss_sum = step.loss_sum
+        return step
 
-    async def _make(self, batch: Sequence[Example]) -> _Batch:
-        tokens = await self._tokenizer()
-        return await asyncio.to_thread(self._encode, batch, tokens)
-
-    def _encode(self, batch: Sequence[Example], tokens: Tokens) -> _Batch:
-        made = [build(example, tokens, self._options, self._limit, self._long_rows) for example in batch]
-        datums = [datum for datum in made if datum is not None]
-        types = self._service.sdk.types
-        data = [
-            types.Datum(
-                model_input=types.ModelInput.from_ints(datum.inputs),
-                loss_fn_inputs={
-                    "target_tokens": types.TensorData(datum.targets, "int64", [len(datum.targets)]),
-                    "weights": types.TensorData(datum.weights, "float32", [len(datum.weights)]),
-                },
+    async def _regularised(self, batch: Batch) -> Batch:
+        """With the weights of a loss of several terms, which needs the log-probabilities of now."""
+        measured = Passed(batch, backward=False)
+        await self._add(measured)
+        references = await self._references(batch.datums) if self._refers else None
+        output = await self.settle(measured)
+        self._accounts.regulariser_tokens += batch.tokens
+        try:
+            return await asyncio.to_thread(
+                regularised, batch, self._options, output, references, self._service.sdk.types
             )
-            for datum in datums
-        ]
-        return _Batch(data, datums, len(batch))
+        except Exception:
+            self._failed = True
+            raise
+
+    async def _references(self, datums: Sequence[Datum]) -> list[Array]:
+        options = self._options
+        if self._reference is None:
+            sampler = TinkerSampler(
+                options, self._service, await self._tokenizer(), options.reference_path, self._limit
+            )
+            self._reference = Reference(sampler, options.recovery_attempts, options.recovery_backoff_s)
+        before = self._reference.tokens
+        found: list[Array] = await self._guarded(self._reference.of(datums))
+        self._accounts.regulariser_tokens += self._reference.tokens - before
+        return found
+
+    async def _make(self, batch: Sequence[Example]) -> Batch:
+        tokens = await self._tokenizer()
+        return await asyncio.to_thread(
+            encode, batch, tokens, self._options, self._limit, self._long_rows, self._service.sdk.types
+        )
 
     async def _tokenizer(self, *, trains: bool = True) -> Tokens:
         """Of the folder, or of a client; no training client is made where nothing is trained."""
@@ -320,12 +305,6 @@ class TinkerSession:
             raise
 
     def _count_repeat(self, request: Request) -> None:
-        if isinstance(request, _Passed):
+        if isinstance(request, Passed):
             self._accounts.train_tokens += request.batch.tokens
             self._accounts.repeated_tokens += request.batch.tokens
-
-
-def _own_sum(output: Any, datums: Sequence[Datum]) -> float:
-    """The loss from the log-probabilities, where the service does not sum it up."""
-    pairs = zip(output.loss_fn_outputs, datums, strict=True)
-    return float(sum(-np.dot(found["logprobs"].data, datum.weights) for found, datum in pairs))

@@ -253,6 +253,8 @@ def asample(tenant: Tenant, asked: dict[str, Any]) -> Any:
     lora = Lora(BASE, 1, 0) if path is None else Lora.restored(BASE, tenant.saved[path], optimizer=False)
     ids = [f"{request}-{number}" for number in range(asked["num_samples"])]
     made = pb.SampleResponse()
+    if asked.get("prompt_logprobs"):
+        made.prompt_logprobs = prompt_logprobs(lora, prompt, asked.get("prompt_logprobs_last_n"))
     stop = given.get("stop") or []
     texts = [stop] if isinstance(stop, str) else stop
     for number in range(len(ids)):
@@ -279,6 +281,14 @@ def asample(tenant: Tenant, asked: dict[str, Any]) -> Any:
     else:
         promise.resolve(bytes(made.SerializeToString()), PROTO)
     return {"request_id": request, "sample_sequence_ids": ids}
+
+
+def prompt_logprobs(lora: Lora, prompt: list[int], last: int | None) -> bytes:
+    tokens = np.asarray(prompt)
+    found = np.full(len(tokens), np.nan, np.float32)
+    found[1:] = lora.logprobs(tokens[:-1])[np.arange(len(tokens) - 1), tokens[1:]]
+    found[: 0 if last is None else len(tokens) - last] = np.nan
+    return found.tobytes()
 
 
 def text(tokens: list[int]) -> str:

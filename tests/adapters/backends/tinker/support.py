@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -107,7 +108,9 @@ def running_server(tokenizer: Path) -> Iterator[int]:
     """The port of a server process that ends with the block."""
     command = [sys.executable, "-m", "tests.adapters.backends.tinker.server", str(tokenizer)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as process:
+    # Its matrices are small; threads of a BLAS would spin for longer than they compute, and starve others.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         yield int(process.stdout.readline())
@@ -131,11 +134,11 @@ def batch(number: int) -> list[Example]:
     return [row(number, reference=f"{REFERENCE}\nCLAIM[c3]: Number {number}."), row(number + 100)]
 
 
-async def steps(session: TinkerSession, first: int, last: int) -> list[float]:
+async def steps(session: TinkerSession, first: int, last: int, rate: float = 0.02) -> list[float]:
     """Losses of the steps ``first`` to ``last`` (exclusive), submitted one ahead."""
     waiting, losses = deque[Any](), list[float]()
     for number in range(first, last):
-        waiting.append(await session.submit_step(batch(number), 0.02))
+        waiting.append(await session.submit_step(batch(number), rate))
         if len(waiting) > 1:
             losses.append((await waiting.popleft().result()).loss_sum)
     while waiting:

@@ -144,6 +144,17 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(service: Service) ->
     ]
 
 
+def test_regularisers_of_the_file_stand_in_the_record_and_the_report(service: Service) -> None:
+    given = '[{term="kl_k3",weight=0.2},{term="confidence",weight=0.1}]'
+    record = service.run("regularised", f"regularisers={given}")
+    points = [each for each in stage(record, "backend_call")["losses"] if each["split"] == "train"]
+    assert [term["name"] for term in points[-1]["terms"]] == ["cross_entropy", "kl_k3", "confidence"]
+    assert all(term["gradient_norm"] > 0 for term in points[-1]["terms"])
+    assert stage(record, "backend_call")["metrics"]["training"]["service"]["regulariser_tokens"] > 0
+    page = (service.folder("regularised") / "report.md").read_text(encoding="utf-8")
+    assert "### Terms of the training loss" in page
+
+
 def test_a_missing_key_ends_the_run_in_one_line(service: Service) -> None:
     environment = {name: value for name, value in service.environment.items() if name != "TINKER_API_KEY"}
     command = service.command("keyless")
