@@ -47,9 +47,8 @@ def idle(data: Path) -> None:
     before = cpu_s(process.pid)
     time.sleep(IDLE_S)
     used = cpu_s(process.pid) - before
-    print(
-        f"idle: {100 * used / IDLE_S:.2f} % CPU (goal < 1), {rss_mib(process.pid):.0f} MiB resident (goal < 120)"
-    )
+    cpu = 100 * used / IDLE_S
+    print(f"idle: {cpu:.2f} % CPU (goal < 1), {rss_mib(process.pid):.0f} MiB resident (goal < 120)")
     process.terminate()
     process.wait()
 
