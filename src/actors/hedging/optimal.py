@@ -37,13 +37,13 @@ class Optimal:
         self._fresh_for = 0
 
     def plan(self, now: float, features: RequestFeatures) -> HedgePlan:
-        """The fit; it is renewed when a tenth of the window is new."""
+        """The fit; it is renewed when a fifth of the window is new."""
         del now, features
         if len(self._first) < self._options.min_samples:
             return warming_up(len(self._first), self._options.min_samples)
         if self._fitted is None or self._fresh_for <= 0:
             self._fitted = self._fit()
-            self._fresh_for = max(10, len(self._first) // 10)
+            self._fresh_for = max(10, len(self._first) // 5)
         return self._fitted
 
     def observe(self, race: Race) -> None:
