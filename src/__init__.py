@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import testing
+    from .client import AsyncClient, Client
     from .engine import RunHandle, Supervisor, run
     from .messages.control import RunResult
-    from .messages.errors import CrucibleError, InputError, StageError
+    from .messages.errors import (
+        ConflictError,
+        CrucibleError,
+        InputError,
+        NotFoundError,
+        QuotaError,
+        StageError,
+    )
     from .messages.experiment import (
         BackendRef,
         CacheConfig,
@@ -36,8 +44,11 @@ if TYPE_CHECKING:
     from .version import __version__
 
 __all__ = [
+    "AsyncClient",
     "BackendRef",
     "CacheConfig",
+    "Client",
+    "ConflictError",
     "CrucibleError",
     "DatasetRef",
     "EnsembleConfig",
@@ -46,7 +57,9 @@ __all__ = [
     "HedgingConfig",
     "InputError",
     "LimitsConfig",
+    "NotFoundError",
     "OutputSpec",
+    "QuotaError",
     "Reliability",
     "RunHandle",
     "RunResult",
@@ -63,9 +76,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    ".client": ("AsyncClient", "Client"),
     ".engine": ("RunHandle", "Supervisor", "run"),
     ".messages.control": ("RunResult",),
-    ".messages.errors": ("CrucibleError", "InputError", "StageError"),
+    ".messages.errors": (
+        "ConflictError",
+        "CrucibleError",
+        "InputError",
+        "NotFoundError",
+        "QuotaError",
+        "StageError",
+    ),
     ".messages.experiment": (
         "BackendRef",
         "CacheConfig",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import registry
+from .actors.durability import Durability
 from .actors.experiment import DISABLED, StagePlan
 from .actors.ports import Dataset, Preflight, ReplyCache, ReportSink
 from .actors.runtime import Actor
@@ -77,6 +78,8 @@ class Services:
     compose_report: Callable[[Sequence[StageResult], Picks], RunReport]
     cache: ReplyCache | None = None
     quarantine: Callable[[Sequence[Issue]], None] = lambda _issues: None
+    durable: Durability | None = None
+    """Of a run of the durable queue."""
 
     @property
     def experiment(self) -> Experiment:
@@ -91,7 +94,9 @@ class Services:
     @property
     def baselines(self) -> tuple[str, ...]:
         """Names of the baselines in the results."""
-        return tuple(system_name(ref) for ref in self.experiment.baselines)
+        argued = enabled_options(self.prepared, "dialectic")
+        thesis = () if argued is None or argued.thesis_as is None else (argued.thesis_as,)
+        return (*thesis, *(system_name(ref) for ref in self.experiment.baselines))
 
 
 class NoOptions(Message, frozen=True):
@@ -149,6 +154,10 @@ def prepare(experiment: Experiment, *, base: Path | None = None, source: str | N
     problems += _reserved_outputs(experiment)
     for index, stage in enumerate(experiment.pipeline):
         problems += _prepare_stage(prepared, stage, f"pipeline[{index}]")
+    if enabled_options(prepared, "dialectic") is not None:
+        from .reliability.dialectic import check_dialectic
+
+        problems += check_dialectic(prepared)
     problems += _prepare_dataset(prepared)
     refs = [("backend", experiment.backend)]
     refs += [(f"baselines[{i}]", ref) for i, ref in enumerate(experiment.baselines)]
@@ -245,6 +254,12 @@ def _guard_defaults(
     _, problems = collect(config.options, type_, "reliability.guardrails.options")
     strictest = min(config.profiles, key=THRESHOLDS.__getitem__)
     return {"profile": strictest, **config.options}, problems
+
+
+def enabled_options(prepared: Prepared, name: str) -> Any:
+    """The decoded options of a stage that will run; None for any other."""
+    found = prepared.stage_options.get(name)
+    return found[0] if found and any(stage.name == name for stage in prepared.enabled()) else None
 
 
 def _prepare_dataset(prepared: Prepared) -> list[Problem]:

@@ -44,6 +44,7 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
         "data_checks": ".stage_types:DATA_CHECKS",
         "guardrails": ".stage_types:GUARDRAILS",
         "backend_call": ".stage_types:BACKEND_CALL",
+        "dialectic": ".stage_types:DIALECTIC",
         "analysis_surrogate_validation": ".stage_types:SURROGATES",
         "analysis_tda_validation": ".stage_types:TDA",
         "analysis_filter": ".stage_types:FILTER",

@@ -14,8 +14,9 @@ from msgspec import Meta
 
 from .actors.runtime import Actor
 from .actors.stage import SourceActor, Tally, Wiring, Work
-from .composition import NoOptions, Services, StageType, is_reliable, system_spec
+from .composition import NoOptions, Services, StageType, enabled_options, is_reliable, system_spec
 from .messages.base import Message
+from .messages.errors import OptionError
 from .messages.flow import StageResult
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "BENCH",
     "DATA_CHECKS",
     "DATA_LOAD",
+    "DIALECTIC",
     "FAIRNESS",
     "FILTER",
     "GUARDRAILS",
@@ -128,7 +130,8 @@ def _output_guard(services: Services) -> Any:
     from .actors.stages.guardrails import OutputGuard
     from .adapters.guardrails import RuleGuard
 
-    return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation)
+    redacts = own.redact != "off" and own.redact_outputs
+    return OutputGuard(RuleGuard(own), fail_on_violation=own.fail_on_violation, redacts=redacts)
 
 
 def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
@@ -154,10 +157,46 @@ def _build_backend_call(services: Services, own: Any, _adapter: Any) -> Any:
         guard=_output_guard(services),
         limits=services.experiment.reliability.limits,
         cache=services.cache,
+        durable=services.durable,
         hedging=prepared.hedging,
         tiers=tiers,
         ensemble=prepared.ensemble,
         members=members,
+        dialectic=_dialectic_settings(services),
+    )
+
+
+def _dialectic_settings(services: Services) -> Any:
+    """How the model's answers are argued over; None without the stage."""
+    own = enabled_options(services.prepared, "dialectic")
+    if own is None:
+        return None
+    from .actors.dialectic.settings import DialecticSettings
+    from .adapters.analysis.cns_dialectic import make_arguments
+    from .adapters.cns.critics import WEIGHTS
+    from .reliability.dialectic import arguing_models
+
+    nli = None
+    if own.entailment == "nli":
+        from .adapters.entailment.nli import NliEntailment
+
+        try:
+            nli = NliEntailment(own.entailment_model)
+        except OptionError as error:
+            raise OptionError(f"pipeline.dialectic.options.{error}") from None
+    return DialecticSettings(
+        options=own,
+        arguments=make_arguments(weights=WEIGHTS[own.critics], most=own.max_challenges, nli=nli),
+        models=arguing_models(services.prepared),
+    )
+
+
+def _build_dialectic(services: Services, own: Any, _adapter: Any) -> Work:
+    from .actors.stages.dialectic import DialecticCount
+
+    experiment = services.experiment
+    return DialecticCount(
+        _statistics(), experiment.reliability.stats, max_rounds=own.max_rounds, seed=experiment.seed
     )
 
 
@@ -288,6 +327,12 @@ BACKEND_CALL = StageType(
     options=_lazy(_STAGES + "backend_call", "BackendCallOptions"),
     build=_build_backend_call,
     actor=_backend_call_actor,
+)
+DIALECTIC = StageType(
+    name="dialectic",
+    summary="Has the model's answers argued over, round by round, and counts what came of it.",
+    options=_lazy(".actors.dialectic.settings", "DialecticOptions"),
+    build=_build_dialectic,
 )
 SURROGATES = StageType(
     name="analysis_surrogate_validation",

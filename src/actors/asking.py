@@ -1,8 +1,8 @@
 """Asks one system for one example: with retries, or racing duplicates against slow answers.
 
-Called by ``backend_call`` and the ensemble. Looks into the cache first. Holds the racing actors of each
-system when hedging is on; without it a request goes straight to the sampler. Only sampling comes here: it may
-be repeated, training may not.
+Called by ``backend_call`` and the ensemble. Looks into the run's journal and the cache first. Holds the
+racing actors of each system when hedging is on; without it a request goes straight to the sampler. Only
+sampling comes here: it may be repeated, training may not.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Asking:
     concurrency: int = 1
     limits: RunLimits | None = None
     cache: ReplyCache | None = None
+    journal: ReplyCache | None = None
+    """What earlier attempts of the same run have paid for; those replies count as this run's own."""
     model: SystemSpec | None = None
     """What a member stands for that ``is_model``."""
     checkpoints: Mapping[int, CheckpointRef] = field(default_factory=dict)
@@ -92,13 +94,15 @@ class Asking:
                 )
         return spec
 
-    def identity(self, spec: SystemSpec) -> bytes | None:
+    def identity(self, spec: SystemSpec, *, by_uri: bool = False) -> bytes | None:
         """All that a system's answers depend on besides the request; None when that cannot be told."""
         known = []
         for each in [tier for tier, _ in self.tiers_of(spec)] or [spec]:
             source = self.model if each.is_model and self.model is not None else each
             checkpoint = self.checkpoints.get(id(source))
-            known.append(system_identity(source.backend_id, source.backend, source.options, checkpoint))
+            known.append(
+                system_identity(source.backend_id, source.backend, source.options, checkpoint, by_uri=by_uri)
+            )
         if any(part is None for part in known):
             return None
         if len(known) > 1 and self.hedging is not None:
@@ -114,10 +118,10 @@ class Asker:
         self._wiring = wiring
         self._asking = asking
         self._races = _Races(stage, wiring, asking) if asking.hedging is not None else None
-        self._replies: CachedReplies | None = None
-        self._identities: dict[int, tuple[bytes | None, SystemSpec]] = {}
-        if asking.cache is not None:
-            self._replies = CachedReplies(asking.cache, races=asking.hedging is not None)
+        self._identities: dict[tuple[int, bool], tuple[bytes | None, SystemSpec]] = {}
+        races = asking.hedging is not None
+        self._replies = None if asking.cache is None else CachedReplies(asking.cache, races=races)
+        self._journal = None if asking.journal is None else CachedReplies(asking.journal, races=races)
 
     async def ask(
         self,
@@ -135,7 +139,9 @@ class Asker:
         request = self._request(spec, example)
         told = RequestSpan(self._stage, self._wiring, spec, sampler, request, slot, parent)
         try:
-            output = await self._from_cache(spec, example, request)
+            output = await self._from_journal(spec, example, request)
+            if output is None:
+                output = await self._from_cache(spec, example, request)
             if output is not None:
                 await told.end_cached(output)
             elif self._races is None or not self._races.for_system(spec):
@@ -171,14 +177,41 @@ class Asker:
     # the cache
 
     def knows(self, spec: SystemSpec, example: Example) -> bool:
-        """Whether the cache will likely answer."""
-        if self._replies is None:
+        """Whether the journal or the cache will likely answer."""
+        if self._replies is None and self._journal is None:
             return False
-        return self._replies.knows(self._identity(spec), self._request(spec, example))
+        request = self._request(spec, example)
+        return any(
+            kept is not None and kept.knows(self._identity(spec, by_uri=kept is self._journal), request)
+            for kept in (self._journal, self._replies)
+        )
 
     def cache_figures(self) -> dict[str, Any] | None:
         """JSON-ready; None without a cache."""
         return None if self._replies is None else self._replies.figures()
+
+    @property
+    def replayed(self) -> int:
+        """Replies that an earlier attempt of the run had paid for."""
+        return 0 if self._journal is None else self._journal.hits
+
+    async def _from_journal(
+        self, spec: SystemSpec, example: Example, request: BackendRequest
+    ) -> Output | None:
+        """The reply that an earlier attempt got: the run has paid for it, so it counts as if asked now."""
+        if self._journal is None:
+            return None
+        found = await self._journal.find(self._identity(spec, by_uri=True), request)
+        if found is None:
+            return None
+        stored, biased = found
+        race = None
+        if self._races is not None and self._races.for_system(spec):
+            race = Race(backend=stored.backend, reason="from an earlier attempt", race_biased=biased)
+        if self._asking.limits is not None:
+            self._asking.limits.paid(stored.reply.cost_usd)
+        answer = Answer(attempts=1, latency_s=stored.reply.latency_s, reply=stored.reply)
+        return _output(self._asking.answered(spec, race), example, answer, race)
 
     async def _from_cache(self, spec: SystemSpec, example: Example, request: BackendRequest) -> Output | None:
         if self._replies is None:
@@ -206,15 +239,18 @@ class Asker:
         race: Race | None = None,
     ) -> Output:
         """The output, once its reply is on disk."""
+        if self._journal is not None:
+            await self._journal.keep(self._identity(spec, by_uri=True), request, answer.reply, race)
         if self._replies is not None:
             await self._replies.keep(self._identity(spec), request, answer.reply, race)
         return _output(self._asking.answered(spec, race), example, answer, race)
 
-    def _identity(self, spec: SystemSpec) -> bytes | None:
+    def _identity(self, spec: SystemSpec, *, by_uri: bool = False) -> bytes | None:
         """What tells the system's replies from those of others; worked out once."""
-        known = self._identities.get(id(spec))
+        known = self._identities.get((id(spec), by_uri))
         if known is None:
-            known = self._identities[id(spec)] = (self._asking.identity(spec), spec)
+            known = (self._asking.identity(spec, by_uri=by_uri), spec)
+            self._identities[id(spec), by_uri] = known
         return known[0]
 
     def _request(self, spec: SystemSpec, example: Example) -> BackendRequest:

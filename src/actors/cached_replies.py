@@ -34,14 +34,22 @@ FORMAT = b"crucible reply 1"
 
 
 def system_identity(
-    backend_id: str, backend: Backend, options: msgspec.Struct, checkpoint: CheckpointRef | None
+    backend_id: str,
+    backend: Backend,
+    options: msgspec.Struct,
+    checkpoint: CheckpointRef | None,
+    *,
+    by_uri: bool = False,
 ) -> bytes | None:
-    """All that answers depend on besides the request; None when a checkpoint has no hash to go by."""
-    if checkpoint is not None and checkpoint.sha256 is None:
+    """All that answers depend on besides the request; None when a checkpoint has no hash to go by.
+
+    ``by_uri``: within one run its address will do, because the run's own record says what is there.
+    """
+    if checkpoint is not None and checkpoint.sha256 is None and not by_uri:
         return None
     neutral = backend.capabilities.neutral_options
     given = {name: value for name, value in msgspec.to_builtins(options).items() if name not in neutral}
-    trained = b"" if checkpoint is None else (checkpoint.sha256 or "").encode()
+    trained = b"" if checkpoint is None else (checkpoint.sha256 or checkpoint.uri).encode()
     plain = msgspec.json.encode(_without_secrets(given), order="deterministic")
     return _digest(backend_id.encode(), plain, trained).digest()
 
@@ -83,6 +91,11 @@ class CachedReplies:
         self._races = races
         self._hits = self._misses = self._uncacheable = 0
         self._saved_tokens, self._saved_usd, self._price_known = 0, 0.0, True
+
+    @property
+    def hits(self) -> int:
+        """Replies found so far."""
+        return self._hits
 
     def knows(self, identity: bytes | None, request: BackendRequest) -> bool:
         """Whether ``find`` will likely find a reply."""

@@ -28,7 +28,7 @@ from ..messages.control import (
     StageStarted,
     Start,
 )
-from ..messages.errors import CrucibleError, InputError, StageError
+from ..messages.errors import CrucibleError, InputError, OutputError, StageError
 from ..messages.experiment import Experiment
 from ..messages.flow import StageResult
 from ..messages.report import Provenance
@@ -50,7 +50,7 @@ from .trace import CloseTrace, TraceActor
 
 __all__ = ["DISABLED", "ExperimentSupervisor", "RunPlan", "StagePlan"]
 
-FailureKind = Literal["input", "stage", "bug"]
+FailureKind = Literal["input", "output", "stage", "bug"]
 DISABLED = "enabled = false"
 MAX_RESTARTS = 3
 GRACE_S = 0.5
@@ -75,6 +75,8 @@ class RunPlan:
     experiment: Experiment
     stages: tuple[StagePlan, ...]
     skipped: tuple[str, ...] = ()
+    done: tuple[StageResult, ...] = ()
+    """Results of stages that an earlier attempt has finished and that do not run again."""
     exporters: tuple[SpanExporter, ...] = ()
     started_at: str = ""
     provenance: Provenance | None = None
@@ -117,7 +119,7 @@ class ExperimentSupervisor(Actor):
         self._began = plan.now()
         self._stages: dict[str, _Running] = {}
         skipped = [StageResult(stage=name, status="skipped", reason=DISABLED) for name in plan.skipped]
-        self._outcome = _Outcome(results=skipped)
+        self._outcome = _Outcome(results=[*skipped, *plan.done])
         self._trace: ActorRef | None = None
         self._ending = False
         self._finished = False
@@ -128,8 +130,10 @@ class ExperimentSupervisor(Actor):
         """Spawn the stages from the last to the first, then let the first one begin."""
         plan = self._plan
         self._began = plan.now()
-        names = tuple(stage.name for stage in plan.stages)
+        names = (*(done.stage for done in plan.done), *(stage.name for stage in plan.stages))
         plan.publish(RunStarted(run_id=plan.run_id, experiment_id=plan.experiment.id, stages=names))
+        for done in plan.done:
+            plan.publish(StageCompleted(result=done))
         if plan.exporters:
             self._trace = self.context.spawn(
                 lambda: TraceActor(plan.exporters), name="trace", mailbox_capacity=1024
@@ -325,7 +329,9 @@ class ExperimentSupervisor(Actor):
 
 
 def kind_of(error: BaseException) -> FailureKind:
-    """Bad input, a stage that gave up on purpose, or a bug."""
+    """Bad input, nowhere to write, a stage that gave up on purpose, or a bug."""
+    if isinstance(error, OutputError):
+        return "output"
     if isinstance(error, InputError):
         return "input"
     return "stage" if isinstance(error, CrucibleError) else "bug"

@@ -15,10 +15,11 @@ from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
 from ..messages.trace import Decision
 from .asking import SystemSpec
+from .durability import Durability, TrainingEffects
 from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
 from .training_loop import TrainingOutcome, train
-from .training_record import read_record, write_record
+from .training_record import RECORD, read_record, write_record
 from .waiting_rows import WaitingRows
 
 __all__ = ["OpenedSystems"]
@@ -27,11 +28,21 @@ __all__ = ["OpenedSystems"]
 class OpenedSystems:
     """Sessions of the model, the baselines and the members of an ensemble, one after another."""
 
-    def __init__(self, stage: StageBase, wiring: Wiring, *, mode: str, seed: int, workdir: Path) -> None:
+    def __init__(
+        self,
+        stage: StageBase,
+        wiring: Wiring,
+        *,
+        mode: str,
+        seed: int,
+        workdir: Path,
+        durable: Durability | None = None,
+    ) -> None:
         self._stage = stage
         self._wiring = wiring
         self._mode = mode
         self._seed = seed
+        self._durable = durable
         self._folder = workdir / "checkpoints"
         self._sessions: list[Session] = []
         self.outcomes: dict[str, TrainingOutcome] = {}
@@ -78,7 +89,13 @@ class OpenedSystems:
         async def report(done: int, total: int, note: str) -> None:
             await self._stage.progress(done, total, note, phase=f"train {spec.name}")
 
-        resume = spec.training.resume
+        resume, effects = spec.training.resume, None
+        if self._durable is not None:
+            effects = TrainingEffects(
+                self._durable, stage=self._wiring.stage, system=spec.name, backend=spec.backend_id
+            )
+            if await asyncio.to_thread((folder / RECORD).is_file):  # of an earlier attempt of this run
+                resume = str(folder)
         outcome = await train(
             session,
             training,
@@ -88,6 +105,7 @@ class OpenedSystems:
             report=report,
             save=lambda record: write_record(folder, record),
             resume=None if resume is None else await asyncio.to_thread(read_record, resume),
+            effects=effects,
         )
         self.outcomes[spec.name] = outcome
         if isinstance(session, QueuedSession):

@@ -16,7 +16,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
+from ..messages.claims import Sno
 from ..messages.control import Artifact
+from ..messages.dialectic import Assessment, Drafted, Objections, Synthesized
 from ..messages.errors import Problem
 from ..messages.experiment import DatasetRef, StatsConfig
 from ..messages.findings import (
@@ -28,6 +30,7 @@ from ..messages.findings import (
     Ranking,
     SurrogateScore,
     Verdict,
+    Watched,
 )
 from ..messages.flow import Sample
 from ..messages.records import BadRow, CheckpointRef, Example, Output, TrainStep
@@ -36,6 +39,7 @@ from ..messages.requests import BackendReply, BackendRequest, StoredReply
 from ..messages.trace import Span
 
 __all__ = [
+    "Arguments",
     "Backend",
     "Capabilities",
     "ChecksSurrogates",
@@ -59,6 +63,8 @@ __all__ = [
     "Summary",
     "SurrogateAdapter",
     "TdaAdapter",
+    "Watch",
+    "WatchesComparisons",
 ]
 
 
@@ -134,6 +140,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Training costs no money."""
     neutral_options: frozenset[str] = frozenset()
     """Options that change no answer, such as time-outs and prices. The cache looks at all others."""
+    follows_instructions: bool = True
+    """It can be asked anything, not only the task that it was made for."""
     summary: str = ""
 
 
@@ -413,6 +421,94 @@ class Statistics(Protocol):
         config: StatsConfig,
     ) -> Ranking:
         """Rank three or more systems over the same examples."""
+        ...
+
+
+class Arguments(Protocol):
+    """What the agents of a dialectic need besides a model: prompts, readers of replies, rules, critics.
+
+    ``prompt`` is the input of the example, ``example`` its id; ``method`` names who spoke, for the results.
+    """
+
+    def read_thesis(
+        self, prompt: str, example: str, reply: str, *, method: str, confidence: float | None
+    ) -> Drafted:
+        """The thesis of a model's answer; none when it has no claim."""
+        ...
+
+    def propose(self, prompt: str, example: str) -> Drafted:
+        """A thesis by rules; none when the text has nothing to claim."""
+        ...
+
+    def challenge_prompt(self, prompt: str, thesis: Sno) -> str:
+        """What an antagonist is asked."""
+        ...
+
+    def read_challenges(
+        self, prompt: str, example: str, thesis: Sno, reply: str, *, method: str, round_number: int
+    ) -> tuple[Objections | None, tuple[str, ...]]:
+        """What it said, None when that is of no use; and what could not be read."""
+        ...
+
+    def challenge(self, prompt: str, example: str, thesis: Sno, *, round_number: int) -> Objections:
+        """Objections by rules."""
+        ...
+
+    def synthesis_prompt(self, prompt: str, thesis: Sno, objections: Objections) -> str:
+        """What a synthesizer is asked."""
+        ...
+
+    def read_synthesis(
+        self,
+        prompt: str,
+        example: str,
+        thesis: Sno,
+        objections: Objections,
+        reply: str,
+        *,
+        method: str,
+        round_number: int,
+    ) -> Synthesized:
+        """What it said; without an object when that is of no use."""
+        ...
+
+    def synthesise(
+        self, example: str, thesis: Sno, objections: Objections, *, round_number: int
+    ) -> Synthesized:
+        """A synthesis by rules; it always has an object."""
+        ...
+
+    def weigh(self, thesis: Sno, objections: Objections) -> tuple[float, float | None]:
+        """Chirality of the challenges, and the entanglement of both sides; None without evidence to share."""
+        ...
+
+    def assess(self, sno: Sno, before: Sno | None = None, objections: Objections | None = None) -> Assessment:
+        """What the critics say of it, and how it stands to the thesis and objections it was made from."""
+        ...
+
+    def write(self, sno: Sno) -> str:
+        """The object as an answer."""
+        ...
+
+
+class Watch(Protocol):
+    """A comparison that may be looked at after every example."""
+
+    def update(self, difference: float) -> float:
+        """Take the next difference, model minus baseline in [-1, 1]; the p value, valid at any time."""
+        ...
+
+    def result(self, metric: str, *, names: tuple[str, str]) -> Watched:
+        """How it stands. Blocking."""
+        ...
+
+
+@runtime_checkable
+class WatchesComparisons(Protocol):
+    """What statistics may have besides: tests that hold however often one looks."""
+
+    def watch(self, *, comparisons: int, config: StatsConfig) -> Watch:
+        """One of so many comparisons that are watched together."""
         ...
 
 

@@ -32,7 +32,8 @@ class Work(Protocol):
     """The thinking part of a stage.
 
     One that also has a method ``take_decisions() -> tuple[Decision, ...]`` is asked for what it decided in
-    each batch, for the trace; it forgets what it has told.
+    each batch, for the trace; it forgets what it has told. One that has ``note() -> str`` is asked after each
+    batch for a short live figure.
     """
 
     restartable: bool
@@ -215,6 +216,9 @@ class StageBase(Actor):
         except MailboxFull:
             self.context.create_task(_tell(trace, span), name="span")
 
+    async def before_result(self, result: StageResult) -> None:
+        """Called once the result stands, before anybody hears of it."""
+
     async def complete(self, result: StageResult) -> None:
         """Close the stage: result to the supervisor and down the pipeline, then the end of the stream."""
         tally, wiring = self._tally, self._wiring
@@ -227,6 +231,7 @@ class StageBase(Actor):
             seconds=wiring.elapsed() - started,
             busy_seconds=tally.busy_s,
         )
+        await self.before_result(result)
         if wiring.downstream is not None:
             await wiring.downstream.tell(result)
             await wiring.downstream.tell(EndOfStream(batches=tally.batches, samples=tally.emitted))
@@ -244,6 +249,7 @@ class StageActor(StageBase):
         super().__init__(wiring, tally)
         self._work = work
         self._decisions: Callable[[], tuple[Decision, ...]] | None = getattr(work, "take_decisions", None)
+        self._note: Callable[[], str] = getattr(work, "note", str)
 
     @handler
     async def on_batch(self, message: Batch) -> None:
@@ -263,13 +269,13 @@ class StageActor(StageBase):
             self._wiring.stage, "batch", started, decisions=decisions, kept=len(samples), attributes=told
         )
         await self.emit(samples)
-        await self.progress(self._tally.received)
+        await self.progress(self._tally.received, note=self._note())
 
     @handler
     async def on_end(self, message: EndOfStream) -> None:
         """Finish."""
         await self.begin()
-        await self.progress(self._tally.received, message.samples)
+        await self.progress(self._tally.received, message.samples, self._note())
         started = self._wiring.elapsed()
         result = await self._work.finish(self._tally.upstream)
         self._tally.busy_s += self._wiring.elapsed() - started

@@ -20,6 +20,7 @@ from ..messages.errors import InputError, StageError
 from ..messages.flow import LossPoint
 from ..messages.records import CheckpointRef, Example, TrainStep
 from ..messages.training import EpochLoss, TrainingConfig, TrainingRecord
+from .durability import TrainingEffects
 from .ports import PendingStep, QueuedSession, Session
 from .schedule import epoch_order, learning_rate, steps_per_epoch
 from .training_record import identity
@@ -92,8 +93,12 @@ async def train(
     report: Report,
     save: Save | None = None,
     resume: TrainingRecord | None = None,
+    effects: TrainingEffects | None = None,
 ) -> TrainingOutcome:
     """Run all epochs, or those that are left after the record.
+
+    With ``effects`` what changes something outside is written down before it is done, and the training saves
+    a checkpoint and rests when its safe point is asked for.
 
     Raises StageError when a loss is not finite, and InputError for patience without held-out rows and for a
     record of another training.
@@ -103,9 +108,17 @@ async def train(
             "backend.options.patience: needs held-out rows with a reference: give dataset.options.split a "
             "validation share, or leave patience out"
         )
-    loop = _Loop(session, training, held_out, config, seed=seed, report=report, save=save)
-    await loop.begin(resume)
-    await loop.run()
+    loop = _Loop(session, training, held_out, config, seed=seed, report=report, save=save, effects=effects)
+    if effects is None:
+        await loop.begin(resume)
+        await loop.run()
+        return loop.outcome
+    effects.safe_point.enter()
+    try:
+        await loop.begin(resume)
+        await loop.run()
+    finally:
+        effects.safe_point.leave()
     return loop.outcome
 
 
@@ -132,7 +145,9 @@ class _Loop:
         seed: int,
         report: Report,
         save: Save | None,
+        effects: TrainingEffects | None,
     ) -> None:
+        self._effects = effects
         self._session, self._training, self._held_out, self._config = session, training, held_out, config
         self._seed, self._report, self._save = seed, report, save
         self._queue = session if isinstance(session, QueuedSession) else None
@@ -184,7 +199,9 @@ class _Loop:
                 await self._finish(down_to=self._queue.ahead if self._queue else 0)
                 if batch + 1 < self._per_epoch:
                     await self._within_epoch()
+                    await self._rest_if_wanted()
             await self._end_epoch(epoch)
+            await self._rest_if_wanted()
 
     def _order(self, epoch: int) -> Sequence[int]:
         return epoch_order(self._training.count, epoch, self._seed, shuffle=self._config.shuffle)
@@ -194,6 +211,8 @@ class _Loop:
     async def _start(self, rows: Sequence[Example]) -> None:
         rate = learning_rate(self._config, self._started, self._total, self._training.count)
         if self._queue is not None:
+            if self._effects is not None:
+                await self._effects.step_begins(self._started + 1)
             pending = await self._queue.submit_step(rows, rate)
         else:
             step = await self._session.train_step(rows)
@@ -206,6 +225,8 @@ class _Loop:
         while len(self._pending) > down_to:
             pending, rate = self._pending.popleft()
             self._count(await self._result(pending), rate)
+            if self._queue is not None and self._effects is not None:
+                await self._effects.step_ended(self.outcome.steps)
             await self._report(self.outcome.steps, self._total, self._live())
 
     async def _result(self, pending: PendingStep) -> TrainStep:
@@ -278,8 +299,20 @@ class _Loop:
         if outcome.stopped_early or _due(config, epoch):
             await self._checkpoint(f"epoch-{epoch + 1}", epoch + 1, validation)
 
+    async def _rest_if_wanted(self) -> None:
+        """Save what there is and wait for the end, when the run is to be stopped."""
+        if self._effects is None or not self._effects.safe_point.wanted:
+            return
+        await self._finish(down_to=0)
+        saved = self.outcome.checkpoints
+        if not saved or saved[-1].step < self.outcome.steps:
+            await self._checkpoint(f"step-{self.outcome.steps}", self.outcome.steps // self._per_epoch, None)
+        await self._effects.safe_point.rest()
+
     async def _checkpoint(self, name: str, epoch: int, loss: float | None) -> None:
         outcome = self.outcome
+        if self._effects is not None:
+            await self._effects.checkpoint_begins(name, outcome.steps)
         ref = await self._session.save_checkpoint(name, step=outcome.steps, epoch=epoch, loss=loss)
         outcome.checkpoints.append(ref)
         if self._save is None:
@@ -298,6 +331,8 @@ class _Loop:
             stopped_early=outcome.stopped_early,
         )
         await asyncio.to_thread(self._save, record)
+        if self._effects is not None:
+            await self._effects.checkpoint_ended(ref)
 
     async def _note_held_out(self, epoch: float) -> float | None:
         loss_sum = weight_sum = 0.0

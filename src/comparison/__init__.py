@@ -24,13 +24,14 @@ from ..actors.stages.report import Report
 from ..actors.stages.report_picks import DisagreementPicker, ExcerptPicker, ReportOptions, SlowestPicker
 from ..adapters.reports import FileReportSink
 from ..adapters.statistics import PairedStatistics
-from ..engine import make_provenance, make_run_folder, new_run_id
+from ..engine import new_run_id
 from ..messages.errors import CrucibleError, InputError
 from ..messages.experiment import BackendRef, Experiment, OutputSpec, StageDef, StatsConfig
 from ..messages.findings import OutputScores
 from ..messages.flow import Sample, StageResult
 from ..messages.records import Output
 from ..messages.report import Picks, RunReport
+from ..planning import make_provenance, make_run_folder
 from ..stage_types import PREFERRED
 from .joined import Joined
 from .options import ComparedSystem, Comparing, RunComparison

@@ -57,7 +57,8 @@ def _check_order(experiment: Experiment) -> Iterator[Problem]:
         yield _misplaced(stages, "data_load", "must be the first stage")
     if "report" in names and names[-1] != "report":
         yield _misplaced(stages, "report", "must be the last stage")
-    analyses = [name for name in names if name.startswith("analysis_") or name in ("bench", "fairness")]
+    readers = ("dialectic", "bench", "fairness")
+    analyses = [name for name in names if name.startswith("analysis_") or name in readers]
     for name in dict.fromkeys(analyses):
         if _is_before(names, name, "backend_call"):
             yield _misplaced(stages, name, "must come after backend_call, whose outputs it reads")

@@ -56,8 +56,9 @@ class RunResult(Message, frozen=True):
     """One line: which stage failed and why."""
     stopped: str | None = None
     """One line: why a completed run ended, as it was told to, before all rows were asked."""
-    failure_kind: Literal["input", "stage", "bug"] | None = None
-    """Who can mend a failed run: whoever gave the input, whoever runs the stage's other side, or us."""
+    failure_kind: Literal["input", "output", "stage", "bug"] | None = None
+    """Who can mend a failed run: whoever gave the input, whoever owns the disk that results go to, whoever
+    runs the stage's other side, or us."""
     provenance: Provenance | None = None
     base: str = ""
     """Folder that relative paths in the experiment count from."""

@@ -8,7 +8,10 @@ A base class stands for a decision that the catcher can take::
     │   ├── DatasetError         a row or file of the data set; names file, line and field
     │   ├── OptionError          an option of a stage, backend, data set or adapter
     │   ├── UnknownNameError     no such stage, backend, ...; offers near matches
-    │   └── OutputError          the output folder or file cannot be written
+    │   ├── OutputError          the output folder or file cannot be written
+    │   ├── NotFoundError        there is no such run, schedule, file, ...
+    │   ├── ConflictError        what is there does not allow it: a used key, a run in another state
+    │   └── QuotaError           the queue is full, or the owner's part of it
     ├── TransientError           try again, later                        (retried with back-off)
     │   ├── RateLimitedError     the other side said "slow down"; may carry retry_after_s
     │   ├── OverloadedError      the other side is short of capacity
@@ -18,6 +21,8 @@ A base class stands for a decision that the catcher can take::
     ├── BackendError             the backend refused for good; give this request up
     │   └── BudgetError          the run has no money left for it; nothing was sent
     ├── StageError               a stage failed; carries stage name     (exit code 1)
+    ├── StoreError               the store failed; whether it wrote is unknown
+    ├── LeaseLostError           somebody else has the run now: stop, write nothing
     └── RunCancelledError        somebody asked for the end of the run   (exit code 130)
 
 Messages are one line, built from data, and never contain a secret.
@@ -31,19 +36,24 @@ from collections.abc import Iterable, Sequence
 __all__ = [
     "BackendError",
     "BudgetError",
+    "ConflictError",
     "ConnectionFailedError",
     "CrucibleError",
     "DatasetError",
     "ExperimentError",
     "InputError",
+    "LeaseLostError",
     "MalformedReplyError",
+    "NotFoundError",
     "OptionError",
     "OutputError",
     "OverloadedError",
     "Problem",
+    "QuotaError",
     "RateLimitedError",
     "RunCancelledError",
     "StageError",
+    "StoreError",
     "TimedOutError",
     "TransientError",
     "UnknownNameError",
@@ -134,6 +144,18 @@ class OutputError(InputError):
     """A place that results should go to cannot be written."""
 
 
+class NotFoundError(InputError):
+    """Nothing there has that name."""
+
+
+class ConflictError(InputError):
+    """The request does not fit what is there."""
+
+
+class QuotaError(InputError):
+    """No room in the queue."""
+
+
 class TransientError(CrucibleError):
     """A failure that may pass; ``retry_after_s`` is the wait that the other side asked for, if any."""
 
@@ -176,6 +198,14 @@ class StageError(CrucibleError):
     def __init__(self, stage: str, reason: str) -> None:
         self.stage, self.reason = stage, reason
         super().__init__(f"stage {stage} failed: {reason}")
+
+
+class StoreError(CrucibleError):
+    """The store failed. What was asked for may have happened or not; asking again is safe."""
+
+
+class LeaseLostError(CrucibleError):
+    """The lease has run out or gone to another daemon; nothing was written."""
 
 
 class RunCancelledError(CrucibleError):

@@ -31,7 +31,7 @@ __all__ = [
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Positive = Annotated[int, Meta(ge=1)]
 Options = dict[str, Any]
-ReportFormat = Literal["markdown", "html", "json", "csv", "latex"]
+ReportFormat = Literal["markdown", "html", "json", "csv", "latex", "parquet"]
 
 
 class DatasetRef(Message, frozen=True):
@@ -294,7 +294,8 @@ class OutputSpec(Message, frozen=True):
         str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="File name without ending.")
     ] = "report"
     formats: Annotated[
-        tuple[ReportFormat, ...], Meta(min_length=1, description="One file is written for each.")
+        tuple[ReportFormat, ...],
+        Meta(min_length=1, description="One file is written for each; parquet: scores.parquet."),
     ] = ("markdown", "html", "json")
     description: Annotated[str | None, Meta(description="Free text.")] = None
 

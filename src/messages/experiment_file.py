@@ -24,9 +24,11 @@ from .experiment import Experiment
 from .overrides import apply_overrides
 from .paths import is_within, parent
 from .positions import json_duplicates, json_lines, toml_lines
+from .toml_keys import has_longer_key
 
 __all__ = [
     "Document",
+    "Syntax",
     "decode_document",
     "decode_experiment_json",
     "encode_experiment",
@@ -115,22 +117,29 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 
 def parse_document(
-    data: bytes, *, source: str, syntax: Syntax | None = None, overrides: Sequence[str] = ()
+    data: bytes,
+    *,
+    source: str,
+    syntax: Syntax | None = None,
+    overrides: Sequence[str] = (),
+    max_depth: int = MAX_DEPTH,
 ) -> Document:
     """Parse bytes; without ``syntax`` a text that starts with ``{`` is JSON and any other is TOML."""
     text = _text(data, source)
     if syntax is None:
         syntax = "json" if text.lstrip().startswith("{") else "toml"
+    if syntax == "toml" and has_longer_key(text, max_depth):
+        raise _refused(source, _too_deep(max_depth))
     try:
         parsed = _parse_toml(text, source) if syntax == "toml" else _parse_json(text, source)
     except RecursionError:
-        raise _refused(source, _too_deep()) from None
+        raise _refused(source, _too_deep(max_depth)) from None
     if not isinstance(parsed, dict):
         kind = "list" if isinstance(parsed, list) else "single value"
         raise _refused(source, f"expected a table at the top level, got a {kind}")
     changed, overridden, problems = apply_overrides(parsed, overrides)
-    if _is_deep(changed):
-        raise _refused(source, _too_deep())
+    if _is_deep(changed, max_depth):
+        raise _refused(source, _too_deep(max_depth))
     if problems:
         raise ExperimentError(problems)
     return Document(
@@ -142,8 +151,8 @@ def _refused(source: str, message: str, line: int | None = None) -> ExperimentEr
     return ExperimentError([Problem("", message, line)], source)
 
 
-def _too_deep() -> str:
-    return f"tables and lists are nested deeper than {MAX_DEPTH} levels"
+def _too_deep(levels: int) -> str:
+    return f"tables and lists are nested deeper than {levels} levels"
 
 
 def _text(data: bytes, source: str) -> str:
@@ -209,10 +218,10 @@ def _parse_json(text: str, source: str) -> Any:
     return data
 
 
-def _is_deep(data: Any) -> bool:
-    """Whether the data nests deeper than MAX_DEPTH; a loop, because recursion is what it guards."""
+def _is_deep(data: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether the data nests deeper than that; a loop, because recursion is what it guards."""
     level = [data]
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = [inner for node in level for inner in _inner(node)]
         if not level:
             return False

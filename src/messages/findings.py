@@ -23,6 +23,7 @@ __all__ = [
     "SurrogateScore",
     "TestResult",
     "Verdict",
+    "Watched",
 ]
 
 
@@ -224,6 +225,25 @@ class Ranking(Message, frozen=True):
     status: Status = "ok"
     reason: str | None = None
     summary: str = ""
+
+
+class Watched(Message, frozen=True):
+    """A comparison that could be looked at while the run went on, as it stood after the last example."""
+
+    metric: str
+    system: str
+    baseline: str
+    n: int
+    """Independent examples that it saw: one of each group."""
+    difference: float | None
+    interval: Interval | None = None
+    """Holds at all times together."""
+    p_value: float | None = None
+    """Valid at any time, corrected for the number of watched comparisons."""
+    decided_after: int | None = None
+    """Examples after which the difference was significant; it stays so."""
+    method: str = ""
+    reason: str | None = None
 
 
 class Comparison(Message, frozen=True):

@@ -16,6 +16,7 @@ from .findings import (
     Ranking,
     SurrogateScore,
     Verdict,
+    Watched,
 )
 from .records import CheckpointRef, Example, LossTerm, Output
 
@@ -86,6 +87,8 @@ class StageResult(Message, frozen=True, tag=True):
     checkpoints: tuple[CheckpointRef, ...] = ()
     set_persistence: tuple[PersistenceResult, ...] = ()
     """Persistent homology of the whole set, one per system."""
+    watched: tuple[Watched, ...] = ()
+    """Comparisons that could be looked at while the run went on."""
     rankings: tuple[Ranking, ...] = ()
     """Three or more systems ranked on one metric each."""
     fairness: tuple[FairnessResult, ...] = ()

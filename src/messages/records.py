@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from .base import Message
+from .claims import Challenge, Sno
+from .dialectic import AgentName, Assessment, StopReason
 
 __all__ = [
     "Attempt",
@@ -13,6 +15,9 @@ __all__ = [
     "Cached",
     "CheckpointRef",
     "Completion",
+    "Dialectic",
+    "DialecticRound",
+    "DialecticStep",
     "Example",
     "LossTerm",
     "Output",
@@ -164,6 +169,51 @@ class Output(Message, frozen=True):
     """The answer, or that of a member, came from the cache: no request was sent, and it took no time."""
     ballots: "Ballots | None" = None
     """None when the system is not an ensemble."""
+    dialectic: "Dialectic | None" = None
+    """None when the system's answer was not argued over."""
+
+
+class DialecticStep(Message, frozen=True):
+    """What one agent was asked for, and who answered in the end."""
+
+    agent: AgentName
+    method: str
+    """The backend, or ``heuristic``."""
+    fallback: str | None = None
+    """One line: why the rules stand in for the model; None when they do not."""
+    problems: tuple[str, ...] = ()
+    """What could not be read in the model's reply."""
+    output: Output | None = None
+    """What the model said; None when it was not asked."""
+
+
+class DialecticRound(Message, frozen=True):
+    """One round: objections to the thesis, and what was made of both."""
+
+    number: int
+    challenges: tuple[Challenge, ...]
+    antithesis: Sno | None = None
+    synthesis: Sno | None = None
+    """None when the round ended before one was asked for."""
+    assessment: Assessment | None = None
+    """Of the synthesis."""
+    steps: tuple[DialecticStep, ...] = ()
+
+
+class Dialectic(Message, frozen=True):
+    """How an answer came about."""
+
+    thesis: Sno
+    assessment: Assessment
+    """Of the thesis."""
+    steps: tuple[DialecticStep, ...]
+    """Those that led to the thesis."""
+    rounds: tuple[DialecticRound, ...]
+    reason: StopReason
+    why: str
+    """The rule that ended it, with its figures."""
+    chosen: int
+    """The round whose synthesis is the answer; 0 for the thesis."""
 
 
 class Ballots(Message, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import field
 from .base import Message
 from .experiment import Experiment
 from .flow import Sample, StageResult
-from .records import Example, Output, Race
+from .records import Dialectic, Example, Output, Race
 from .trace import Span
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Picks",
     "Provenance",
     "RunReport",
+    "ShownDialectic",
     "SlowRequest",
 ]
 
@@ -76,6 +77,14 @@ class Disagreement(Message, frozen=True):
     example: Example
     output: Output
     """Of the ensemble, with the ballots."""
+
+
+class ShownDialectic(Message, frozen=True):
+    """An example that was argued over, in the ``shown`` of the stage ``dialectic``; without raw replies."""
+
+    example_id: str
+    system: str
+    dialectic: Dialectic
 
 
 class Picks(Message, frozen=True):

@@ -8,7 +8,9 @@ from .base import Message
 
 __all__ = ["Decision", "Span", "SpanKind", "SpanStatus"]
 
-SpanKind = Literal["run", "stage", "batch", "request", "attempt", "hedge", "vote", "train", "checkpoint"]
+SpanKind = Literal[
+    "run", "stage", "batch", "request", "attempt", "hedge", "vote", "dialectic", "train", "checkpoint"
+]
 SpanStatus = Literal["ok", "error", "cancelled", "open"]
 
 

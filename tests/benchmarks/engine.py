@@ -1,6 +1,6 @@
 """Engine overhead, memory and start-up, each measured on whole processes.
 
-    python tests/benchmarks/engine.py [overhead] [memory] [startup]
+    python tests/benchmarks/engine.py [overhead] [memory] [startup] [claims]
 
 CPU is user + system time of the process and its children, as the kernel counts it; memory is the largest
 resident set. The mock backend answers at once, so what is measured is the engine. Figures of noisy machines
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 RUNS = 5
 ALL = (
@@ -77,6 +78,67 @@ def write_experiment(folder: Path, rows: int, *, analysis: bool) -> Path:
     return path
 
 
+def write_claims(folder: Path, rows: int, *, critics: bool) -> Path:
+    """An experiment over rows of the size of abstracts, answered with three claims each, not all right."""
+    data = folder / f"claims{rows}.jsonl"
+    if not data.exists():
+        with data.open("w") as file:
+            for i in range(rows):
+                file.write(json.dumps(abstract_row(i)) + "\n")
+    text = f'id = "bench"\n[dataset]\nname = "rows"\nsplit = "all"\n[dataset.options]\npath = "{data}"\n'
+    text += f'[backend]\nid = "mock"\n[[backend.options.replies]]\ntext = "{CLAIMS}"\n'
+    for name in ("data_load", "backend_call", "analysis_surrogate_validation", "analysis_metrics", "bench"):
+        text += f'[[pipeline]]\nname = "{name}"\n'
+        if critics and name == "analysis_metrics":
+            text += "options = { critics = true }\n"
+    path = folder / f"claims{rows}{'-critics' if critics else ''}.toml"
+    path.write_text(text)
+    return path
+
+
+def abstract_row(i: int) -> dict[str, Any]:
+    """A row of about 250 words: an abstract of twelve sentences, none as in another row, and its claims."""
+    document = 100_000 + i
+    said = [
+        f"In cohort {i} of part {n} the treated group {WORDS[(i + n) % 12]} the level of marker {i % 89} "
+        f"by {(i * 7 + n) % 97} percent over {n + 2} weeks, as {WORDS[(i * 5 + n) % 12]} before."
+        for n in range(12)
+    ]
+    passage = f"Passage:\nDocument {document}: Study {i}\n\n{' '.join(said)}"
+    hypothesis = f"CLAIM[c1]: Treatment changes marker {i % 89}."
+    evidence = [f"CLAIM[c{c}] (Document {document}): {said[4 * c - 5]}" for c in (2, 3)]
+    relations = ["RELATION: c2 supports c1", "RELATION: c3 refutes c1"]
+    return {
+        "id": f"r{i}",
+        "prompt": f"Extract claims.\n\n{passage}\n\nTask:\n1. Do.\n",
+        "completion": "\n".join([hypothesis, *evidence, *relations]),
+        "metadata": {"doc_ids": [str(document)]},
+    }
+
+
+WORDS = (
+    "raised",
+    "lowered",
+    "changed",
+    "shifted",
+    "kept",
+    "altered",
+    "doubled",
+    "halved",
+    "moved",
+    "improved",
+    "worsened",
+    "restored",
+)
+CLAIMS = (
+    "CLAIM[c1]: In {example_id} treatment changes the marker.\\n"
+    "CLAIM[c2] (Document 100001): In {example_id} the treated group lowered the level of the marker.\\n"
+    "RELATION: c2 supports c1\\n"
+    "CLAIM[c3] (Document 100002): The marker of {example_id} did not change over three weeks.\\n"
+    "RELATION: c3 refutes c1"
+)
+
+
 def measure(arguments: list[str]) -> tuple[float, float]:
     """CPU seconds and peak MiB of one process with its children; raises when it fails."""
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
@@ -89,7 +151,11 @@ def measure(arguments: list[str]) -> tuple[float, float]:
 
 def run(folder: Path, rows: int, *, analysis: bool = True) -> tuple[float, float]:
     """One run of the engine."""
-    path = write_experiment(folder, rows, analysis=analysis)
+    return ran(write_experiment(folder, rows, analysis=analysis), folder)
+
+
+def ran(path: Path, folder: Path) -> tuple[float, float]:
+    """One run of an experiment file."""
     return measure([*CRUCIBLE, "run", str(path), "--out", str(folder / "runs"), "--quiet", "--json"])
 
 
@@ -109,6 +175,18 @@ def overhead(folder: Path) -> None:
     few, many = (statistics.median(run(folder, rows)[0] for _ in range(3)) for rows in (10, 5000))
     per_row = (many - few) / 4990 * 1000
     line("engine overhead, all stages, 5,000 rows", f"{per_row:.2f} ms/row", "<= 1 ms", met=per_row <= 1)
+
+
+def claims(folder: Path) -> None:
+    """CPU per row at 10,000 rows beyond start-up: load, ask, surrogates, metrics, bench."""
+    for critics in (False, True):
+        few, many = (
+            statistics.median(ran(write_claims(folder, rows, critics=critics), folder)[0] for _ in range(3))
+            for rows in (10, 10_000)
+        )
+        per_row = (many - few) / 9990 * 1000
+        what = f"surrogates, metrics, bench, 10,000 abstracts{', critics' if critics else ''}"
+        line(what, f"{per_row:.2f} ms/row", "<= 2 ms", met=per_row <= 2)
 
 
 def memory(folder: Path) -> None:
@@ -137,7 +215,7 @@ def startup(folder: Path) -> None:
 def main(chosen: list[str]) -> None:
     """Run what was chosen, everything by default."""
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    parts = {"startup": startup, "overhead": overhead, "memory": memory}
+    parts = {"startup": startup, "overhead": overhead, "memory": memory, "claims": claims}
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen or list(parts):
             parts[name](Path(folder))

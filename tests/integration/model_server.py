@@ -17,9 +17,18 @@ Answer = Callable[[str, int], "tuple[float, str]"]
 class ModelServer:
     """Answers as ``answer`` says; ``asked`` and ``hung_up`` are prompts, in the order of the events."""
 
-    def __init__(self, answer: Answer, confidence: float | None = None) -> None:
-        """``confidence``: what each token's probability is said to be, when a request asks for it."""
+    def __init__(
+        self,
+        answer: Answer,
+        confidence: float | None = None,
+        refuses: Callable[[str], bool] = lambda _prompt: False,
+    ) -> None:
+        """``confidence``: what each token's probability is said to be, when a request asks for it.
+
+        ``refuses``: the prompts that are answered with status 400.
+        """
         self._answer = answer
+        self._refuses = refuses
         self._confidence = confidence
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -76,6 +85,14 @@ class ModelServer:
         prompt = body["messages"][-1]["content"]
         wait, text = self._answer(prompt, self.asked.count(prompt))
         self.asked.append(prompt)
+        if self._refuses(prompt):
+            error = json.dumps({"error": {"message": "not this one"}}).encode()
+            head = (
+                f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(error)}"
+            )
+            writer.write(head.encode() + b"\r\n\r\n" + error)
+            await writer.drain()
+            return True
         closed = asyncio.ensure_future(reader.read(1))
         done, _ = await asyncio.wait({closed}, timeout=wait)
         if done:

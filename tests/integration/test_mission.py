@@ -14,11 +14,11 @@ from crucible.actors.runtime import Actor, ActorRef
 from crucible.actors.stage import Tally, Wiring
 from crucible.adapters.tracing import read_trace
 from crucible.composition import Services, build_stages, prepare
-from crucible.engine import open_dataset
 from crucible.messages.control import Artifact, RunStarted, StageCompleted
 from crucible.messages.findings import Comparison, Metric
 from crucible.messages.flow import Batch, EndOfStream, Sample, StageResult
 from crucible.messages.report import Provenance, RunReport
+from crucible.planning import open_dataset
 from crucible.testing import TestKit
 
 from .mission import ANSWERS, STAGES, experiment

@@ -214,7 +214,7 @@ def test_a_bug_of_the_engine_gets_one_line_and_leaves_no_folder(
     def broken(*_arguments: object) -> None:
         raise KeyError("planted")
 
-    monkeypatch.setattr("crucible.engine.make_provenance", broken)
+    monkeypatch.setattr("crucible.planning.make_provenance", broken)
     ran = bench.run(bench.experiment())
     assert (ran.code, ran.out, len(ran.lines)) == (1, "", 1)
     assert ran.err.startswith("crucible: internal error: KeyError: 'planted' (test_run_command.py:")
@@ -239,7 +239,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("engine.write_result", "results: the disk is full"),
+        ("planning.write_result", "results: the disk is full"),
         ("adapters.tracing.TraceFiles.export", "results: the disk is full"),
         ("adapters.tracing.TraceFiles.close", "results: the disk is full"),
         ("adapters.reports.FileReportSink.abandon", "results: the disk is full"),

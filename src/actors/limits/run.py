@@ -62,6 +62,11 @@ class RunLimits:
         """One line once nothing may be sent any more."""
         return None if self._money is None else self._money.stopped
 
+    def paid(self, cost_usd: float | None) -> None:
+        """An earlier attempt of the run has spent this: it counts against the same money."""
+        if self._money is not None and cost_usd:
+            self._money.spent += nano(cost_usd)
+
     def gate(self, backend_id: str, backend: Backend, options: Any) -> Gate:
         """The gate of a system."""
         known = self._gates.get((backend_id, id(options)))

@@ -26,7 +26,7 @@ from .handlers import handler
 from .ref import ActorRef
 from .requests import Asks, Request
 from .signals import ChildFailed, DeadLetter, Directive, Failure, Terminated
-from .statistics import ActorStatistics
+from .statistics import ActorSnapshot, ActorStatistics
 from .supervision import Backoff, Decider, RestartIntensity, RestartType, Strategy, SupervisionPolicy
 from .system import ActorSystem
 
@@ -38,6 +38,7 @@ __all__ = [
     "ActorExited",
     "ActorMisuse",
     "ActorRef",
+    "ActorSnapshot",
     "ActorStatistics",
     "ActorStopped",
     "ActorSystem",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
-from collections import deque
 from contextvars import Context
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, State
 from .errors import HandlerCancelled, UnhandledMessage
 from .handlers import Handler
 from .lifecycle import crash, dispose, exit_by_itself, settle
 from .mailbox import Ask, Marker, TimerFired
+
+if TYPE_CHECKING:
+    from .runqueue import RunQueue
 
 __all__ = ["MESSAGES_PER_ACTIVATION", "run", "run_inline", "run_synchronous"]
 
@@ -74,26 +76,25 @@ async def run(cell: Cell, worker: asyncio.Task[Any], deadline: float) -> None:  
                     await outcome
                 cell.handled += 1
             elif cell.state is not _RUNNING or cell.actor is not actor:
-                return
+                break
             budget -= 1
             if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
-                return
-    except CancelledError:
-        cancelled(cell)
-    except BaseException as error:  # the supervisor decides about any of them
-        crash(cell, error)
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-    finally:
-        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
+                break
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        crash(cell, error, worker)
+    except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
+        interrupted(cell, error, worker)
+    else:
+        if mailbox or cell.state is not _RUNNING:
             settle(cell, worker)
         else:
+            cell.queue.spare = mailbox  # empty, and nobody else has it
             cell.worker = cell.current = cell.mailbox = None
 
 
 def run_synchronous(  # noqa: C901  # see above
     cell: Cell,
-    cells: deque[Cell],
+    queue: RunQueue,
     worker: asyncio.Task[Any],
     context: Context,
     activations: int,
@@ -109,11 +110,12 @@ def run_synchronous(  # noqa: C901  # see above
         How many activations are left, and the time. It stops early when a handler has set a variable of
         `context`.
     """
+    cells = queue.cells
     while True:
         cell.worker = worker
+        mailbox, actor, find = cell.mailbox, cell.actor, cell.behaviour.row_of
         budget = MESSAGES_PER_ACTIVATION
         try:
-            mailbox, actor, find = cell.mailbox, cell.actor, cell.behaviour.row_of
             while mailbox:
                 item = mailbox.popleft()
                 if cell.senders is not None:
@@ -125,49 +127,50 @@ def run_synchronous(  # noqa: C901  # see above
                     cell.handled += 1
                     if not mailbox:  # the usual end; the counting below is for longer activations
                         break
-                elif type(item) is Ask:
-                    row = find(type(item.message)) or cell.behaviour.find(type(item.message))
-                    future = item.future
-                    if row is not None and not future.done():
-                        cell.current = item
-                        outcome = row[0](actor, item.message)
-                        if not future.done():
-                            future.set_result(outcome)
-                        cell.handled += 1
-                    else:
-                        refuse(cell, item)
-                elif (row := special(cell, item)) is not None:
-                    row[0](actor, cell.current)
-                    cell.handled += 1
-                elif cell.state is not _RUNNING or cell.actor is not actor:
+                elif not _handle_unlisted(cell, item):
                     break
                 budget -= 1
                 if not budget & _CHUNK_MASK and (not budget or monotonic() > deadline):
                     break
-        except CancelledError:
-            cancelled(cell)
-        except BaseException as error:  # the supervisor decides about any of them
-            crash(cell, error)
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                settle(cell, worker)
-                raise
-        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
-            settle(cell, worker)
+        except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+            crash(cell, error, worker)
+        except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
+            interrupted(cell, error, worker)
         else:
-            cell.queue.spare = cell.mailbox  # empty, and nobody else has it
-            cell.worker = cell.current = cell.mailbox = None
+            if mailbox or cell.state is not _RUNNING:
+                settle(cell, worker)
+            else:
+                queue.spare = mailbox  # empty, and nobody else has it
+                cell.worker = cell.current = cell.mailbox = None
         now = monotonic()
         cell.busy_s += now - started
-        started = now
         activations -= 1
         if not cells or not activations or now >= deadline or context:
-            break
+            return activations, now
+        started = now
         cell = cells.popleft()
         if cell.state is not _RUNNING or not cell.behaviour.synchronous:
             cells.appendleft(cell)
-            break
+            return activations, now
         cell.scheduled = False
-    return activations, started
+
+
+def _handle_unlisted(cell: Cell, item: object) -> bool:
+    """Handle an item whose exact type is not in the table of a synchronous actor; return whether to go on."""
+    if type(item) is Ask:
+        row = cell.behaviour.find(type(item.message))
+        if row is None or item.future.done():
+            refuse(cell, item)
+            return True
+        cell.current = item
+        item.answer(row[0](cell.actor, item.message))
+    else:
+        row = special(cell, item)
+        if row is None:
+            return cell.state is _RUNNING
+        row[0](cell.actor, cell.current)
+    cell.handled += 1
+    return True
 
 
 async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
@@ -179,14 +182,12 @@ async def run_inline(cell: Cell, ask: Ask, row: Handler) -> None:
         if not ask.future.done():
             ask.future.set_result(outcome)
         cell.handled += 1
-    except CancelledError:
-        cancelled(cell)
-    except BaseException as error:  # the supervisor decides about any of them
-        crash(cell, error)
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-    finally:
-        if cell.mailbox or cell.state is not _RUNNING or cell.scheduled:
+    except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
+        crash(cell, error, None)
+    except BaseException as error:  # noqa: BLE001  # likewise, once it is known what it is
+        interrupted(cell, error, None)
+    else:
+        if cell.mailbox or cell.state is not _RUNNING:
             settle(cell)
         else:
             cell.worker = cell.current = cell.mailbox = None
@@ -196,14 +197,16 @@ async def _start(cell: Cell) -> None:
     """Run the start hooks of a new incarnation."""
     cell.current = None
     actor = cell.actor
-    reason = cell.extras.restart_reason
-    if reason is not None and cell.behaviour.has_on_restart:
-        await actor.on_restart(reason)
+    extras = cell._extras
+    if extras is not None and extras.restart_reason is not None and cell.behaviour.has_on_restart:
+        await actor.on_restart(extras.restart_reason)
     if cell.behaviour.has_on_start:
         await actor.on_start()
     if cell.state is State.STARTING:
         cell.state = State.RUNNING
         cell.started = True
+        if extras is not None:
+            extras.restart_reason = None
 
 
 def special(cell: Cell, item: object) -> Handler | None:
@@ -229,17 +232,22 @@ def refuse(cell: Cell, ask: Ask) -> None:
 
 
 def _next_signal(cell: Cell) -> object | None:
-    """Return the system message a marker stands for; None if it only announced a change of state."""
-    if cell.exiting:
-        cell.exiting = False
+    """Return the system message a marker stands for; None if it only announced a change of state.
+
+    Raises:
+        ActorExited: a permanent actor has asked to stop.
+    """
+    extras = cell.extras
+    if extras.exiting:
+        extras.exiting = False
         exit_by_itself(cell)
         return None
-    signals = cell.extras.signals
+    signals = extras.signals
     if cell.state is not State.RUNNING or not signals:
         return None
     item = signals.popleft()
     if isinstance(item, TimerFired):
-        timers = cell.extras.timers
+        timers = extras.timers
         pending = timers.get(item.key)
         if pending is None or pending[0] is not item.token:
             return None
@@ -248,13 +256,25 @@ def _next_signal(cell: Cell) -> object | None:
     return item
 
 
-def cancelled(cell: Cell) -> None:
+def interrupted(cell: Cell, error: BaseException, worker: asyncio.Task[Any] | None) -> None:
+    """End an activation by what is no Exception. Lets none out but KeyboardInterrupt and SystemExit."""
+    if isinstance(error, CancelledError):
+        cancelled(cell, worker)
+        settle(cell, worker)
+        return
+    crash(cell, error, worker)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        raise error
+
+
+def cancelled(cell: Cell, worker: asyncio.Task[Any] | None) -> None:
     """A CancelledError left a handler: the asker's wish, part of stopping, or nobody's, which is a crash."""
-    cause, cell.cancel_cause = cell.cancel_cause, None
+    extras = cell.extras
+    cause, extras.cancel_cause = extras.cancel_cause, None
     item = cell.current
     if cell.state is not State.RUNNING and cell.state is not State.STARTING:
         dispose(cell)
     elif cause is not None and cause is item:
         cell.dropped += 1
     else:
-        crash(cell, HandlerCancelled(cell.path, cell.doing()))
+        crash(cell, HandlerCancelled(cell.path, cell.doing()), worker)

@@ -40,12 +40,13 @@ class Actor:
 
     children_policy: ClassVar[SupervisionPolicy] = DEFAULT_POLICY
     _behaviour: ClassVar[Behaviour]
-    _cell: Cell | None = None
+    _cell: Cell  # set after __init__; no default, beside which CPython 3.13 would not set it the fast way
     _context: ActorContext | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._behaviour = Behaviour(
+            cls.__name__,
             build_table(cls),
             has_on_start=cls.on_start is not Actor.on_start,
             has_on_stop=cls.on_stop is not Actor.on_stop,
@@ -57,7 +58,7 @@ class Actor:
     def context(self) -> ActorContext:
         """The actor's way to its system: children, watches, timers, background tasks."""
         if self._context is None:
-            if self._cell is None:
+            if not hasattr(self, "_cell"):
                 raise ActorMisuse(type(self).__qualname__, "has no context in __init__; use on_start")
             self._context = ActorContext(self._cell)
         return self._context

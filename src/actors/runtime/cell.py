@@ -3,7 +3,7 @@
 Invariants, which `ref`, `activation` and `lifecycle` keep together:
 
 * `mailbox is None` means: running, idle, nothing queued, not scheduled. So a sender that creates the
-  mailbox, and only that one, schedules the cell.
+  mailbox, and only that one, schedules the cell. One that takes nothing more has a mailbox: `CLOSED`.
 * `limit` is the number of messages a sender may fill the mailbox to without looking further: the capacity,
   or 0 while senders wait (nobody overtakes them) and once the actor is stopping.
 * `worker` is set exactly while an activation of this cell is under way, suspended or not.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ActorStopped, MailboxFull
 from .handlers import Behaviour
 from .mailbox import MARKER, Ask, Marker, TimerFired, Waiter
+from .signals import Reason
 from .statistics import ActorStatistics
 from .supervision import RestartType, SupervisionPolicy
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .actor import Actor
     from .clock import TimerHandle
     from .ref import ActorRef
+    from .runqueue import RunQueue
     from .system import ActorSystem
 
 __all__ = ["Cell", "Extras", "State"]
@@ -43,21 +45,28 @@ class State(Enum):
     STOPPED = "stopped"
 
 
+_RUNNING = State.RUNNING  # reading it from the class costs ten times as much
+
+
 class Extras:
     """What few cells have; made on first use to keep idle actors small."""
 
     __slots__ = (
         "attempts",
+        "cancel_cause",
+        "exiting",
+        "failed",
         "generator",
         "histories",
         "history",
         "last_failure_at",
+        "reason",
         "redelivered",
         "released",
         "replacement",
         "restart_reason",
+        "restarts",
         "signals",
-        "stopped",
         "stopping",
         "tasks",
         "timers",
@@ -74,6 +83,10 @@ class Extras:
         self.watching: dict[Cell, None] = {}
         self.histories: dict[SupervisionPolicy, deque[float]] = {}
         self.history: deque[float] | None = None  # the group's, out of the parent's `histories`
+        self.failed = self.restarts = 0
+        self.cancel_cause: Ask | None = None
+        self.exiting = False  # has asked to stop
+        self.reason: BaseException | None = None  # it was stopped for
         self.attempts = 0
         self.generator: random.Random | None = None
         self.last_failure_at = 0.0
@@ -83,7 +96,6 @@ class Extras:
         self.released: asyncio.Future[None] | None = None
         self.winding: asyncio.Task[None] | None = None
         self.stopping: asyncio.Task[None] | None = None
-        self.stopped: asyncio.Future[None] | None = None
 
 
 class Cell:
@@ -94,14 +106,11 @@ class Cell:
         "actor",
         "behaviour",
         "busy_s",
-        "cancel_cause",
         "capacity",
         "children",
         "current",
         "dropped",
-        "exiting",
         "factory",
-        "failed",
         "handled",
         "high_water",
         "limit",
@@ -110,11 +119,9 @@ class Cell:
         "parent",
         "policy",
         "queue",
-        "reason",
         "redeliver",
         "ref",
         "restart",
-        "restarts",
         "scheduled",
         "senders",
         "started",
@@ -123,41 +130,33 @@ class Cell:
         "worker",
     )
 
-    def __init__(
-        self,
-        system: ActorSystem,
-        parent: Cell | None,
-        name: str,
-        factory: Callable[[], Actor],
-        capacity: int,
-        policy: SupervisionPolicy,
-        restart: RestartType,
-        redeliver: bool,  # noqa: FBT001  # by position: see `spawn`
-    ) -> None:
-        self.system = system
-        self.queue = system.queue
-        self.parent = parent
-        self.name = name
-        self.factory = factory
-        self.capacity = self.limit = capacity
-        self.policy = policy
-        self.restart = restart
-        self.redeliver = redeliver
+    # What stays the same over a cell's life; set by `spawning.new_cell`.
+    system: ActorSystem
+    queue: RunQueue
+    parent: Cell | None
+    name: str
+    factory: Callable[[], Actor]
+    capacity: int
+    policy: SupervisionPolicy
+    restart: RestartType
+    redeliver: bool
+    ref: ActorRef
+
+    # What changes.
+    behaviour: Behaviour  # set with the actor
+    limit: int
+
+    def __init__(self) -> None:
         self.actor: Any = None  # an Actor from the first instance to the end of the last
         self.started = False
-        self.behaviour: Behaviour
-        self.ref: ActorRef
         self.children: dict[str, Cell] | None = None
         self.mailbox: deque[Any] | None = None
         self.senders: deque[Waiter] | None = None
-        self.state = State.RUNNING
+        self.state = _RUNNING
         self.scheduled = False
-        self.exiting = False
         self.worker: asyncio.Task[Any] | None = None
         self.current: object = None
-        self.cancel_cause: Ask | None = None
-        self.reason: BaseException | None = None
-        self.high_water = self.handled = self.failed = self.dropped = self.restarts = 0
+        self.high_water = self.handled = self.dropped = 0
         self.busy_s = 0.0
         self._extras: Extras | None = None
 
@@ -190,9 +189,7 @@ class Cell:
         """Accept an item if there is room and nobody waits; return whether it was accepted."""
         mailbox = self.mailbox
         if mailbox is None:
-            if not self.limit:
-                return False
-            self.mailbox = mailbox = deque()
+            self.mailbox = mailbox = self.queue.mailbox()
             mailbox.append(item)
             self.queue.schedule(self)
             return True
@@ -266,13 +263,13 @@ class Cell:
         """Whether the actor is stopping or gone."""
         return self.state is State.STOPPING or self.state is State.STOPPED
 
-    def discard(self, item: object, reason: Any, error: Exception | None = None) -> None:
+    def discard(self, item: Any, reason: Reason, error: Exception | None = None) -> None:
         """Give up a message: an ask fails at once, anything else becomes a dead letter."""
         kind = type(item)
         if kind is Marker or kind is TimerFired or item is None:
             return
         self.dropped += 1
-        if isinstance(item, Ask):
+        if kind is Ask:
             item.fail(error or ActorStopped(self.path, item.message))
         else:
             self.system.dead_letters.add(self.ref, item, reason)
@@ -294,7 +291,7 @@ class Cell:
     def cancel_ask(self, ask: Ask) -> None:
         """Cancel the handler if it is suspended over this ask; a queued ask is dropped in its turn."""
         if self.current is ask and self.worker is not None and self.worker is not asyncio.current_task():
-            self.cancel_cause = ask
+            self.extras.cancel_cause = ask
             self.worker.cancel()
 
     # Looking
@@ -313,13 +310,15 @@ class Cell:
         mailbox = self.mailbox
         depth = sum(type(item) is not Marker for item in mailbox) if mailbox else 0
         under_way = 1 if self.worker is not None and self.current is not None else 0
-        received = self.handled + self.failed + self.dropped + depth + under_way
+        extras = self._extras
+        failed, restarts = (extras.failed, extras.restarts) if extras is not None else (0, 0)
+        received = self.handled + failed + self.dropped + depth + under_way
         return ActorStatistics(
             received=received,
             handled=self.handled,
-            failed=self.failed,
+            failed=failed,
             dropped=self.dropped,
-            restarts=self.restarts,
+            restarts=restarts,
             mailbox_depth=depth,
             mailbox_high_water=max(self.high_water, 1 if received else 0),
             busy_seconds=self.busy_s,

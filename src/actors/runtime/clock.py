@@ -49,10 +49,8 @@ class Clock(Protocol):
 class SystemClock:
     """The event loop's clock."""
 
-    @staticmethod
-    def now() -> float:
-        """Return the time in seconds: what asyncio's loop.time() is, without the calls around it."""
-        return monotonic()
+    now = staticmethod(monotonic)
+    """Return the time in seconds: what asyncio's loop.time() is, without the calls around it."""
 
     def call_later(self, delay_s: float, callback: Callback) -> TimerHandle:
         """Run a plain callback once after `delay_s` seconds."""

@@ -88,7 +88,7 @@ class ActorContext:
             mailbox_capacity,
             policy,
             restart,
-            redeliver=redeliver,
+            redeliver,
         )
 
     def watch(self, ref: ActorRef) -> None:
@@ -101,7 +101,7 @@ class ActorContext:
             watched.extras.watchers[cell] = None
             cell.extras.watching[watched] = None
         else:
-            cell.signal(Terminated(ref, watched.reason))
+            cell.signal(Terminated(ref, watched.extras.reason))
 
     def unwatch(self, ref: ActorRef) -> None:
         """Undo `watch`."""
@@ -148,6 +148,6 @@ class ActorContext:
     def stop_self(self) -> None:
         """Stop this actor after the current message."""
         cell = self._cell
-        if not cell.closed and not cell.exiting:
-            cell.exiting = True
+        if not cell.closed and not cell.extras.exiting:
+            cell.extras.exiting = True
             cell.interrupt()

@@ -34,6 +34,7 @@ class Behaviour:
         "has_on_restart",
         "has_on_start",
         "has_on_stop",
+        "name",
         "row_of",
         "synchronous",
         "table",
@@ -41,6 +42,7 @@ class Behaviour:
 
     def __init__(
         self,
+        name: str,
         table: dict[type, Handler],
         *,
         has_on_start: bool,
@@ -48,6 +50,7 @@ class Behaviour:
         has_on_restart: bool,
         has_on_child_failure: bool,
     ) -> None:
+        self.name = name
         self.table = table
         self.row_of = table.get  # for exact types; looked up once
         self.synchronous = not any(is_async for _, is_async in table.values())

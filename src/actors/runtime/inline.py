@@ -38,7 +38,7 @@ def ask_inline(cell: Cell, row: Handler, request: object) -> Any:
         cell.handled += 1
     except BaseException as error:
         ask = cell.current = Ask(request, cell, system.loop.create_future(), None)
-        crash(cell, error)
+        crash(cell, error, None)
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         raise ask.future.exception() from error  # type: ignore[misc]  # crash has failed it

@@ -24,7 +24,7 @@ from .supervision import admit_restart, affected, choose
 if TYPE_CHECKING:
     from .system import ActorSystem
 
-__all__ = ["crash", "dispose", "exit_by_itself", "instantiate", "resume", "settle"]
+__all__ = ["crash", "crash_outside", "dispose", "exit_by_itself", "instantiate", "resume", "settle"]
 
 _STARTING, _RUNNING, _RESTARTING = State.STARTING, State.RUNNING, State.RESTARTING
 
@@ -53,7 +53,7 @@ def instantiate(cell: Cell) -> None:
 def resume(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
     """Put a live cell on the run-queue if it has something to do, else let it be idle.
 
-    `by`: the worker whose activation of the cell ends here.
+    `by`: the worker of the run-queue whose activation of the cell ends here, if one's does.
     """
     if cell.worker is not None or cell.scheduled:
         return
@@ -80,73 +80,85 @@ def settle(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
 # Crashing
 
 
-def crash(cell: Cell, error: BaseException, *, inside: bool = True) -> None:
-    """Decide and act about an actor that failed.
-
-    `inside`: its activation ends by this exception; else a handler of it may be suspended somewhere.
-    """
+def crash(cell: Cell, error: BaseException, by: asyncio.Task[Any] | None) -> None:
+    """Decide and act about an actor whose activation ends by this exception. `by`: see `resume`."""
     state = cell.state
     if state is not _RUNNING and state is not _STARTING:
-        if inside:
-            dispose(cell)
+        dispose(cell)
+        settle(cell, by)
         return
-    item = cell.current if inside else None
-    message = item.message if isinstance(item, Ask) else item
+    item = cell.current
+    ask = item if type(item) is Ask else None
+    message = item if ask is None else ask.message
     doing = ""
-    if isinstance(item, Ask) or logger.isEnabledFor(logging.WARNING):
-        doing = cell.doing() if inside else "beside its handlers"
-        logger.warning("actor %s crashed %s: %s: %s", cell.path, doing, type(error).__name__, error)
-    cell.failed += 1
-    cell.state = _RESTARTING
-    cell.extras.restart_reason = error
-    if inside:
-        cell.worker = None
-    if cell.mailbox is None:
-        cell.mailbox = deque()
+    if ask is not None or logger.isEnabledFor(logging.WARNING):
+        doing = cell.doing()
+        _log(cell, doing, error)
+    cell.worker = None
     directive, verdict = _decide(cell, error, message)
-    if inside:
-        _dispose(cell, item, doing, error, restarting=directive == "restart")
-        cell.current = None
-    parent = cell.parent
-    if parent is not None and parent.actor is not None and parent.behaviour.handles_child_failed:
-        parent.signal(ChildFailed(cell.ref, error, message, directive))
-    _act(cell, directive, verdict, inside=inside)
+    if not cell.redeliver or not _redelivered(cell, item, directive):
+        cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if ask is not None else None)
+    cell.current = None
+    _act(cell, error, message, directive, verdict, by)
+
+
+def crash_outside(cell: Cell, error: BaseException) -> None:
+    """Decide and act about an actor that failed beside its handlers, one of which may be suspended."""
+    state = cell.state
+    if state is _RUNNING or state is _STARTING:
+        _log(cell, "beside its handlers", error)
+        directive, verdict = _decide(cell, error, None)
+        _act(cell, error, None, directive, verdict, None)
+
+
+def _log(cell: Cell, doing: str, error: BaseException) -> None:
+    logger.warning("actor %s crashed %s: %s: %s", cell.path, doing, type(error).__name__, error)
 
 
 def dispose(cell: Cell) -> None:
     """The current message's handler ended while its actor was stopped or restarted from outside."""
     item, cell.current = cell.current, None
     reason = cell._extras.restart_reason if cell._extras is not None else None
-    if cell.state is _RESTARTING and reason is not None:
-        _dispose(cell, item, "meanwhile", reason, restarting=True)
-    else:
+    if cell.state is not _RESTARTING or reason is None:
         cell.discard(item, "cancelled")
+    elif not cell.redeliver or not _redelivered(cell, item, "restart"):
+        cell.discard(item, "crashed", ActorCrashed(cell.path, "meanwhile", reason))
 
 
-def _dispose(cell: Cell, item: object, doing: str, error: BaseException, *, restarting: bool) -> None:
-    """Redeliver the message that was being handled, as often as restarts are allowed, or give it up."""
+def _redelivered(cell: Cell, item: object, directive: Directive) -> bool:
+    """Put the message of a crash back, as often as restarts are allowed; return whether that was done."""
     if item is None:
-        return
-    if restarting and cell.redeliver and not (isinstance(item, Ask) and item.future.done()):
-        extras = cell.extras
+        return False
+    extras = cell.extras
+    if directive == "restart" and not (type(item) is Ask and item.future.done()):
         before = extras.redelivered
         times = before[1] + 1 if before is not None and before[0] is item else 1
         if times <= cell.policy.intensity.max_restarts:
             extras.redelivered = (item, times)
             assert cell.mailbox is not None
             cell.mailbox.appendleft(item)
-            return
-    if cell.redeliver:
-        cell.extras.redelivered = None
-    cell.discard(item, "crashed", ActorCrashed(cell.path, doing, error) if isinstance(item, Ask) else None)
+            return True
+    extras.redelivered = None
+    return False
 
 
 def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directive, BaseException]:
-    """Return the directive for a crashed cell, and the error to stop or escalate with."""
+    """Count a failure, hold the messages, and decide.
+
+    Returns:
+        The directive, and the error to stop or escalate with.
+    """
+    extras = cell.extras
+    extras.restart_reason = error
+    extras.failed += 1
+    cell.state = _RESTARTING
+    if cell.mailbox is None:
+        cell.mailbox = deque()
     parent = cell.parent
     assert parent is not None
+    policy = cell.policy
     try:
-        directive = choose(cell.policy, cell.restart, error)
+        directive = choose(policy, cell.restart, error)
         if parent.actor is not None and parent.behaviour.has_on_child_failure:
             directive = parent.actor.on_child_failure(ChildFailed(cell.ref, error, message, directive))
         if directive not in ("restart", "stop", "escalate"):
@@ -154,35 +166,50 @@ def _decide(cell: Cell, error: BaseException, message: object) -> tuple[Directiv
     except Exception as mistake:  # noqa: BLE001  # a broken decision is the parent's failure
         return "escalate", mistake
     if directive == "restart":
-        intensity = cell.policy.intensity
-        extras = cell.extras
         history = extras.history
         if history is None:
-            history = extras.history = parent.extras.histories.setdefault(cell.policy, deque())
+            history = extras.history = parent.extras.histories.setdefault(policy, deque())
+        intensity = policy.intensity
         if not admit_restart(intensity, history, cell.system.clock.now()):
-            exhausted = RestartsExhausted(cell.path, intensity.max_restarts, intensity.period_s, error)
             history.clear()
-            return "escalate", exhausted
+            return "escalate", RestartsExhausted(cell.path, intensity.max_restarts, intensity.period_s, error)
     return directive, error
 
 
-def _act(cell: Cell, directive: Directive, error: BaseException, *, inside: bool) -> None:
-    """Carry out a directive."""
+def _act(
+    cell: Cell,
+    reason: BaseException,
+    message: object,
+    directive: Directive,
+    error: BaseException,
+    by: asyncio.Task[Any] | None,
+) -> None:
+    """Tell the parent of the failure if it has a handler for that, and carry out the directive.
+
+    Args:
+        cell: the failed one.
+        reason: what it failed with.
+        message: what it was handling.
+        directive: what to do.
+        error: what to stop or escalate with.
+        by: see `resume`.
+    """
     parent = cell.parent
     assert parent is not None
+    if parent.actor is not None and parent.behaviour.handles_child_failed:
+        parent.signal(ChildFailed(cell.ref, reason, message, directive))
     if directive == "restart":
         policy = cell.policy
         members = None if policy.strategy == "one_for_one" else _scope(cell)
         if (members is None or len(members) == 1) and policy.backoff is None and cell.plain:
-            # The common case. Inside an activation, its end sees to the messages that wait.
-            drop_incarnation(cell)
-            _begin_again(cell, resuming=not inside)
+            drop_incarnation(cell)  # the common case
+            _begin_again(cell, by)
         else:
             _replace(cell, members or [cell], error)
     elif directive == "stop" or parent.closed:
         request_stop(cell, real_time() + DEFAULT_GRACE_S, error)
     elif parent.parent is not None:
-        crash(parent, error, inside=False)
+        crash_outside(parent, error)
     else:
         cell.system.report(Failure(cell.ref, error))
         scope = _scope(cell)
@@ -274,13 +301,13 @@ def _reincarnate(members: Iterable[Cell], token: object) -> None:
             _begin_again(cell)
 
 
-def _begin_again(cell: Cell, *, resuming: bool = True) -> None:
-    """Start a new incarnation."""
-    cell.restarts += 1
-    if cell.mailbox:
-        items = [item for item in cell.mailbox if type(item) is not Marker]
-        if len(items) < len(cell.mailbox):
-            cell.mailbox = deque(items)
+def _begin_again(cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
+    """Start a new incarnation. `by`: see `resume`."""
+    extras = cell.extras
+    extras.restarts += 1
+    mailbox = cell.mailbox
+    if mailbox and (type(mailbox[0]) is Marker or cell.redeliver):
+        _drop_markers(cell, mailbox)
     try:
         instantiate(cell)
     except Exception as error:  # noqa: BLE001  # the supervisor decides about any of them
@@ -288,21 +315,33 @@ def _begin_again(cell: Cell, *, resuming: bool = True) -> None:
         failure = error
         cell.system.call_soon(lambda: _failed_to_start(cell, failure))
     else:
-        if resuming:
-            resume(cell)
+        if cell.state is _RUNNING:  # no hook will ask; its traceback holds on to the instance before
+            extras.restart_reason = None
+        resume(cell, by)
+
+
+def _drop_markers(cell: Cell, mailbox: deque[Any]) -> None:
+    """Take out what announced the signals of the incarnation before. A handler left behind still needs it."""
+    if cell.worker is None:
+        items = [item for item in mailbox if type(item) is not Marker]
+        mailbox.clear()
+        mailbox.extend(items)
 
 
 def _failed_to_start(cell: Cell, error: BaseException) -> None:
     """The factory raised on a restart: one more failure of the same child."""
     if cell.state is _RESTARTING:
         cell.state = _STARTING
-        crash(cell, error, inside=False)
+        crash_outside(cell, error)
 
 
 def exit_by_itself(cell: Cell) -> None:
-    """The actor asked to stop and its current message is done."""
+    """The actor asked to stop and its current message is done.
+
+    Raises:
+        ActorExited: it is permanent.
+    """
     if cell.restart == "permanent":
         cell.current = None
-        crash(cell, ActorExited(cell.path))
-    else:
-        request_stop(cell, real_time() + DEFAULT_GRACE_S, None)
+        raise ActorExited(cell.path)
+    request_stop(cell, real_time() + DEFAULT_GRACE_S, None)

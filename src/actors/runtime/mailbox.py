@@ -7,6 +7,7 @@ an idle actor has none. A plain message travels without an envelope.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import AskTimeout
@@ -14,7 +15,7 @@ from .errors import AskTimeout
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["MARKER", "Ask", "Marker", "TimerFired", "Waiter"]
+__all__ = ["CLOSED", "MARKER", "Ask", "Marker", "TimerFired", "Waiter"]
 
 
 class Marker:
@@ -27,6 +28,9 @@ class Marker:
 
 
 MARKER: Final = Marker()
+
+CLOSED: Final[deque[Any]] = deque(maxlen=0)
+"""The mailbox of an actor that takes nothing more. It never has room, so senders need not ask about that."""
 
 
 class Ask:

@@ -80,14 +80,7 @@ class ActorRef:
         # `Cell.put` and `RunQueue.schedule` written out: this is the hot path.
         cell = self._cell
         mailbox = cell.mailbox
-        if mailbox is not None:
-            depth = len(mailbox)
-            if depth < cell.limit:
-                mailbox.append(message)
-                if depth >= cell.high_water:
-                    cell.high_water = depth + 1
-                return _ACCEPTED
-        elif cell.limit:
+        if mailbox is None:
             queue = cell.queue
             mailbox = queue.spare
             if mailbox is None:
@@ -101,6 +94,12 @@ class ActorRef:
             if not queue.attended:
                 queue.attend()
             return _ACCEPTED
+        depth = len(mailbox)
+        if depth < cell.limit:
+            mailbox.append(message)
+            if depth >= cell.high_water:
+                cell.high_water = depth + 1
+            return _ACCEPTED
         return cell.put_waiting(message)
 
     def tell_nowait(self, message: object) -> None:
@@ -112,14 +111,7 @@ class ActorRef:
         # Written out as in `tell`.
         cell = self._cell
         mailbox = cell.mailbox
-        if mailbox is not None:
-            depth = len(mailbox)
-            if depth < cell.limit:
-                mailbox.append(message)
-                if depth >= cell.high_water:
-                    cell.high_water = depth + 1
-                return
-        elif cell.limit:
+        if mailbox is None:
             queue = cell.queue
             mailbox = queue.spare
             if mailbox is None:
@@ -132,6 +124,12 @@ class ActorRef:
             queue.cells.append(cell)
             if not queue.attended:
                 queue.attend()
+            return
+        depth = len(mailbox)
+        if depth < cell.limit:
+            mailbox.append(message)
+            if depth >= cell.high_water:
+                cell.high_water = depth + 1
             return
         if not cell.closed:
             raise MailboxFull(cell.path, cell.capacity)
@@ -157,7 +155,7 @@ class ActorRef:
         cell = self._cell
         system = cell.system
         queued = False
-        if cell.mailbox is None and cell.limit and system.inline_left and not cell.redeliver:
+        if cell.mailbox is None and system.inline_left and not cell.redeliver:
             row = cell.behaviour.find(type(request)) if system.depth < INLINE_DEPTH else None
             if row is not None and (_EAGER or not row[1]):
                 system.inline_left -= 1

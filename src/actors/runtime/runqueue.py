@@ -51,7 +51,7 @@ class RunQueue:
         self._idle: list[asyncio.Future[None]] = []
         self.workers: set[asyncio.Task[None]] = set()
         self._drainer: asyncio.Task[Any] | None = None  # the worker in charge, perhaps suspended in a handler
-        self.spare: deque[object] | None = None
+        self.spare: deque[Any] | None = None
         """An empty mailbox to use again: making one took 7 % of a hop in a ring."""
         self.attended = False  # some worker is certain to look at the queue soon
         self._yielded = False  # the drainer is only letting the loop have a pass
@@ -59,6 +59,11 @@ class RunQueue:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def mailbox(self) -> deque[Any]:
+        """Return an empty mailbox: the spare one if there is one."""
+        mailbox, self.spare = self.spare, None
+        return deque() if mailbox is None else mailbox
 
     def schedule(self, cell: Cell, by: asyncio.Task[Any] | None = None) -> None:
         """Queue a cell for an activation. The caller knows that it is not queued yet.
@@ -131,7 +136,7 @@ class RunQueue:
                     state = cell.state
                     if state is _RUNNING and cell.behaviour.synchronous:
                         activations, now = run_synchronous(
-                            cell, cells, me, context, activations, started, deadline
+                            cell, self, me, context, activations, started, deadline
                         )
                         used = False
                     elif state is _RUNNING or state is _STARTING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ActorStatistics"]
+__all__ = ["ActorSnapshot", "ActorStatistics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,15 @@ class ActorStatistics:
     mailbox_depth: int
     mailbox_high_water: int
     busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSnapshot:
+    """An actor and its children as they are now: what `ActorSystem.tree` draws, for programs."""
+
+    name: str
+    kind: str
+    state: str
+    mailbox_capacity: int
+    statistics: ActorStatistics
+    children: tuple[ActorSnapshot, ...]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, State
 from .errors import ActorCrashed, Unkillable
+from .mailbox import CLOSED
 from .signals import Failure, Terminated
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def stop_at_once(cell: Cell, reason: BaseException | None) -> bool:
         return True
     if state is _STOPPING or not cell.plain:
         return False
-    cell.reason = reason
+    if reason is not None:
+        cell.extras.reason = reason
     _finalize(cell)
     return True
 
@@ -51,10 +53,12 @@ def request_stop(cell: Cell, deadline: float, reason: BaseException | None) -> a
         return None
     if cell.state is _STOPPING:
         return cell.extras.stopping
-    cell.reason = reason
+    cell.extras.reason = reason
     cell.state = _STOPPING
     cell.limit = 0
     cell.flush()
+    if cell.mailbox is None:
+        cell.mailbox = CLOSED
     if cell.worker is not None:
         cell.interrupt()
     task = cell.system.own(_stop(cell, deadline))
@@ -74,7 +78,7 @@ def _finalize(cell: Cell) -> None:
     cell.limit = 0
     if cell.mailbox or cell.senders:
         cell.flush()
-    cell.mailbox = None
+    cell.mailbox = CLOSED
     siblings = cell.parent.children if cell.parent is not None else None
     if siblings is not None and siblings.get(cell.name) is cell:
         del siblings[cell.name]
@@ -84,7 +88,7 @@ def _finalize(cell: Cell) -> None:
     watchers, extras.watchers = extras.watchers, {}
     for watcher in watchers:
         watcher.extras.watching.pop(cell, None)
-        watcher.signal(Terminated(cell.ref, cell.reason))
+        watcher.signal(Terminated(cell.ref, extras.reason))
     extras.stopping = None
 
 
@@ -92,10 +96,10 @@ def drop_incarnation(cell: Cell) -> None:
     """Forget the instance and all that lives and dies with it."""
     cell.actor = None
     cell.started = False
-    cell.exiting = False
     extras = cell._extras
     if extras is None:
         return
+    extras.exiting = False
     if extras.timers:
         for _, timer in extras.timers.values():
             timer.cancel()

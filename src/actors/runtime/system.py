@@ -22,7 +22,8 @@ from .lifecycle import instantiate
 from .ref import ActorRef
 from .runqueue import RunQueue
 from .signals import Failure
-from .spawning import spawn
+from .spawning import new_cell, spawn
+from .statistics import ActorSnapshot
 from .supervision import DEFAULT_POLICY, RestartType, SupervisionPolicy
 
 __all__ = ["ActorSystem"]
@@ -98,17 +99,8 @@ class ActorSystem:
             raise ActorMisuse(self.name, "was started before")
         self.loop = asyncio.get_running_loop()
         self.queue = RunQueue(self.loop, self.name, self._report_own)
-        root = Cell(
-            self,
-            None,
-            self.name,
-            _Guardian,
-            1,
-            self._policy,
-            "temporary",
-            redeliver=False,
-        )
-        root.ref = ActorRef(root)
+        root = new_cell(self, None, _Guardian, 1, self._policy, "temporary", redeliver=False)
+        root.name = self.name
         instantiate(root)
         root.actor.children_policy = self._policy
         self._root = root
@@ -146,7 +138,7 @@ class ActorSystem:
             mailbox_capacity,
             policy,
             restart,
-            redeliver=redeliver,
+            redeliver,
         )
 
     async def stop(self, grace: float = stopping.DEFAULT_GRACE_S) -> None:
@@ -189,6 +181,12 @@ class ActorSystem:
         lines: list[str] = []
         _draw(self._root, "", lines)
         return "\n".join(lines)
+
+    def snapshot(self) -> ActorSnapshot:
+        """Return the tree of actors as it is now."""
+        if self._root is None:
+            raise ActorMisuse(self.name, "is not running; use `async with`")
+        return _snapshot(self._root)
 
     async def quiescent(self) -> None:
         """Wait until no actor has anything to do that needs no further event from outside.
@@ -260,11 +258,28 @@ def _draw(cell: Cell, indent: str, lines: list[str]) -> None:
         lines.append(cell.name)
     else:
         now = cell.statistics()
-        kind = type(cell.actor).__name__ if cell.actor is not None else "-"
-        state = "idle" if cell.state is State.RUNNING and cell.mailbox is None else cell.state.value
         lines.append(
-            f"{indent}{cell.name} ({kind}) {state}, {now.mailbox_depth} waiting, "
+            f"{indent}{cell.name} ({_kind(cell)}) {_state(cell)}, {now.mailbox_depth} waiting, "
             f"{now.handled} handled, {now.restarts} restarts"
         )
     for child in (cell.children or {}).values():
         _draw(child, indent + "  ", lines)
+
+
+def _kind(cell: Cell) -> str:
+    return type(cell.actor).__name__ if cell.actor is not None else "-"
+
+
+def _state(cell: Cell) -> str:
+    return "idle" if cell.state is State.RUNNING and cell.mailbox is None else cell.state.value
+
+
+def _snapshot(cell: Cell) -> ActorSnapshot:
+    return ActorSnapshot(
+        name=cell.name,
+        kind=_kind(cell),
+        state=_state(cell),
+        mailbox_capacity=cell.capacity,
+        statistics=cell.statistics(),
+        children=tuple(_snapshot(child) for child in (cell.children or {}).values()),
+    )

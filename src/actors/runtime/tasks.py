@@ -9,7 +9,7 @@ from typing import Any
 
 from .cell import Cell, State
 from .errors import ActorMisuse
-from .lifecycle import crash
+from .lifecycle import crash_outside
 
 __all__ = ["create_task"]
 
@@ -28,7 +28,7 @@ def create_task(cell: Cell, work: Coroutine[Any, Any, Any], name: str | None) ->
     def done(task: asyncio.Task[Any]) -> None:
         tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            crash(cell, error, inside=False)
+            crash_outside(cell, error)
 
     task.add_done_callback(done)
     return task

@@ -33,6 +33,7 @@ from ..waiting_rows import WaitingRows, is_asked
 from .backend_settings import BackendCallOptions, BackendSettings
 
 if TYPE_CHECKING:
+    from ..dialectic.answers import Dialectics
     from ..voting.ensemble import Ensemble
 
 __all__ = ["BackendCall", "BackendCallOptions", "BackendSettings", "SystemSpec"]
@@ -59,7 +60,12 @@ class BackendCall(StageBase):
         self._gated = settings.options.gate or settings.options.trains or learns
         self._ended = asyncio.Event()
         self._opened = OpenedSystems(
-            self, wiring, mode=settings.options.mode, seed=settings.seed, workdir=settings.workdir
+            self,
+            wiring,
+            mode=settings.options.mode,
+            seed=settings.seed,
+            workdir=settings.workdir,
+            durable=settings.durable,
         )
         self._systems: dict[str, SystemTally] = {}
         self._failures = Failures(settings.options.max_failed, quorum=settings.quorum)
@@ -67,7 +73,9 @@ class BackendCall(StageBase):
         self._limits: RunLimits | None = None
         self._hedging: dict[str, Any] | None = None
         self._cached: dict[str, Any] | None = None
+        self._replayed = 0
         self._ensemble: Ensemble | None = None
+        self._dialectic: Dialectics | None = None
 
     async def on_start(self) -> None:
         """Open the waiting room and the worker."""
@@ -83,6 +91,18 @@ class BackendCall(StageBase):
         await self._opened.close()
         if self._rows is not None:
             self._rows.close()
+
+    async def emit(self, samples: Sequence[Sample]) -> None:
+        """Hand samples on; a durable run keeps them first."""
+        if self._settings.durable is not None and samples:
+            await asyncio.to_thread(self._settings.durable.stream.append, samples)
+        await super().emit(samples)
+
+    async def before_result(self, result: StageResult) -> None:
+        """From here on a later attempt of a durable run begins after this stage."""
+        if self._settings.durable is not None:
+            results = (*self._tally.upstream, result)
+            await asyncio.to_thread(self._settings.durable.stream.finish, results)
 
     @handler
     async def on_batch(self, message: Batch) -> None:
@@ -136,9 +156,23 @@ class BackendCall(StageBase):
         asker = Asker(self, self._wiring, await self._asking(systems))
         if settings.ensemble is not None:
             self._ensemble = await self._make_ensemble(settings.ensemble, model, asker, slots)
+        elif settings.dialectic is not None and model is not None:
+            from ..dialectic.answers import Dialectics
+
+            guard = settings.guard
+            self._dialectic = Dialectics(
+                settings.dialectic,
+                settings.model,
+                model,
+                asker,
+                self,
+                self._wiring,
+                guard.scrub if guard is not None and guard.redacts else None,
+            )
         await self._sample(systems, asker, slots)
         self._hedging = await asker.close()
         self._cached = asker.cache_figures()
+        self._replayed = asker.replayed
 
     async def _make_ensemble(
         self, settings: EnsembleSettings, model: Sampler | None, asker: Asker, slots: Slots
@@ -182,6 +216,7 @@ class BackendCall(StageBase):
             concurrency=options.concurrency,
             limits=self._limits,
             cache=settings.cache,
+            journal=None if settings.durable is None else settings.durable.journal,
             model=settings.model,
             checkpoints=self._opened.checkpoints,
             hedging=settings.hedging,
@@ -196,6 +231,8 @@ class BackendCall(StageBase):
         voting = [] if self._ensemble is None else [self._settings.model]
         for spec in (*voting, *(spec for spec, _ in systems)):
             self._systems[spec.name] = SystemTally("ensemble" if spec in voting else spec.backend_id)
+        if self._dialectic is not None and self._dialectic.thesis_as is not None:
+            self._systems[self._dialectic.thesis_as] = SystemTally(self._settings.model.backend_id)
         total = None if self._rows is None else self._rows.count(self._settings.evaluate)
         if total == 0:
             raise InputError(
@@ -295,11 +332,15 @@ class BackendCall(StageBase):
         outputs, verdicts = list(sample.outputs), list(sample.verdicts)
         try:
             for spec, sampler in systems:
-                output = await asker.ask(spec, sampler, sample.example, slot)
-                if was_not_asked(output):
-                    self._leave_out(outputs)
+                if self._dialectic is not None and spec is self._settings.model:
+                    found = await self._dialectic.answer(sample.example, slot)
+                else:
+                    found = (await asker.ask(spec, sampler, sample.example, slot),)
+                if was_not_asked(found[0]):
+                    if self._dialectic is None or not found[0].attempts:  # else it was asked in part
+                        self._leave_out(outputs)
                     return None
-                outputs.append(self._counted(output, verdicts))
+                outputs += [self._counted(output, verdicts) for output in found]
         finally:
             slots.give(slot)
         return msgspec.structs.replace(sample, outputs=tuple(outputs), verdicts=tuple(verdicts))
@@ -391,10 +432,16 @@ class BackendCall(StageBase):
             metrics["hedging"] = self._hedging
         if self._ensemble is not None:
             metrics["ensemble"] = self._ensemble.metrics()
+        if self._dialectic is not None:
+            metrics["dialectic"] = self._dialectic.metrics()
         limits = self._limits.figures() if self._limits is not None else None
         if limits is not None:
             metrics["limits"] = limits
-        notes = [self._failures.note(self._asked)]
+        notes: list[Any] = [self._failures.note(self._asked)]
+        if self._replayed:
+            metrics["replayed"] = self._replayed
+            notes.append(f"answers that an earlier attempt of this run had got: {self._replayed}")
+        notes.append(self._dialectic and self._dialectic.note(self._options.max_failed))
         if self._cached is not None:
             metrics["cache"] = self._cached
             damaged = self._cached["damaged"]

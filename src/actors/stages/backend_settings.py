@@ -11,6 +11,8 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.experiment import LimitsConfig
 from ..asking import SystemSpec
+from ..dialectic.settings import DialecticSettings
+from ..durability import Durability
 from ..hedging.racing_options import HedgeSettings
 from ..ports import ReplyCache
 from ..voting.settings import EnsembleSettings
@@ -72,6 +74,8 @@ class BackendSettings:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     cache: ReplyCache | None = None
     """Closed by whoever opened it."""
+    durable: Durability | None = None
+    """None: a plain run, which begins anew if it is begun again."""
     hedging: HedgeSettings | None = None
     """None: no request is raced."""
     tiers: tuple[SystemSpec, ...] = ()
@@ -80,6 +84,8 @@ class BackendSettings:
     """None: the model answers alone."""
     members: tuple[SystemSpec, ...] = ()
     """Of the ensemble, which answers under the name of the model."""
+    dialectic: DialecticSettings | None = None
+    """None: the model's answer stands as it is."""
 
     @property
     def quorum(self) -> int:

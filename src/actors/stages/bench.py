@@ -16,15 +16,17 @@ import msgspec
 from msgspec import Meta
 
 from ...messages.base import Message
-from ...messages.errors import near_match
+from ...messages.errors import OptionError, near_match
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores, Ranking
+from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores, Ranking, Watched
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
+from ..combined import behind
 from ..distributions import histograms
-from ..ports import Statistics
+from ..ports import Statistics, WatchesComparisons
 from ..reference import METHOD, reference_scores
 from ..scores import ClusterIndex, Columns
+from ..watching import Watching
 from .analysis_metrics import summarize_column
 
 __all__ = ["Bench", "BenchOptions"]
@@ -43,6 +45,13 @@ class BenchOptions(Message, frozen=True):
         tuple[str, ...],
         Meta(description="Metrics compared with the baselines; default: all that have a better side."),
     ] = ()
+    watch: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Metrics in [0, 1] whose comparison may be looked at while the run goes on, "
+            "by a test that is valid at any time."
+        ),
+    ] = ()
     include_raced: Annotated[
         bool, Meta(description="Compare answers that won a race in which short answers are favoured, too.")
     ] = False
@@ -56,6 +65,7 @@ class _Found(NamedTuple):
     shapes: list[Distribution]
     rankings: list[Ranking]
     decided: dict[Correction, int]
+    watched: tuple[Watched, ...]
 
 
 class Bench:
@@ -86,6 +96,20 @@ class Bench:
         self._clusters = ClusterIndex()
         self._raced = 0
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
+        self._watching = self._watch(statistics) if options.watch and baselines else None
+
+    def _watch(self, statistics: Statistics) -> Watching:
+        metrics = tuple(dict.fromkeys(self._options.watch))
+        unbounded = [metric for metric in metrics if metric in self._unbounded]
+        if unbounded:
+            raise OptionError(
+                f"bench: watch: {unbounded[0]} may lie outside [0, 1]: expected metrics that do not"
+            )
+        if not isinstance(statistics, WatchesComparisons):
+            raise OptionError("bench: watch: these statistics have no test that is valid at any time")
+        return Watching(
+            statistics, metrics, model=self._model, baselines=self._baselines, config=self._config
+        )
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples with exact match and token F1 among their scores; what will be compared is noted."""
@@ -119,6 +143,7 @@ class Bench:
                 return
         self._clusters.add(sample.example.group)
         found = {scores.system: scores for scores in sample.scores}
+        noted: dict[str, Mapping[str, float | None]] = {}
         for system, columns in self._columns.items():
             all_scores, methods = (
                 (found[system].scores, found[system].methods)
@@ -131,6 +156,13 @@ class Bench:
             columns.add(
                 {name: all_scores[name] for name in kept}, {name: methods.get(name, "") for name in kept}
             )
+            noted[system] = all_scores
+        if self._watching is not None:
+            self._watching.add(sample.example.group, noted)
+
+    def note(self) -> str:
+        """What the watched comparisons say so far."""
+        return "" if self._watching is None else self._watching.note()
 
     def _wanted(self, names: Iterable[str]) -> list[str]:
         """Those that will be compared: no other column is worth its memory."""
@@ -153,7 +185,7 @@ class Bench:
         return StageResult(
             stage="bench",
             status="completed",
-            reason="; ".join(_unknown(name, model.names()) for name in unknown) or None,
+            reason="; ".join(_unknown(name, model.names()) for name in unknown) or self._unwatched(),
             metrics={
                 "examples": model.n,
                 **self._raced_figures(),
@@ -167,7 +199,15 @@ class Bench:
             comparisons=tuple(found.comparisons),
             distributions=tuple(found.shapes),
             rankings=tuple(found.rankings),
+            watched=found.watched,
         )
+
+    def _unwatched(self) -> str | None:
+        """What was to be watched and never came."""
+        watching = self._watching
+        if watching is None:
+            return None
+        return "; ".join(_unknown(name, tuple(watching.seen)) for name in watching.unknown()) or None
 
     def release(self) -> None:
         """Drop the columns."""
@@ -203,7 +243,8 @@ class Bench:
             for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
         ]
         decided = {method: self._decided(raw, method) for method in CORRECTIONS}
-        return _Found(figures, comparisons, shapes, self._rank(comparisons), decided)
+        watched = () if self._watching is None else self._watching.results()
+        return _Found(figures, comparisons, shapes, self._rank(comparisons), decided, watched)
 
     def _rank(self, comparisons: Sequence[Comparison]) -> list[Ranking]:
         """All systems against each other on what was compared, where there are three or more."""
@@ -257,7 +298,7 @@ def is_race_biased(output: Output) -> bool:
     """Whether the answer, or that of a member behind it, was chosen because it was whole first."""
     if output.race is not None and output.race.race_biased:
         return True
-    return output.ballots is not None and any(is_race_biased(member) for member in output.ballots.members)
+    return any(is_race_biased(each) for each in behind(output))
 
 
 def _cut(interval: Interval) -> Interval:

@@ -16,10 +16,11 @@ import msgspec
 from ...messages.errors import DatasetError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Sample, StageResult
-from ...messages.records import Output
+from ...messages.records import Dialectic, Output
 from ...messages.trace import Decision
 from ..decision_log import DecisionLog
 from ..ports import Guard
+from ..scrubbing import scrubbed
 
 __all__ = ["Guardrails", "OutputGuard"]
 
@@ -114,9 +115,11 @@ class Guardrails:
 class OutputGuard:
     """Scans outputs, for ``backend_call``."""
 
-    def __init__(self, guard: Guard, *, fail_on_violation: bool = False) -> None:
+    def __init__(self, guard: Guard, *, fail_on_violation: bool = False, redacts: bool = False) -> None:
+        """``redacts``: whether the guard changes what it finds."""
         self._guard = guard
         self._fail = fail_on_violation
+        self._redacts = redacts
         self._tally = GuardTally()
 
     def scan(self, output: Output) -> tuple[Verdict, Output]:
@@ -129,6 +132,15 @@ class OutputGuard:
             reason = f"output of {output.system} for example {output.example_id} holds {category}"
             raise StageError("guardrails", reason)
         return verdict, output if text == output.text else msgspec.structs.replace(output, text=text)
+
+    @property
+    def redacts(self) -> bool:
+        """Whether the guard changes what it finds."""
+        return self._redacts
+
+    def scrub(self, record: Dialectic) -> Dialectic:
+        """The argument behind an output, redacted: its texts are kept and shown like the answer. Blocking."""
+        return scrubbed(record, lambda said: self._guard.scan(said, side="output")[1])
 
     def metrics(self) -> dict[str, object]:
         """JSON-ready counts."""

@@ -16,6 +16,7 @@ from ...messages.base import Message
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ...messages.report import Disagreement, Excerpt, SlowRequest
+from ..combined import behind
 
 __all__ = ["DisagreementPicker", "ExcerptPicker", "ReportOptions", "SlowestPicker"]
 
@@ -94,16 +95,17 @@ class SlowestPicker:
         self._top = _Top[tuple[Output, str | None]](count)
 
     def add(self, sample: Sample) -> None:
-        """Offer the requests of a sample, unless it was neither raced nor voted on.
+        """Offer the requests of a sample, unless it was neither raced, voted on nor argued over.
 
         An answer from the cache is no request.
         """
-        if all(output.race is None and output.ballots is None for output in sample.outputs):
+        if all(output.race is None and not behind(output) for output in sample.outputs):
             return
         for output in sample.outputs:
-            asked = (output,) if output.ballots is None else output.ballots.members
-            ensemble = None if output.ballots is None else output.system
+            asked = behind(output) or (() if output.dialectic is not None else (output,))
             for each in asked:
+                own = output.ballots is None and each.system == output.system
+                ensemble = None if own else output.system
                 if each.cached is None:
                     self._top.add(each.latency_s, (each, ensemble))
 

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from ...messages.errors import StageError
-from ...messages.records import Ballots, Cached, Example, Output, Race, Usage
+from ...messages.records import Ballots, Example, Output, Race
 from ...messages.trace import Decision
 from ..asking import Asker, SystemSpec
+from ..combined import from_cache, paid, retries
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
@@ -127,7 +128,7 @@ class Ensemble:
         ]
         self._council.learn(known)
         self._learned_from = {example.id for example in examples}
-        usage, cost = _paid([output for outputs in answers for output in outputs])
+        usage, cost = paid([output for outputs in answers for output in outputs])
         self._learning = {
             "rows": len(known),
             "requests": sum(output.attempts for outputs in answers for output in outputs),
@@ -257,19 +258,19 @@ class Ensemble:
             stop=stop,
             uncalibrated=raw,
         )
-        usage, cost = _paid(asked.outputs)
+        usage, cost = paid(asked.outputs)
         raced = self._settings.config.execution == "hedged" and bool(asked.cancelled)
         return self._decided(
             Output(
                 example_id=example.id,
                 system=self._name,
                 backend="ensemble",
-                attempts=1 + sum(_retries(output) for output in asked.outputs),
+                attempts=1 + sum(retries(output) for output in asked.outputs),
                 latency_s=latency_s,
                 usage=usage,
                 cost_usd=cost,
                 race=self._race(asked) if raced else None,
-                cached=_cached(asked.outputs),
+                cached=from_cache(asked.outputs),
             ),
             record,
             result,
@@ -341,42 +342,3 @@ class Ensemble:
             "stopped": asked.stopped,
             "cost_usd": output.cost_usd,
         }
-
-
-def _retries(output: Output) -> int:
-    duplicates = output.race.duplicates if output.race is not None else 0
-    return max(0, output.attempts - 1 - duplicates)
-
-
-def _cached(outputs: Sequence[Output]) -> Cached | None:
-    """What the members' answers from the cache had taken; None when all were asked."""
-    found = [output.cached for output in outputs if output.cached is not None]
-    if not found:
-        return None
-    costs = [each.cost_usd for each in found if each.cost_usd is not None]
-    return Cached(
-        usage=Usage(
-            prompt_tokens=sum(each.usage.prompt_tokens for each in found),
-            completion_tokens=sum(each.usage.completion_tokens for each in found),
-            estimated=any(each.usage.estimated for each in found),
-        ),
-        cost_usd=sum(costs) if len(costs) == len(found) else None,
-        latency_s=max(each.latency_s for each in found),
-    )
-
-
-def _paid(outputs: Sequence[Output]) -> tuple[Usage, float | None]:
-    """Tokens and cost of all members that answered, their races included; None when a price is unknown."""
-    prompt = completion = 0
-    cost: float | None = 0.0
-    estimated = False
-    for output in outputs:
-        for usage in (output.usage, output.race.extra_usage if output.race else Usage()):
-            prompt += usage.prompt_tokens
-            completion += usage.completion_tokens
-            estimated |= usage.estimated
-        if output.error is None:
-            extra = output.race.extra_cost_usd if output.race else 0.0
-            known = cost is not None and output.cost_usd is not None and extra is not None
-            cost = (cost or 0.0) + (output.cost_usd or 0.0) + (extra or 0.0) if known else None
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=estimated), cost

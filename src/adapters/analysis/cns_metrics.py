@@ -17,13 +17,16 @@ from ...actors.ports import ScoreColumns
 from ...messages.findings import OutputScores
 from ...messages.flow import Sample
 from ...messages.records import Output
-from ..cns.chirality import Embed
+from ..cns.chirality import LEXICAL_DISTANCE, Embed
 from ..cns.citations import document_ids
+from ..cns.critics import LEXICAL, Profile, model_profile
+from ..cns.critics.answers import critic_methods, critic_scores
 from ..cns.metrics import METHODS, Entailment, score_answer
-from ..cns.parser import parse_claims
+from ..cns.parser import parse_claims, read_answer
+from ..cns.passage import parse_passage
 from ..cns.quality import TARGETS, meets
 from ..cns.scores import Score
-from ..embeddings.base import EmbeddingName, make_embedder
+from ..embeddings.base import Embedder, EmbeddingName, make_embedder
 
 __all__ = ["CnsMetrics", "CnsMetricsOptions", "c1_cosine"]
 
@@ -48,6 +51,21 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
+    chirality: Annotated[
+        Literal["embedding", "words"],
+        Meta(description="Distance of the two sides: of their points, or of the words they share."),
+    ] = "embedding"
+    critics: Annotated[
+        bool,
+        Meta(
+            description="Also score each answer by the critics: grounding, logic, novelty, causal, bias and "
+            "their verdict. They use the models of entailment and embedding where those are not the default."
+        ),
+    ] = False
+    model_cache: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Folder that keeps what trained models computed from run to run."),
+    ] = None
 
 
 class CnsMetrics:
@@ -66,14 +84,20 @@ class CnsMetrics:
 
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._entailment = _entailment(options)
-        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
         self._semantic = options.embedding != "hashed_ngrams"
+        self._sides = self._embedder.embed if options.chirality == "embedding" else None
+        apart = self._embedder.method if self._sides else LEXICAL_DISTANCE
         self._methods = METHODS | {
             "mean_entailment": self._entailment.method,
-            "chirality": f"supporting against refuting side, {self._embedder.method}",
+            "chirality": f"supporting against refuting side, {apart}",
         }
         if self._semantic:
             self._methods["c1_cosine"] = f"cosine, {self._embedder.method}"
+
+        self._profile = _profile(options, self._entailment, self._embedder) if options.critics else None
+        if self._profile is not None:
+            self._methods |= critic_methods(self._profile)
 
     def score(self, sample: Sample, output: Output) -> OutputScores:
         """Scores of one output. One that failed has an empty text and is scored as such."""
@@ -84,10 +108,20 @@ class CnsMetrics:
             reference=example.reference,
             document_ids=document_ids(example.fields),
             entailment=self._entailment,
-            embed=self._embedder.embed,
+            embed=self._sides,
         )
         if self._semantic:
             scores["c1_cosine"] = c1_cosine(output.text, example.reference, self._embedder.embed)
+        if self._profile is not None:
+            judged, objections = critic_scores(
+                read_answer(output.text)[1],
+                example.id,
+                parse_passage(example.input),
+                self._entailment.support,
+                self._profile,
+            )
+            scores |= judged
+            details |= {"critics": objections} if objections else {}
         return OutputScores(system=output.system, scores=scores, methods=self._methods, details=details)
 
     def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
@@ -154,10 +188,22 @@ def _entailment(options: CnsMetricsOptions) -> Entailment:
     if options.entailment == "nli":
         from ..entailment.nli import NliEntailment
 
-        return NliEntailment(options.entailment_model)
+        return NliEntailment(options.entailment_model, cache=options.model_cache)
     from ..entailment.lexical import LexicalEntailment
 
     return LexicalEntailment()
+
+
+def _profile(options: CnsMetricsOptions, entailment: Entailment, embedder: Embedder) -> Profile:
+    """Lexical by default; the models that the options name, where they name one."""
+    from ..entailment.nli import NliEntailment
+
+    scorer = entailment if isinstance(entailment, NliEntailment) else None
+    if scorer is None and options.embedding == "hashed_ngrams":
+        return LEXICAL
+    if options.embedding == "hashed_ngrams":
+        return model_profile(scorer=scorer)
+    return model_profile(scorer=scorer, embed=embedder.embed, embedding=embedder.method)
 
 
 def _defined(values: Sequence[float]) -> list[float]:

@@ -41,6 +41,10 @@ class CnsSurrogatesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
+    model_cache: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Folder that keeps what trained models computed from run to run."),
+    ] = None
 
 
 class CnsSurrogates:
@@ -50,7 +54,7 @@ class CnsSurrogates:
 
     def __init__(self, options: CnsSurrogatesOptions) -> None:
         self._metric = options.metric
-        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore:
         """Surrogates of one output; all None without claims, and the notes say so.

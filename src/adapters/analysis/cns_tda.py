@@ -86,6 +86,10 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
+    model_cache: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Folder that keeps what trained models computed from run to run."),
+    ] = None
 
 
 class CnsTda:
@@ -95,7 +99,7 @@ class CnsTda:
 
     def __init__(self, options: CnsTdaOptions) -> None:
         self._options = options
-        self._embedder = make_embedder(options.embedding, options.embedding_model)
+        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
         if options.engine == "gudhi":
             find_engine("gudhi")  # refused here, before the run, when it is not installed
 

@@ -79,6 +79,7 @@ class LeadBackend:
         return Capabilities(
             trainable=False,
             deterministic=True,
+            follows_instructions=False,
             summary="Baseline: the first k sentences of each document, all of them supporting.",
         )
 

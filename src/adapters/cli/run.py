@@ -100,5 +100,5 @@ def exit_code(result: RunResult) -> int:
     if result.stopped is not None:
         return 1
     if result.status == "failed":
-        return 2 if result.failure_kind == "input" else 1
+        return 2 if result.failure_kind in ("input", "output") else 1
     return 130 if result.status == "cancelled" else 0

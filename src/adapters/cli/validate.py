@@ -34,7 +34,7 @@ def validate(
 
         raise InputError("validate: expected an experiment file, or --schema")
     from ...composition import prepare
-    from ...engine import open_dataset
+    from ...planning import open_dataset
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:

@@ -1,9 +1,9 @@
 """Chirality: how far the two sides of an answer stand apart.
 
 The formula is the one of the CNS literature. There the distance is a diagonal Mahalanobis distance with
-variances from a sample of embeddings; in hundreds of dimensions it is so large that d / (d + 1) is 0.95 for
-any two texts. We measure unit vectors with unit variances, so that d is in [0, 2] and still tells texts
-apart.
+variances from a sample of embeddings (``mahalanobis.py``); in hundreds of dimensions it is so large that
+d / (d + 1) is 0.95 for any two texts. The metrics measure unit vectors with unit variances, so that d is in
+[0, 2] and still tells texts apart; or, without any embedding, the words that both sides share.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...messages.claims import Claim, ClaimDocument
+from ...messages.claims import Claim, ClaimDocument, Sno
 from .scores import Score, jaccard
+from .sno import entanglement
+from .text import token_f1
 
-__all__ = ["chirality", "chirality_score", "diagonal_mahalanobis"]
+__all__ = [
+    "LEXICAL_DISTANCE",
+    "chirality",
+    "chirality_score",
+    "diagonal_mahalanobis",
+    "lexical_distance",
+    "productive_conflict",
+]
 
 Embed = Callable[[Sequence[str]], NDArray[np.float64]]
 """Texts to unit vectors, shape (texts, dimensions)."""
@@ -40,23 +49,48 @@ def diagonal_mahalanobis(
     return math.sqrt(float((inverse_variance * difference) @ difference))
 
 
-def chirality(document: ClaimDocument, embed: Embed, *, conflict: bool) -> Score:
+LEXICAL_DISTANCE = "sqrt(2 - 2 token F1)"
+"""The method of ``lexical_distance``, for the results."""
+
+
+def lexical_distance(left: Sequence[str], right: Sequence[str]) -> float:
+    """√(2 − 2·F1) of the bags of words of two sides, in [0, √2]: what unit vectors of that cosine have."""
+    return math.sqrt(max(0.0, 2.0 - 2.0 * token_f1(" ".join(left), " ".join(right))))
+
+
+def productive_conflict(left: Sno, right: Sno, contradiction: Callable[[str, str], float]) -> Score:
+    """P(the claims exclude each other) · entanglement: high where the same evidence is read in two ways.
+
+    The conflict score of CNS 3.1 for one pair of objects; ``contradiction`` is that of a critics' profile.
+    None when neither object has evidence.
+    """
+    shared = entanglement(left, right)
+    return None if shared is None else contradiction(left.claim, right.claim) * shared
+
+
+def chirality(document: ClaimDocument, embed: Embed | None, *, conflict: bool) -> Score:
     """Chirality between what supports c1 and what refutes it; None when nothing refutes c1.
 
-    Each side is the mean of its claims' unit vectors, brought to length 1. Where no claim supports c1, c1
-    itself is the supporting side. Overlap is the Jaccard index of the documents the two sides cite; it is 0
-    when a side cites none. ``conflict`` says whether c1 is both supported and refuted.
+    Each side is the mean of its claims' unit vectors, brought to length 1; without ``embed`` the distance is
+    ``lexical_distance``. Where no claim supports c1, c1 itself is the supporting side. Overlap is the Jaccard
+    index of the documents the two sides cite; it is 0 when a side cites none. ``conflict`` says whether c1 is
+    both supported and refuted.
     """
     known = {claim.id: claim for claim in document.claims}
     against = _side(document, known, "refutes")
     if not against or "c1" not in known:
         return None
     sides = (_side(document, known, "supports") or [known["c1"]], against)
-    points = embed([claim.text for side in sides for claim in side])
-    left, right = _centre(points[: len(sides[0])]), _centre(points[len(sides[0]) :])
+    texts = [[claim.text for claim in side] for side in sides]
+    distance = lexical_distance(*texts) if embed is None else _embedded(embed, *texts)
     cited = [[claim.document_id for claim in side if claim.document_id] for side in sides]
     overlap = jaccard(*cited) if all(cited) else 0.0
-    return chirality_score(diagonal_mahalanobis(left, right), overlap, conflict=conflict)
+    return chirality_score(distance, overlap, conflict=conflict)
+
+
+def _embedded(embed: Embed, left: Sequence[str], right: Sequence[str]) -> float:
+    points = embed([*left, *right])
+    return diagonal_mahalanobis(_centre(points[: len(left)]), _centre(points[len(left) :]))
 
 
 def _side(document: ClaimDocument, known: dict[str, Claim], label: str) -> list[Claim]:

@@ -7,12 +7,20 @@ for a loop and so depends on the direction in which a relation happens to be wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...messages.claims import ClaimDocument
 
-__all__ = ["ClaimGraph", "beta1", "claim_graph", "components", "cycle_count", "polarity_conflict"]
+__all__ = [
+    "ClaimGraph",
+    "beta1",
+    "claim_graph",
+    "claims_on_cycles",
+    "components",
+    "cycle_count",
+    "polarity_conflict",
+]
 
 Edge = tuple[int, int]
 
@@ -64,22 +72,29 @@ def beta1(vertices: int, edges: Iterable[Edge]) -> int:
 
 
 def cycle_count(vertices: int, edges: Sequence[Edge]) -> int:
-    """Strongly connected components that hold a directed cycle (several vertices, or a self-loop).
+    """Strongly connected components that hold a directed cycle (several vertices, or a self-loop)."""
+    return sum(1 for _ in _cyclic_components(vertices, edges))
 
-    Tarjan (1972), with its recursion unrolled so that a long chain does not exhaust the stack.
-    """
+
+def claims_on_cycles(vertices: int, edges: Sequence[Edge]) -> int:
+    """How many vertices lie on a directed cycle."""
+    return sum(len(component) for component in _cyclic_components(vertices, edges))
+
+
+def _cyclic_components(vertices: int, edges: Sequence[Edge]) -> Iterator[list[int]]:
     successors: list[list[int]] = [[] for _ in range(vertices)]
     loops = set()
     for source, target in edges:
         successors[source].append(target)
         if source == target:
             loops.add(source)
-    return sum(
-        len(component) > 1 or component[0] in loops for component in _strong_components(vertices, successors)
-    )
+    for component in _strong_components(vertices, successors):
+        if len(component) > 1 or component[0] in loops:
+            yield component
 
 
 def _strong_components(vertices: int, successors: list[list[int]]) -> Iterable[list[int]]:
+    """Tarjan (1972), with its recursion unrolled so that a long chain does not exhaust the stack."""
     order = [-1] * vertices
     low = [0] * vertices
     on_stack = [False] * vertices

@@ -76,7 +76,7 @@ def score_answer(
     reference: str | None,
     document_ids: Sequence[str] | set[str] = (),
     entailment: Entailment,
-    embed: Embed,
+    embed: Embed | None,
 ) -> tuple[Scores, dict[str, Any]]:
     """Scores of one answer and details that explain them.
 
@@ -87,7 +87,7 @@ def score_answer(
         document_ids: gold ids for a reference that cites nothing, and offered ids for a prompt without
             documents.
         entailment: scores evidence claims against the documents they cite.
-        embed: points for chirality.
+        embed: points for chirality; None: from the words that its sides share.
     """
     strict, output = read_answer(answer)
     gold = read_answer(reference)[1] if reference is not None else None
@@ -163,7 +163,7 @@ def _entailment(
     return {"mean_entailment": mean(values)}
 
 
-def _graph(output: ClaimDocument, embed: Embed) -> Scores:
+def _graph(output: ClaimDocument, embed: Embed | None) -> Scores:
     if not output.claims:
         return dict.fromkeys(("beta1", "cycle_count", "polarity_conflict", "chirality"))
     graph = claim_graph(output)

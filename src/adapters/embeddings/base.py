@@ -26,11 +26,23 @@ class Embedder(Protocol):
         ...
 
 
-def make_embedder(name: EmbeddingName, model: str) -> Embedder:
+def make_embedder(name: EmbeddingName, model: str, cache: str | None = None) -> Embedder:
     """The embedder of that name; ``model`` is for ``sentence_transformers`` only.
 
-    Raises OptionError when the library that it needs is not installed.
+    ``cache`` is a folder that keeps the points of trained models from run to run. Raises OptionError when the
+    library that it needs is not installed, or the folder cannot be used.
     """
+    embedder = _make(name, model)
+    if cache is None or name == "hashed_ngrams":  # hashing is quicker than looking up
+        return embedder
+    from ..caches.vectors import VectorStore, model_identity
+    from .kept import KeptEmbedder
+
+    identity = f"{embedder.method} {model_identity(model) if name == 'sentence_transformers' else ''}"
+    return KeptEmbedder(embedder, VectorStore(cache), identity)
+
+
+def _make(name: EmbeddingName, model: str) -> Embedder:
     if name == "sentence_transformers":
         from .sentence_transformers import SentenceTransformerEmbedder
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from ...messages.claims import PassageDocument
 from ...messages.errors import OptionError
+from ..caches.vectors import VectorStore, model_identity, vector_key
 from ..cns.sentences import split_sentences
 
 __all__ = ["Classify", "NliEntailment", "Verdict", "label_names", "load_classifier"]
@@ -47,16 +48,20 @@ class NliEntailment:
     Args:
         model: name or folder of a sequence classifier trained on NLI.
         classify: stands in for the loaded model; for tests and other runtimes.
+        cache: folder that keeps verdicts from run to run.
     """
 
-    def __init__(self, model: str, classify: Classify | None = None) -> None:
+    def __init__(self, model: str, classify: Classify | None = None, cache: str | None = None) -> None:
         self._model = model
         self._given = classify
+        self._cache = cache
         self._classify = classify or load_classifier(model)
         self._self_test()
+        self._store = None if cache is None else VectorStore(cache)
+        self._identity = f"nli {model_identity(model)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NliEntailment, (self._model, self._given)
+        return NliEntailment, (self._model, self._given, self._cache)
 
     @property
     def method(self) -> str:
@@ -73,7 +78,18 @@ class NliEntailment:
         return sum(max(verdict.entailment for verdict in row) for row in rows) / len(rows)
 
     def verdicts(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        """Probabilities of (premise, hypothesis) pairs."""
+        """Probabilities of (premise, hypothesis) pairs; known ones are not asked again."""
+        if self._store is None:
+            return self._judge(pairs)
+        keys = [vector_key(self._identity, *pair) for pair in pairs]
+        known = self._store.get(list(dict.fromkeys(keys)))
+        missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+        if missing:
+            fresh = dict(zip(missing, self._judge(list(missing.values())), strict=True))
+            self._store.put(fresh)
+        return [Verdict(*known[key].tolist()) if key in known else fresh[key] for key in keys]
+
+    def _judge(self, pairs: Sequence[Pair]) -> list[Verdict]:
         out = []
         for start in range(0, len(pairs), BATCH):
             for probabilities in self._classify(pairs[start : start + BATCH]):
@@ -82,7 +98,7 @@ class NliEntailment:
         return out
 
     def _self_test(self) -> None:
-        entailed, contradicted = self.verdicts([(_PREMISE, _ENTAILED), (_PREMISE, _CONTRADICTED)])
+        entailed, contradicted = self._judge([(_PREMISE, _ENTAILED), (_PREMISE, _CONTRADICTED)])
         if max(entailed) != entailed.entailment or max(contradicted) != contradicted.contradiction:
             raise OptionError(
                 f"entailment_model: {self._model!r} fails the self-test (it should find one fixed pair "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...messages.report import RunReport
-from . import disputes, fairness, inputs, overview, process, racing, results, voting
+from . import dialectic, disputes, fairness, inputs, overview, process, racing, results, voting
 from .document import Document
 
 __all__ = ["build_document"]
@@ -19,6 +19,7 @@ def build_document(report: RunReport) -> Document:
         fairness.fairness_section(report),
         voting.vote_section(report),
         disputes.disagreement_section(report),
+        dialectic.dialectic_section(report),
         racing.hedging_section(report),
         racing.slowest_section(report),
         process.training_section(report),

@@ -18,6 +18,7 @@ MEDIA_TYPES = {
     ".tex": "application/x-tex; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".mmd": "text/vnd.mermaid",
+    ".parquet": "application/vnd.apache.parquet",
 }
 
 

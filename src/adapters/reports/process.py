@@ -22,6 +22,7 @@ __all__ = ["provenance_section", "stage_section", "topology_section", "training_
 
 SHOWN_ELSEWHERE = frozenset(
     {
+        "dialectic",
         "data_checks",
         "guardrails",
         "analysis_metrics",
@@ -225,7 +226,11 @@ def stage_section(report: RunReport) -> Section:
 
 
 def _folded(stage: StageResult) -> Table:
-    shown = {name: value for name, value in stage.metrics.items() if name not in ("ensemble", "hedging")}
+    shown = {
+        name: value
+        for name, value in stage.metrics.items()
+        if name not in ("ensemble", "hedging", "dialectic")
+    }
     table = figure_table(f"Figures of {stage.stage}", shown)
     return replace(table, folded=True)
 

@@ -13,6 +13,7 @@ from .numbers import NONE, count, figure, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .rankings import ranking_table
 from .stage_figures import system_table
+from .watched import watched_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
@@ -121,7 +122,12 @@ def comparison_section(report: RunReport) -> Section | None:
     stats = report.experiment.reliability.stats
     correction = stats.correction.replace("_", "-")
     rankings = [ranking for stage in report.stages for ranking in stage.rankings]
-    tables = (_comparison_table(comparisons, stats), ranking_table(rankings), _test_table(comparisons))
+    tables = (
+        _comparison_table(comparisons, stats),
+        watched_table(report),
+        ranking_table(rankings),
+        _test_table(comparisons),
+    )
     return Section(
         key="comparisons",
         title="Comparisons",
@@ -130,7 +136,7 @@ def comparison_section(report: RunReport) -> Section | None:
         tables=tuple(table for table in tables if table is not None),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
         points_title="In words",
-        figures=("differences",),
+        figures=("differences", *(("rankings",) if rankings else ()), "detectable"),
     )
 
 

@@ -19,9 +19,28 @@ from ...messages.flow import Sample
 from .csv_table import plain_cell
 from .files import publish
 
-__all__ = ["ScoreWriter"]
+__all__ = ["COLUMNS", "Row", "ScoreWriter", "score_rows"]
 
 COLUMNS = ("id", "split", "group", "system", "metric", "value", "method")
+Row = tuple[str, str, str | None, str, str, float | None, str | None]
+
+
+def score_rows(samples: Sequence[Sample]) -> list[Row]:
+    """One row for each score, by ``COLUMNS``; a value is None where the score is not defined."""
+    return [
+        (
+            sample.example.id,
+            sample.example.split,
+            sample.example.group,
+            scored.system,
+            name,
+            value,
+            scored.methods.get(name),
+        )
+        for sample in samples
+        for scored in sample.scores
+        for name, value in scored.scores.items()
+    ]
 
 
 class ScoreWriter:
@@ -38,22 +57,7 @@ class ScoreWriter:
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Append the scores of the samples; one that is not defined has an empty value."""
-        self._append(
-            [
-                (
-                    sample.example.id,
-                    sample.example.split,
-                    sample.example.group,
-                    scored.system,
-                    name,
-                    value,
-                    scored.methods.get(name),
-                )
-                for sample in samples
-                for scored in sample.scores
-                for name, value in scored.scores.items()
-            ]
-        )
+        self._append(score_rows(samples))
 
     def _append(self, rows: Sequence[Sequence[object]]) -> None:
         if self._file is None:

@@ -20,6 +20,7 @@ from ...messages.flow import Sample
 from ...messages.report import RunReport
 from .files import write_whole
 from .samples import SampleWriter
+from .score_parquet import ParquetScoreWriter
 from .score_table import ScoreWriter
 from .text import encode_json
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["FileReportSink"]
 
 ENDINGS = {"json": "json", "markdown": "md", "html": "html", "csv": "csv", "latex": "tex"}
+SCORE_WRITERS: dict[str, type[ScoreWriter | ParquetScoreWriter]] = {
+    "csv": ScoreWriter,
+    "parquet": ParquetScoreWriter,
+}
 RESERVED = frozenset({"trace.json", "scores.csv"})
 
 
@@ -39,15 +44,22 @@ class FileReportSink:
         self._folder = run_dir
         self._targets = _targets(outputs)
         self._samples = SampleWriter(run_dir)
-        wants_scores = any(format_name == "csv" for _, format_name in self._targets)
-        self._scores = ScoreWriter(run_dir) if wants_scores else None
+        self._scores: list[ScoreWriter | ParquetScoreWriter] = []
         self._abandoned = threading.Event()
+        formats = {format_name for output in outputs for format_name in output.formats}
+        try:
+            for format_name, writer in SCORE_WRITERS.items():
+                if format_name in formats:
+                    self._scores.append(writer(run_dir))
+        except OutputError:
+            self.abandon()
+            raise
 
     def write_samples(self, samples: Sequence[Sample]) -> None:
-        """Append to ``samples.jsonl.partial``, and to ``scores.csv.partial`` where scores are wanted."""
+        """Append to ``samples.jsonl.partial``, and to the files of scores that are wanted."""
         self._samples.write(samples)
-        if self._scores is not None:
-            self._scores.write(samples)
+        for scores in self._scores:
+            scores.write(samples)
 
     def finish(self, report: RunReport) -> list[Artifact]:
         """Write every format of every output, and give ``samples.jsonl`` its name.
@@ -69,15 +81,15 @@ class FileReportSink:
         if self._abandoned.is_set():
             return []
         written = [write_whole(self._folder / name, content) for name, content in contents]
-        scores = [] if self._scores is None else [self._scores.finish()]
+        scores = [writer.finish() for writer in self._scores]
         return [self._samples.finish(), *scores, *written]
 
     def abandon(self) -> None:
         """Close; the samples so far stay in ``samples.jsonl.partial``, every line of it whole. Idempotent."""
         self._abandoned.set()
         self._samples.close()
-        if self._scores is not None:
-            self._scores.close()
+        for scores in self._scores:
+            scores.close()
 
 
 def _render(document: Document, report: RunReport, format_name: str) -> bytes:
@@ -103,6 +115,8 @@ def _targets(outputs: Sequence[OutputSpec]) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for output in outputs:
         for format_name in dict.fromkeys(output.formats):
+            if format_name == "parquet":  # one file of scores, no report
+                continue
             name = f"{output.name}.{ENDINGS[format_name]}"
             if name in RESERVED:
                 raise OutputError(f"outputs: {name} is a file of every run; choose another output name")

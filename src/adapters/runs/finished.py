@@ -24,11 +24,14 @@ def find_run(name: str, *, under: Path = Path("runs")) -> Path:
     """The folder of a run: a path, or the name of a folder in ``under``. Raises InputError."""
     if not name.strip():
         raise InputError(f"the name of a run is empty: expected its folder, or its name in {under}/")
-    for folder in (Path(name), under / name):
-        if (folder / RESULT).is_file():
-            return folder
-    if Path(name).is_dir():
-        raise InputError(f"{name}: is not the folder of a run that has ended: it holds no {RESULT}")
+    try:
+        for folder in (Path(name), under / name):
+            if (folder / RESULT).is_file():
+                return folder
+        if Path(name).is_dir():
+            raise InputError(f"{name}: is not the folder of a run that has ended: it holds no {RESULT}")
+    except OSError as error:  # a name that no folder can have
+        raise InputError(f"{name}: cannot be the name of a run: {error.strerror}") from None
     raise InputError(f"{name}: expected the folder of a run, or the name of one in {under}/")
 
 

@@ -9,7 +9,7 @@ from .intervals import Estimate, student_interval
 from .noncentral import bisect, t_limits
 from .student import t_quantile
 
-__all__ = ["detectable_difference", "standardised_difference", "units_needed"]
+__all__ = ["detectable_at", "detectable_difference", "standardised_difference", "units_needed"]
 
 POWER = 0.8
 
@@ -49,15 +49,31 @@ def detectable_difference(estimate: Estimate, alpha: float) -> float | None:
     """The true difference that a two-sided t test at ``alpha`` finds with power .8, given this spread."""
     if estimate.error is None:
         return None
+    return _reach(estimate.df, alpha) * estimate.error
+
+
+def detectable_at(detectable: float, units: int, other: int, alpha: float) -> float | None:
+    """What ``other`` units of the same spread could show, if ``units`` can show ``detectable``.
+
+    The standard error goes with the root of the number of units (pairs, or clusters); None below two.
+    """
+    if min(units, other) < 2:
+        return None
+    error = detectable / _reach(units - 1, alpha)
+    return _reach(other - 1, alpha) * error * math.sqrt(units / other)
+
+
+def _reach(df: float, alpha: float) -> float:
+    """Standard errors that the true difference must lie from zero to be found with power .8."""
     from scipy.special import nctdtr
 
-    df, critical = estimate.df, t_quantile(1 - alpha / 2, estimate.df)
+    critical = t_quantile(1 - alpha / 2, df)
 
     def shortfall(nc: float) -> float:
         missed = float(nctdtr(df, nc, critical)) - float(nctdtr(df, nc, -critical))
         return missed - (1 - POWER)
 
-    return bisect(shortfall, 0.0, 10 * critical + 10) * estimate.error
+    return bisect(shortfall, 0.0, 10 * critical + 10)
 
 
 def units_needed(estimate: Estimate, alpha: float) -> int | None:

@@ -21,6 +21,7 @@ from .intervals import cut_to_unit, estimate_mean, is_binary, student_interval, 
 from .words import decision, finding
 
 if TYPE_CHECKING:
+    from ...actors.ports import Watch
     from .intervals import Estimate
     from .pairs import Pairs
 
@@ -116,6 +117,12 @@ class PairedStatistics:
             needed=units_needed(estimate, config.alpha),
             summary=finding(comparison, detectable),
         )
+
+    def watch(self, *, comparisons: int, config: StatsConfig) -> Watch:
+        """A comparison that may be looked at while the run goes on; see ``sequential``."""
+        from .sequential import ComparisonWatch
+
+        return ComparisonWatch(comparisons=comparisons, config=config)
 
     def rank(
         self,

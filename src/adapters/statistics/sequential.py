@@ -11,15 +11,17 @@ before; for clusters feed cluster means.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
 
-from ...messages.findings import Interval, TestResult
+from ...messages.experiment import StatsConfig
+from ...messages.findings import Interval, TestResult, Watched
 from .answers import Figure, UnfitError, figured, probability, tested
 from .pairs import Floats
 
-__all__ = ["BettingTest", "confidence_sequence", "sequential_test"]
+__all__ = ["BettingTest", "ComparisonWatch", "confidence_sequence", "sequential_test"]
 
 CUT = 0.5
 """Share of the ruinous stake that is never exceeded."""
@@ -97,6 +99,62 @@ class BettingTest:
         self._stakes.update(x)
         self._largest = max(self._largest, self.log_e_value)
         return self.p_value
+
+
+class ComparisonWatch:
+    """Differences of paired scores in [-1, 1], one after the other. Implements ``actors.ports.Watch``.
+
+    Of several comparisons that are watched together each is tested at its part of alpha (Bonferroni).
+    """
+
+    def __init__(self, *, comparisons: int, config: StatsConfig) -> None:
+        self._comparisons = comparisons
+        self._level = config.confidence_level
+        self._test = BettingTest(alpha=config.alpha / comparisons)
+        self._differences = array("d")
+        self._decided_after: int | None = None
+        self._reason: str | None = None
+
+    def update(self, difference: float) -> float:
+        """Take one difference; the p value, corrected for the number of comparisons.
+
+        A difference outside the range ends the watch, with that as the reason.
+        """
+        if self._reason is not None or not -1.0 <= difference <= 1.0:
+            self._reason = self._reason or f"a difference of {difference:g} is outside [-1, 1]"
+            return 1.0
+        p_value = min(1.0, self._comparisons * self._test.update(difference))
+        self._differences.append(difference)
+        if self._decided_after is None and self._test.rejected:
+            self._decided_after = self._test.n
+        return p_value
+
+    def result(self, metric: str, *, names: tuple[str, str]) -> Watched:
+        """Where it stands, with limits that hold at all times together."""
+        if self._reason is not None or not self._differences:
+            return Watched(
+                metric=metric,
+                system=names[0],
+                baseline=names[1],
+                n=self._test.n,
+                difference=None,
+                reason=self._reason or "no example on which both scores are defined",
+            )
+        sequence = confidence_sequence(self._differences, alpha=(1 - self._level) / self._comparisons)
+        method = "betting"
+        if self._comparisons > 1:
+            method += f", Bonferroni over {self._comparisons}"
+        return Watched(
+            metric=metric,
+            system=names[0],
+            baseline=names[1],
+            n=self._test.n,
+            difference=sequence.value,
+            interval=sequence.interval,
+            p_value=min(1.0, self._comparisons * self._test.p_value),
+            decided_after=self._decided_after,
+            method=method,
+        )
 
 
 @tested("betting")

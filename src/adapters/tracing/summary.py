@@ -17,7 +17,7 @@ from .query import stage_of
 __all__ = ["Group", "Sort", "TraceSummary", "quantile", "sort_of", "summarize"]
 
 CHOICES = 1_000
-KINDS = ("run", "stage", "batch", "train", "checkpoint", "vote", "request", "attempt", "hedge")
+KINDS = ("run", "stage", "batch", "train", "checkpoint", "vote", "dialectic", "request", "attempt", "hedge")
 
 
 class Sort(NamedTuple):

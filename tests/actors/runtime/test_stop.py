@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from crucible.actors.runtime import Actor, ActorMisuse, ActorRef, ActorSystem, Unkillable, handler
+from crucible.actors.runtime import (
+    Actor,
+    ActorMisuse,
+    ActorRef,
+    ActorStopped,
+    ActorSystem,
+    Asks,
+    Unkillable,
+    handler,
+)
 from crucible.actors.testkit import TestKit
 
 
@@ -14,6 +23,10 @@ class Work:
 
 
 class Hang:
+    pass
+
+
+class Question(Asks[None]):
     pass
 
 
@@ -182,6 +195,30 @@ async def test_stopping_twice_is_harmless() -> None:
         await system.quiescent()
         await asyncio.gather(ref.stop(grace=0), ref.stop(grace=0))
         await ref.stop()
+
+
+async def test_an_idle_actor_takes_nothing_once_its_stop_has_begun() -> None:
+    log: list[object] = []
+    hook_runs, hook_may_end = asyncio.Event(), asyncio.Event()
+
+    class Lingering(Worker):
+        async def on_stop(self) -> None:
+            hook_runs.set()
+            await hook_may_end.wait()
+
+    async with ActorSystem() as system:
+        ref = system.spawn(lambda: Lingering(log))
+        stopping = asyncio.create_task(ref.stop(grace=30))
+        await hook_runs.wait()
+        for expected in (2, 4):  # while it stops, and once it has stopped
+            await ref.tell(Work())
+            ref.tell_nowait(Work())
+            with pytest.raises(ActorStopped):
+                await ref.ask(Question())
+            assert system.dead_letters.count == ref.statistics().dropped == expected
+            hook_may_end.set()
+            await stopping
+        assert log == []
 
 
 async def test_no_task_is_left_when_the_system_has_stopped() -> None:

@@ -1,6 +1,8 @@
 import asyncio
 import itertools
+import logging
 import random
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -565,6 +567,39 @@ async def test_on_restart_tells_the_new_incarnation_why() -> None:
         await ref.tell(Boom("because"))
         await kit.quiescent()
     assert reasons == ["because"]
+
+
+@pytest.mark.parametrize("hooked", [True, False])
+async def test_a_restarted_actor_does_not_keep_the_instance_before_alive(
+    caplog: pytest.LogCaptureFixture, *, hooked: bool
+) -> None:
+    class Plain(Actor):
+        @handler
+        async def on_boom(self, message: Boom) -> None:
+            raise ValueError(message.text)
+
+        @handler
+        def on_note(self, message: Note) -> None:
+            pass
+
+    class Hooked(Plain):
+        async def on_restart(self, reason: BaseException) -> None:
+            assert str(reason) == "boom"
+
+    instances: list[weakref.ref[Actor]] = []
+
+    def make() -> Actor:
+        actor = Hooked() if hooked else Plain()
+        instances.append(weakref.ref(actor))
+        return actor
+
+    caplog.set_level(logging.CRITICAL)  # the log that pytest keeps holds on to the exception
+    async with TestKit() as kit:
+        ref = kit.spawn(make)
+        await ref.tell(Boom())
+        await ref.tell(Note("after"))
+        await kit.quiescent()
+        assert [instance() is None for instance in instances] == [True, False]
 
 
 async def test_a_cancelled_error_nobody_asked_for_is_a_crash() -> None:

@@ -1,6 +1,8 @@
 import asyncio
 from dataclasses import dataclass
 
+import pytest
+
 from crucible.actors.runtime import Actor, ActorMisuse, handler
 from crucible.actors.testkit import TestKit
 
@@ -28,6 +30,10 @@ class Run:
 
 
 class Boom:
+    pass
+
+
+class Hold:
     pass
 
 
@@ -108,6 +114,35 @@ async def test_timers_die_with_their_incarnation() -> None:
         await kit.advance(5)
         assert ref.is_alive
     assert log == []
+
+
+@pytest.mark.parametrize("redeliver", [True, False])
+async def test_timers_that_fired_before_a_crash_leave_the_room_in_the_mailbox(*, redeliver: bool) -> None:
+    crash_now, start_now = asyncio.Event(), asyncio.Event()
+    log: list[object] = []
+
+    class Slow(Host):
+        async def on_restart(self, reason: BaseException) -> None:
+            await start_now.wait()
+
+        @handler
+        async def on_hold(self, message: Hold) -> None:
+            if not crash_now.is_set():
+                self.context.schedule(1, Tick(1))
+                self.context.schedule(1, Tick(2))
+                await crash_now.wait()
+                raise ValueError
+
+    async with TestKit() as kit:
+        ref = kit.spawn(lambda: Slow(log), mailbox_capacity=1 + redeliver, redeliver=redeliver)
+        await ref.tell(Hold())
+        await kit.advance(1)
+        crash_now.set()
+        await kit.quiescent()
+        ref.tell_nowait(Tick(3))
+        start_now.set()
+        await kit.quiescent()
+        assert log == [(1, 3)]
 
 
 async def test_a_background_task_runs_beside_the_actor() -> None:

@@ -26,7 +26,7 @@ from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, 
 from crucible.adapters.expectations import DataCheckOptions, ExpectationSuite
 from crucible.adapters.guardrails import GuardOptions, RuleGuard
 from crucible.adapters.statistics import PairedStatistics
-from crucible.messages.errors import DatasetError
+from crucible.messages.errors import DatasetError, OptionError
 from crucible.messages.experiment import StatsConfig
 from crucible.messages.findings import Issue, OutputScores, SurrogateScore
 from crucible.messages.flow import Sample, StageResult
@@ -366,6 +366,31 @@ async def test_the_interval_of_a_difference_of_rates_stays_between_minus_one_and
     assert comparison.interval is not None
     assert comparison.interval.high == 1.0
     assert comparison.interval.method.endswith("cut to [-1, 1]")
+
+
+async def test_a_watched_comparison_is_told_while_the_run_goes_on() -> None:
+    work = bench(watch=("exact_match", "exact_mach"))
+    assert work.note() == ""
+    for number in range(60):
+        await work.process([answered(f"r{number}", "gold", "wrong")])
+    assert work.note().startswith("exact_match against base: p ")
+    assert work.note().endswith("(decided)")
+    result = await work.finish(())
+    assert [(each.metric, each.n) for each in result.watched] == [("exact_match", 60), ("exact_mach", 0)]
+    assert result.reason == "no such metric: 'exact_mach'; did you mean 'exact_match'?"
+
+
+def test_a_metric_without_bounds_cannot_be_watched() -> None:
+    with pytest.raises(OptionError, match="chirality may lie outside"):
+        Bench(
+            PairedStatistics(),
+            StatsConfig(),
+            BenchOptions(watch=("chirality",)),
+            model="model",
+            baselines=("base",),
+            seed=1,
+            unbounded=frozenset({"chirality"}),
+        )
 
 
 async def test_exact_match_and_token_f1_are_in_the_samples() -> None:

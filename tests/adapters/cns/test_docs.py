@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
-@pytest.mark.parametrize("page", ["claim-metrics.md", "topology.md"])
+@pytest.mark.parametrize("page", ["claim-metrics.md", "critics.md", "topology.md"])
 def test_the_example_of_the_page_prints_what_the_page_says(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     found = re.search(r"```python\n(.*?)```.*?prints\n\n```text\n(.*?)```", text, re.DOTALL)

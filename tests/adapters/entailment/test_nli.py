@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +137,22 @@ def test_the_entailment_index_comes_from_the_models_own_configuration(
     assert nli.method == "nli:known, SummaC-ZS"
     with pytest.raises(OptionError, match="'unknown' cannot be loaded"):
         NliEntailment("unknown")
+
+
+def test_a_pair_that_was_judged_is_not_judged_again(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def counting(pairs: Sequence[tuple[str, str]]) -> Sequence[Mapping[str, float]]:
+        asked.extend(pairs)
+        return oracle(pairs)
+
+    pair = ("Lamps shine.", "Dogs bark.")
+    first = NliEntailment("stub", counting, cache=str(tmp_path)).verdicts([pair, pair])
+    tests_of_itself = 2
+    assert len(asked) == tests_of_itself + 1
+    asked.clear()
+    again = NliEntailment("stub", counting, cache=str(tmp_path))
+    assert again.verdicts([pair]) == first[:1]
+    assert len(asked) == tests_of_itself
+    assert NliEntailment("other", counting, cache=str(tmp_path)).verdicts([pair]) == first[:1]
+    assert len(asked) == 2 * tests_of_itself + 1

@@ -9,7 +9,7 @@ from scipy import stats
 
 from crucible.adapters.statistics import PairedStatistics
 from crucible.adapters.statistics.bootstrap import Bootstrap, bca_interval, bootstrap_mean
-from crucible.adapters.statistics.effects import detectable_difference, standardised_difference
+from crucible.adapters.statistics.effects import detectable_at, detectable_difference, standardised_difference
 from crucible.adapters.statistics.hypothesis_tests import TESTS, mcnemar
 from crucible.adapters.statistics.intervals import estimate_mean
 from crucible.adapters.statistics.pairs import Pairs, pair_up, stream
@@ -207,6 +207,13 @@ def test_the_detectable_difference_is_the_textbook_one() -> None:
     assert found is not None
     assert estimate.sd is not None
     assert found / estimate.sd == pytest.approx(0.4955, abs=0.0005)
+
+
+def test_what_other_numbers_of_pairs_could_show_is_the_textbook_difference() -> None:
+    # d_z that n pairs find with power .8, two-sided at .05, by statsmodels: .2829 for 100, .6604 for 20.
+    for n, d_z in ((100, 0.2829), (20, 0.6604)):
+        assert detectable_at(0.4955, 34, n, 0.05) == pytest.approx(d_z, abs=0.001)
+    assert detectable_at(0.4955, 34, 1, 0.05) is None
 
 
 def test_importing_and_summarising_rates_needs_no_numpy() -> None:

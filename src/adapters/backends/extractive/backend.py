@@ -27,6 +27,7 @@ class ExtractiveBackend:
             trainable=True,
             deterministic=True,
             free_training=True,
+            follows_instructions=False,
             summary="Logistic regressions that choose evidence sentences and their direction; runs on a CPU.",
         )
 

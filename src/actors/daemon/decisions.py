@@ -1,0 +1,137 @@
+"""What the daemon decides, as pure functions: when a lease is over, how a run ends, when it is tried again.
+
+Called by the actors beside this file. Nothing here reads a clock or draws a number: both are arguments.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Literal
+
+import msgspec
+
+from ...messages.control import RunResult
+from ...messages.queue import QueuedRun, Settlement
+from ...messages.settings import DaemonSettings
+
+__all__ = [
+    "Order",
+    "deadline_left",
+    "headline",
+    "lease_margin",
+    "outranks",
+    "refused",
+    "retry_wait",
+    "room",
+    "settlement",
+    "trusted_until",
+]
+
+OrderKind = Literal["stop", "pause", "deadline", "cancel"]
+_RANK: dict[OrderKind, int] = {"stop": 0, "pause": 1, "deadline": 2, "cancel": 3}
+REASON_CHARS = 500
+METRICS_KEPT = 16
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Why a run is to end before its end."""
+
+    kind: OrderKind
+    reason: str = ""
+
+
+def outranks(new: Order, old: Order | None) -> bool:
+    """Whether a new order replaces the one that is being followed: a cancellation beats a pause."""
+    return old is None or _RANK[new.kind] > _RANK[old.kind]
+
+
+def lease_margin(ttl_s: float) -> float:
+    """How long before its end a lease is given up: time to stop, and for clocks that run at other rates."""
+    return min(5.0, ttl_s / 6)
+
+
+def trusted_until(asked_at: float, ttl_s: float) -> float:
+    """Until when the holder may work, if the claim or renewal that it sent at ``asked_at`` was granted.
+
+    The store counts the lease from when it heard of it, which was later: so the holder stops first.
+    """
+    return asked_at + ttl_s - lease_margin(ttl_s)
+
+
+def room(settings: DaemonSettings, running: int) -> int:
+    """Runs that may be claimed now."""
+    return max(0, settings.max_running - running)
+
+
+def deadline_left(run: QueuedRun) -> float | None:
+    """Seconds that this attempt may take at most; None without a deadline."""
+    return None if run.deadline_s is None else max(0.0, run.deadline_s - run.ran_s)
+
+
+def retry_wait(attempt: int, settings: DaemonSettings, rng: random.Random) -> float:
+    """Seconds before the attempt after number ``attempt`` (from 1): doubled each time, half of it jitter."""
+    ceiling = min(settings.retry_max_s, settings.retry_base_s * 2.0 ** min(attempt - 1, 30))
+    return ceiling * rng.uniform(0.5, 1.0)
+
+
+def settlement(
+    run: QueuedRun, result: RunResult, order: Order | None, settings: DaemonSettings, rng: random.Random
+) -> Settlement:
+    """How an attempt that has a result ends.
+
+    A completed run is completed, whatever was asked of it meanwhile: its report is there. Bad input is never
+    tried again. All other failures are, until the attempts are used up; then the run is parked.
+    """
+    if result.status == "completed":
+        return Settlement(state="completed", reason=_line(result.stopped), metrics=headline(result))
+    if order is not None:
+        return _ordered(order)
+    if result.status == "failed" and result.failure_kind == "input":
+        return Settlement(state="failed", reason=_line(result.failure))
+    return _try_again(run, result.failure or "the attempt ended without a reason", settings, rng)
+
+
+def refused(reason: str) -> Settlement:
+    """How a run ends whose input cannot be used."""
+    return Settlement(state="failed", reason=_line(reason))
+
+
+def unplanned(run: QueuedRun, reason: str, settings: DaemonSettings, rng: random.Random) -> Settlement:
+    """How an attempt ends that has no result, for a reason that is not the input's."""
+    return _try_again(run, reason, settings, rng)
+
+
+def _ordered(order: Order) -> Settlement:
+    if order.kind == "cancel":
+        return Settlement(state="cancelled", reason=_line(order.reason))
+    if order.kind == "deadline":
+        return Settlement(state="failed", reason=_line(order.reason))
+    if order.kind == "pause":
+        return Settlement(state="paused", counted=False)
+    return Settlement(state="queued", reason=_line(order.reason), counted=False)
+
+
+def _try_again(run: QueuedRun, reason: str, settings: DaemonSettings, rng: random.Random) -> Settlement:
+    if run.attempt < run.max_attempts:
+        wait = retry_wait(run.attempt, settings, rng)
+        said = f"attempt {run.attempt} of {run.max_attempts} failed: {reason}"
+        return Settlement(state="queued", reason=_line(said), delay_s=wait)
+    if run.max_attempts == 1:
+        return Settlement(state="failed", reason=_line(reason))
+    return Settlement(state="parked", reason=_line(f"all {run.max_attempts} attempts failed: {reason}"))
+
+
+def headline(result: RunResult) -> dict[str, Any]:
+    """A few figures to list a run by: how long it took, and the model's means."""
+    backend = result.experiment.backend
+    model = backend.name or backend.id
+    figures = [figure for stage in result.stages for figure in stage.figures if figure.system == model]
+    found: dict[str, Any] = {"seconds": round(result.seconds, 3)}
+    for figure in figures:
+        found.setdefault(figure.name, figure.value)
+    return dict(list(found.items())[:METRICS_KEPT])
+
+
+def _line(text: str | None) -> str | None:
+    """One line that fits a list."""
+    return " ".join(text.split())[:REASON_CHARS] if text else None

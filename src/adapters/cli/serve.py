@@ -1,0 +1,67 @@
+"""``crucible serve``: the daemon, until somebody ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from .interrupts import Threads, leave
+from .pipes import quiet_pipe
+
+if TYPE_CHECKING:
+    from ...messages.settings import Settings
+
+__all__ = ["serve"]
+
+
+def serve(
+    *,
+    config: Path | None = None,
+    data: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+) -> int:
+    """Work through the queue of experiments, and answer on the API, until SIGTERM or Ctrl-C.
+
+    Args:
+        config: Settings file; config/crucible.toml names every setting. Default: the defaults.
+        data: Folder of the queue, the runs and the token; goes before the settings file.
+        set_: Override a setting, for example --set api.port=8766; may be repeated.
+    """
+    from ...adapters.service.data_folder import DataFolder
+    from ...adapters.service.logs import configure, known_secrets
+    from ...messages.settings_file import load_settings
+    from ...serving import serve as serve_until_signal
+
+    def read() -> Settings:
+        overrides = list(set_ or [])
+        if data is not None:
+            overrides.append(f"data={json.dumps(str(data))}")
+        return load_settings(config, overrides)
+
+    os.umask(0o077)
+    settings = read()
+    with DataFolder(Path(settings.data).expanduser()) as folder:
+        token = folder.token(settings.api.token_file)
+        configure(settings.log, known_secrets(None, token))
+
+        def announce(url: str) -> None:
+            with quiet_pipe(sys.stdout):
+                print(f"crucible serves {url} (data in {folder.path}, process {os.getpid()})", flush=True)
+
+        async def main() -> int:
+            threads = Threads(thread_name_prefix="crucible")
+            asyncio.get_running_loop().set_default_executor(threads)
+            try:
+                return await serve_until_signal(settings, folder, reload=read, announce=announce, leave=leave)
+            finally:
+                threads.given_up = True  # what still computes is of runs that were handed back
+
+        code = asyncio.run(main())
+    leave(code)
+    return code

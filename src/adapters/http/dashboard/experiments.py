@@ -1,0 +1,26 @@
+"""What the page needs to know of a run's experiment."""
+
+from __future__ import annotations
+
+from ....messages.errors import InputError
+from ....messages.experiment import Experiment
+from ....messages.experiment_file import decode_experiment_json
+from ..services import Services
+
+__all__ = ["compared", "read_experiment"]
+
+
+async def read_experiment(services: Services, run_id: str) -> Experiment | None:
+    """The experiment of a run; None when this version cannot read it."""
+    try:
+        return decode_experiment_json(await services.store.spec(run_id))
+    except InputError:
+        return None
+
+
+def compared(experiment: Experiment | None) -> list[str]:
+    """Metrics that the bench stage was told to compare."""
+    if experiment is None:
+        return []
+    named = [stage.options.get("metrics", ()) for stage in experiment.pipeline if stage.name == "bench"]
+    return [metric for metrics in named if isinstance(metrics, list | tuple) for metric in metrics]

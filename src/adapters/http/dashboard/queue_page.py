@@ -1,0 +1,69 @@
+"""The queue: how many runs are in which state, and a page of them, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from ....messages.live import LiveRun
+from ....messages.queue import QueuedRun, RunFilter, RunState
+from ..services import Services
+
+__all__ = ["queue_context"]
+
+PAGE = 50
+STATES: tuple[RunState, ...] = get_args(RunState)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the list."""
+
+    run: QueuedRun
+    stage: str
+    """What it is doing, as far as this daemon knows."""
+    done: int | None
+    total: int | None
+    seconds: float | None
+    headline: tuple[tuple[str, Any], ...]
+
+
+def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
+    """What the list shows of a run."""
+    stage, done, total = "", None, None
+    if live is not None:
+        working = [each for each in live.stages if each.state == "running"]
+        if working:  # the last one is nearest to the result
+            current = working[-1]
+            stage = " ".join(part for part in (current.name, current.phase) if part)
+            done, total = current.done, current.total
+    seconds = run.ran_s
+    if run.state == "running" and run.started_at is not None and run.attempt <= 1:
+        seconds = now - run.started_at
+    shown = [(name, value) for name, value in run.metrics.items() if isinstance(value, int | float)]
+    return Row(run, stage, done, total, seconds or None, tuple(shown[:2]))
+
+
+async def queue_context(
+    services: Services, *, states: Sequence[RunState], owner: str | None, text: str | None, cursor: str | None
+) -> dict[str, Any]:
+    """All that the template needs."""
+    where = RunFilter(states=tuple(states) or None, owner=owner, text=text)
+    latest = await services.store.latest_event()  # before the list is read: what comes later is told
+    page = await services.store.runs(where, cursor=cursor, limit=PAGE)
+    counts = await services.store.counts()
+    live, now = services.live.runs(), services.now()
+    return {
+        "rows": [row(run, live.get(run.id), now) for run in page.runs],
+        "latest": latest,
+        "cursor": page.cursor,
+        "first": cursor is None,
+        "counts": [(state, counts.by_state.get(state, 0)) for state in STATES],
+        "oldest_due_s": counts.oldest_due_s,
+        "states": set(states),
+        "owner": owner or "",
+        "text": text or "",
+        "filtered": bool(states or owner or text),
+        "now": now,
+    }

@@ -1,0 +1,113 @@
+"""From the body of a request to an experiment that may be queued: parsed, bounded, allowed, and checked.
+
+The body is the experiment itself, as JSON or TOML, so that the line of a problem is the line of the file that
+was sent. All that belongs to the queue (priority, owner, ...) stands beside it, in the query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import HTTPException
+
+from ...composition import prepare
+from ...messages.decoding import collect
+from ...messages.errors import ExperimentError, InputError, Problem
+from ...messages.experiment import Experiment
+from ...messages.experiment_file import Document, Syntax, encode_experiment, parse_document
+from ...messages.settings import Settings
+from .allowed import default_base, forbidden
+
+__all__ = ["Submission", "labels_of", "read_submission"]
+
+SYNTAXES: dict[str, Syntax] = {"application/json": "json", "application/toml": "toml", "text/toml": "toml"}
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """An experiment that may be queued."""
+
+    experiment: Experiment
+    spec: bytes
+    spec_hash: str
+    base: str
+
+
+async def read_submission(
+    request: Request[Any, Any, Any], settings: Settings, base: str | None
+) -> Submission:
+    """The experiment in the body; raises ExperimentError with every problem at once.
+
+    Everything here but the reading is done in a thread: a body may take long to parse, and preflight checks
+    look at files.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    syntax = SYNTAXES.get(media_type)
+    if syntax is None:
+        told = media_type or "none"
+        raise HTTPException(
+            status_code=415, detail=f"expected Content-Type application/json or application/toml, got {told}"
+        )
+    body = await request.body()
+    return await asyncio.to_thread(_checked, body, syntax, settings, base)
+
+
+def _checked(body: bytes, syntax: Syntax, settings: Settings, base: str | None) -> Submission:
+    document = parse_document(
+        body, source="experiment", syntax=syntax, max_depth=settings.limits.max_spec_depth
+    )
+    stages = document.data.get("pipeline")
+    if isinstance(stages, list) and len(stages) > settings.limits.max_stages:
+        text = f"has {len(stages)} stages: limits.max_stages allows {settings.limits.max_stages}"
+        raise ExperimentError(document.located([Problem("pipeline", text)]))
+    experiment, problems = collect(document.data, Experiment)
+    if experiment is None:
+        raise ExperimentError(document.located(problems))
+    folder = default_base(settings.api) if base is None else _folder(base)
+    _prepare(experiment, folder, settings, document, base_given=base is not None)
+    spec = encode_experiment(experiment)
+    return Submission(experiment, spec, sha256(spec).hexdigest(), str(folder))
+
+
+def _prepare(
+    experiment: Experiment, base: Path, settings: Settings, document: Document, *, base_given: bool
+) -> None:
+    """Everything that can be said against the experiment without opening its data."""
+    if experiment.dataset is None:
+        raise ExperimentError([Problem("dataset", "expected a table [dataset], key is missing")])
+    refused = forbidden(experiment, base, settings.api, base_given=base_given)
+    try:
+        if not any(problem.path.startswith("reliability.ensemble.") for problem in refused):
+            prepare(experiment, base=base)  # it would import a function by its name
+        found: tuple[Problem, ...] = ()
+    except ExperimentError as error:
+        found = error.problems
+    if refused or found:
+        raise ExperimentError(document.located(list(dict.fromkeys([*refused, *found]))))
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    try:
+        if folder.is_absolute() and folder.is_dir():
+            return folder
+    except (OSError, ValueError):
+        pass
+    raise InputError("base: expected the absolute path of a folder on the daemon's machine")
+
+
+def labels_of(pairs: list[str] | None) -> dict[str, str]:
+    """``name:value`` of each label; InputError for another form."""
+    labels = {}
+    for pair in pairs or []:
+        name, colon, value = pair.partition(":")
+        if not (name and colon) or len(pair) > 400 or not pair.isprintable():
+            raise InputError("label: expected NAME:VALUE in printable characters, 400 at most")
+        labels[name] = value
+    if len(labels) > 32:
+        raise InputError("label: expected at most 32 labels")
+    return labels

@@ -1,0 +1,114 @@
+"""The data folder of a daemon: made, locked, with the daemon's id and the token of its API.
+
+Opened before anything else when a daemon starts. One daemon holds a folder at a time: the lock is the
+system's (flock), so it goes with the process, however that ends. What is made here only its owner may read.
+
+    daemon.lock    locked by the daemon that runs, and its process id
+    daemon-id      kept from start to start, so that a daemon finds its own runs again
+    token          the bearer token of the API, made at the first start
+    address.json   where the API of the running daemon is; gone when it has ended in order
+    runs/          a folder for each run
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ...messages.errors import ConflictError, InputError, OutputError
+from ..reports.files import write_whole
+
+__all__ = ["DataFolder"]
+
+LOCK, ID, TOKEN, ADDRESS, RUNS = "daemon.lock", "daemon-id", "token", "address.json", "runs"
+SHORTEST_TOKEN = 16
+
+
+class DataFolder:
+    """A folder that this process holds. Blocking; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Make and lock it. Raises ConflictError naming the daemon that has it, or OutputError."""
+        self.path = path
+        self.runs = path / RUNS
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            reason = "expected a folder" if isinstance(error, FileExistsError) else error.strerror
+            raise OutputError(f"{path}: cannot keep the data of a daemon: {reason}") from None
+        try:
+            self._take()
+            self.runs.mkdir(mode=0o700, exist_ok=True)
+            self.daemon_id = self._kept_id()
+        except OSError as error:
+            os.close(self._lock)
+            raise OutputError(f"{path}: cannot keep the data of a daemon: {error.strerror}") from None
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise ConflictError(
+                f"{self.path}: belongs to a running daemon (process {holder}): "
+                "stop that one, or give this one another data folder"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _kept_id(self) -> str:
+        path = self.path / ID
+        if not path.exists():
+            write_whole(path, f"{uuid.uuid4().hex[:12]}\n".encode())
+        return path.read_text().strip()
+
+    def token(self, given: str | None) -> str:
+        """The API's token: from the file that was named, which must be there, or our own, made if missing."""
+        path = self.path / TOKEN if given is None else Path(given).expanduser()
+        try:
+            if given is None and not path.exists():
+                write_whole(path, secrets.token_urlsafe(32).encode() + b"\n")
+            token = path.read_text().strip()
+            mode = path.stat().st_mode
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise InputError(f"{path}: cannot read the token: {reason}") from None
+        if mode & 0o077:
+            raise InputError(f"{path}: others may read the token: expected mode 0600 (chmod 600 {path})")
+        if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+            raise InputError(
+                f"{path}: holds no usable token: expected one line of {SHORTEST_TOKEN} or more "
+                "printable ASCII characters"
+            )
+        return token
+
+    def tell_address(self, url: str) -> None:
+        """Leave where the API is."""
+        content = msgspec.json.encode({"url": url, "pid": os.getpid()})
+        write_whole(self.path / ADDRESS, content + b"\n")
+
+    def close(self) -> None:
+        """Give the folder up."""
+        (self.path / ADDRESS).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        """Hold it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it up."""
+        self.close()

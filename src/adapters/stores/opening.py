@@ -1,0 +1,40 @@
+"""Opening the store that the settings name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...actors.store import Store
+from ...messages.errors import InputError
+from ...messages.settings import StoreSettings
+from .memory import MemoryStore
+from .sqlite import SqliteStore
+
+__all__ = ["open_store", "postgres_reference"]
+
+
+async def open_store(settings: StoreSettings, data: Path, *, clock: Callable[[], float] = time.time) -> Store:
+    """The store, with its tables up to date; the caller closes it.
+
+    Raises InputErrors that say what to do. ``clock`` is not used by PostgreSQL, whose server tells the time.
+    """
+    if settings.kind == "memory":
+        return MemoryStore(clock=clock)
+    if settings.kind == "sqlite":
+        return await SqliteStore.open(data, clock=clock)
+    reference = postgres_reference(settings)
+    from .postgres import PostgresStore
+
+    return await PostgresStore.open(reference)
+
+
+def postgres_reference(settings: StoreSettings) -> str:
+    """Where the address of PostgreSQL is; InputError when that is not said, or when its driver is missing."""
+    if settings.url is None:
+        raise InputError("store.url: postgres needs a reference to its address, env:NAME or file:PATH")
+    if find_spec("asyncpg") is None:
+        raise InputError("store.kind: postgres needs asyncpg: pip install 'crucible-framework[postgres]'")
+    return settings.url

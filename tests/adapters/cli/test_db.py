@@ -1,0 +1,151 @@
+"""``crucible db`` on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.support.postgres import PostgresServer, binaries
+from tests.support.queue import daemon, new_run, stage
+
+from crucible.actors.store import Store
+from crucible.adapters.cli.app import invoke
+from crucible.adapters.stores import SqliteStore
+from crucible.adapters.stores.postgres import PostgresStore
+from crucible.messages.queue import Settlement
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    server = PostgresServer(fsync=False)
+    yield server
+    server.remove()
+
+
+async def fill(store: Store) -> None:
+    await store.register(daemon(), max_interruptions=3)
+    for number in range(3):
+        await store.submit(new_run(f"r{number}", spec=b'{"n":%d}' % number))
+    (lease,) = await store.claim("d1", limit=1, ttl_s=30.0)
+    await store.record_stage(stage("r0", lease.token, result=b"\xff\x00"))
+    await store.settle("r0", lease.token, Settlement(state="completed"))
+    await store.aclose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def queue(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments that name a queue with three runs."""
+    if request.param == "sqlite":
+        asyncio.run(_sqlite(tmp_path))
+        return ["--data", str(tmp_path)]
+    monkeypatch.setenv("QUEUE_URL", request.getfixturevalue("server").url)
+    asyncio.run(_postgres(request.getfixturevalue("server").url))
+    return ["--url", "env:QUEUE_URL"]
+
+
+async def _sqlite(folder: Path) -> None:
+    await fill(await SqliteStore.open(folder))
+
+
+async def _postgres(url: str) -> None:
+    admin = await asyncpg.connect(url)
+    await admin.execute("DROP SCHEMA IF EXISTS crucible CASCADE")
+    await admin.close()
+    await fill(await PostgresStore.open("env:QUEUE_URL"))
+
+
+def test_check_says_what_is_there(queue: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["db", "check", *queue]) == 0
+    out = capsys.readouterr().out
+    assert f"{queue[1]}: schema 1, sound" in out
+    assert "  runs: 1 completed, 2 queued\n" in out
+    assert "  rows: 3 run, 3 spec, 1 stage, 6 event, 1 daemon\n" in out
+    assert invoke(["db", "check", *queue, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], found["runs"], found["problems"]) == (1, {"completed": 1, "queued": 2}, [])
+
+
+def test_check_tells_what_is_not_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(_sqlite(tmp_path))
+    database = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
+    database.execute("UPDATE run SET daemon = 'ghost' WHERE id = 'r1'")
+    database.execute("DELETE FROM spec WHERE run_id = 'r2'")
+    database.execute("INSERT INTO effect VALUES ('k', 'gone', 's', 0, 'intent', NULL)")
+    database.close()
+    assert invoke(["db", "check", "--data", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "NOT SOUND" in out
+    assert "  run r1: has a lease, but is not running\n" in out
+    assert "  run r2: has lost its experiment\n" in out
+    assert "of effect: its run is gone\n" in out
+
+
+def test_export_writes_every_row(queue: list[str], tmp_path: Path, capfdbinary: Any) -> None:
+    assert invoke(["db", "export", *queue]) == 0
+    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    tables = [line["table"] for line in lines]
+    assert tables == ["run"] * 3 + ["spec"] * 3 + ["stage"] + ["event"] * 6 + ["daemon"]
+    assert [line["id"] for line in lines[:3]] == ["r0", "r1", "r2"]
+    assert [line["body"] for line in lines[3:6]] == ['{"n":0}', '{"n":1}', '{"n":2}']
+    assert lines[6]["result"] == {"base64": "/wA="}
+    file = tmp_path / "queue.jsonl"
+    assert invoke(["db", "export", *queue, "--output", str(file)]) == 0
+    assert [json.loads(line) for line in file.read_bytes().splitlines()] == lines
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert invoke(["db", "export", *queue, "--output", str(file)]) == 2
+
+
+def test_upgrade_and_vacuum_leave_everything_there(
+    queue: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["db", "upgrade", *queue]) == 0
+    assert "schema 1 is up to date" in capsys.readouterr().out
+    assert invoke(["db", "vacuum", *queue]) == 0
+    assert invoke(["db", "check", *queue]) == 0
+    assert "3 run, 3 spec" in capsys.readouterr().out
+
+
+def test_upgrade_makes_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["db", "upgrade", "--data", str(tmp_path / "new")]) == 0
+    assert "schema 0 is now schema 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["check", "export", "vacuum"])
+def test_a_queue_that_is_not_there_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    assert invoke(["db", verb, "--data", str(tmp_path / "nothing")]) == 2
+    assert "nothing: holds no queue: expected queue.db in it" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_database_without_a_queue_is_told_so(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMPTY_URL", server.url.replace("/postgres?", "/template1?"))
+    assert invoke(["db", "check", "--url", "env:EMPTY_URL"]) == 2
+    assert "env:EMPTY_URL: holds no queue: run crucible db upgrade first" in capsys.readouterr().err
+
+
+async def _held(folder: Path, verb: str) -> int:
+    store = await SqliteStore.open(folder)
+    await store.submit(new_run("live"))
+    code = await asyncio.to_thread(invoke, ["db", verb, "--data", str(folder)])
+    await store.aclose()
+    return code
+
+
+@pytest.mark.parametrize(("verb", "code"), [("check", 0), ("export", 0), ("upgrade", 2), ("vacuum", 2)])
+def test_beside_a_daemon_one_may_look_but_not_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, code: int
+) -> None:
+    assert asyncio.run(_held(tmp_path, verb)) == code
+    assert ("is in use by process" in capsys.readouterr().err) == (code == 2)

@@ -1,0 +1,268 @@
+"""How well contradictions are found: precision and recall of the flags, and the threshold that they take.
+
+    python -m tests.benchmarks.contradictions --scifact DIR [--citation-integrity DIR] [--rows FILE]
+        [--minilm] [--svg FILE]
+
+``DIR`` holds ``claims_train.jsonl`` and ``claims_dev.jsonl`` in the format of SciFact, for Citation Integrity
+also ``corpus.jsonl``; ``FILE`` rows of prompt and completion made from SciFact. None of the data is written.
+
+*Claims against claims*: pairs of claims of SciFact that rest on the same sentence of the same document.
+They contradict each other when that sentence supports one and refutes the other; annotators made most of the
+refuted claims by turning a supported one round, so these are constructed contradictions. Training claims are
+halved by document: one half chooses the threshold (greatest recall at a precision of at least .8), the other
+half with the development claims is the test. The word lists were extended while looking at the first half.
+
+*Claims against evidence*: a claim and the sentences that support or refute it. This is natural-language
+inference; the same scores are shown for what they are worth there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crucible.adapters.cns import parse_claims
+from crucible.adapters.cns.opposition import contested, opposition
+from crucible.adapters.cns.text import token_f1
+
+AIM_PRECISION, AIM_RECALL = 0.8, 0.7
+RESAMPLES = 2000
+Floats = NDArray[np.float64]
+Scorer = Callable[[str, str], float]
+
+
+class Pair(NamedTuple):
+    """Two texts, whether one refutes the other, and the document that says so."""
+
+    left: str
+    right: str
+    opposed: bool
+    document: str
+
+
+class Curve(NamedTuple):
+    """Precision and recall at each distinct score, from the highest down."""
+
+    thresholds: Floats
+    precision: Floats
+    recall: Floats
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file."""
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def claim_pairs(path: Path) -> list[Pair]:
+    """Pairs of claims on the same sentence, each once."""
+    readings = defaultdict(list)
+    for row in rows(path):
+        for document, sets in row["evidence"].items():
+            for one in sets:
+                for sentence in one["sentences"]:
+                    readings[document, sentence].append((row["id"], row["claim"], one["label"]))
+    found: dict[tuple[int, int], Pair] = {}
+    for (document, _), claims in readings.items():
+        for (id_, left, label), (other, right, other_label) in combinations(claims, 2):
+            if id_ != other:
+                found[id_, other] = Pair(left, right, label != other_label, document)
+    return list(found.values())
+
+
+def evidence_pairs(claims: Path, corpus: Path) -> list[Pair]:
+    """Claims with the sentences that support or refute them."""
+    texts = {str(row["doc_id"]): row["abstract"] for row in rows(corpus)}
+    pairs = []
+    for row in rows(claims):
+        for document, sets in row["evidence"].items():
+            if len({one["label"] for one in sets}) == 1:
+                places = sorted({sentence for one in sets for sentence in one["sentences"]})
+                evidence = " ".join(texts[document][place] for place in places)
+                pairs.append(Pair(row["claim"], evidence, sets[0]["label"] != "SUPPORT", document))
+    return pairs
+
+
+def answer_pairs(path: Path) -> list[Pair]:
+    """The hypothesis of each reference answer with each of its evidence claims."""
+    pairs = []
+    for row in rows(path):
+        answer = parse_claims(row["completion"])
+        claims = {claim.id: claim for claim in answer.claims}
+        for relation in answer.relations:
+            source = claims[relation.source]
+            document = source.document_id or ""
+            pairs.append(Pair(claims["c1"].text, source.text, relation.label == "refutes", document))
+    return pairs
+
+
+def first_half(pair: Pair) -> bool:
+    """Which half a document is in."""
+    return hashlib.sha256(pair.document.encode()).digest()[0] % 2 == 0
+
+
+def curve(scores: Floats, opposed: NDArray[np.bool_]) -> Curve:
+    """Precision and recall of "score >= threshold" for every threshold."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(opposed[order])
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    return Curve(ranked[last], hits[last] / (last + 1), hits[last] / hits[-1])
+
+
+def average_precision(found: Curve) -> float:
+    """Σ (R_i − R_{i−1})·P_i."""
+    return float(np.diff(found.recall, prepend=0.0) @ found.precision)
+
+
+def chosen(found: Curve) -> float:
+    """The threshold of the greatest recall at the precision that is aimed for; infinite without one."""
+    enough = found.precision >= AIM_PRECISION
+    return float(found.thresholds[enough].min()) if enough.any() else math.inf
+
+
+def measured(scores: Floats, pairs: list[Pair], threshold: float) -> str:
+    """Precision and recall at a threshold, with bootstrap intervals over documents."""
+    opposed, flagged = np.array([pair.opposed for pair in pairs]), scores >= threshold
+    documents = sorted({pair.document for pair in pairs})
+    place = {document: number for number, document in enumerate(documents)}
+    of = np.array([place[pair.document] for pair in pairs])
+    counts = np.array(
+        [np.bincount(of, one, len(documents)) for one in (opposed & flagged, flagged, opposed)], np.float64
+    )
+    drawn = np.random.default_rng(0).multinomial(
+        len(documents), np.full(len(documents), 1 / len(documents)), size=RESAMPLES
+    )
+    hits, flags, wanted = counts @ drawn.T
+    cells = []
+    for part, whole, value in (
+        (hits, flags, counts[0].sum() / max(1.0, counts[1].sum())),
+        (hits, wanted, counts[0].sum() / counts[2].sum()),
+    ):
+        low, high = np.quantile(part[whole > 0] / whole[whole > 0], [0.025, 0.975]) if whole.any() else (0, 0)
+        cells.append(f"{value:.2f} [{low:.2f}, {high:.2f}]")
+    return " | ".join(cells)
+
+
+def score(scorer: Scorer, pairs: list[Pair]) -> Floats:
+    """The score of every pair."""
+    return np.array([scorer(pair.left, pair.right) for pair in pairs])
+
+
+def scorers(*, minilm: bool) -> dict[str, Scorer]:
+    """What is compared."""
+    known: dict[str, Scorer] = {
+        "opposition": lambda left, right: opposition(left, right).score,
+        "token F1 alone": token_f1,
+        "contested, lexical (opposition and token F1)": lambda a, b: contested(a, b, token_f1),
+    }
+    if minilm:
+        from crucible.adapters.embeddings.minilm import MiniLm
+
+        embed = MiniLm().embed
+
+        def cosine(left: str, right: str) -> float:
+            first, second = embed([left, right])
+            return float(first @ second)
+
+        known["MiniLM cosine alone"] = cosine
+        known["contested, MiniLM (opposition and cosine)"] = lambda a, b: contested(a, b, cosine)
+    return known
+
+
+def table(known: dict[str, Scorer], fit: list[Pair], test: list[Pair]) -> dict[str, Curve]:
+    """Print how each does, and give its curve on the test."""
+    shares = [float(np.mean([pair.opposed for pair in pairs])) for pairs in (fit, test)]
+    print(f"chosen on {len(fit)} pairs, {shares[0]:.2f} opposed; tested on {len(test)},")
+    print(f"{shares[1]:.2f} opposed, which is the precision of flagging everything\n")
+    print("| score | threshold | AP | precision | recall | aim |")
+    print("|---|---|---|---|---|---|")
+    curves = {}
+    for name, scorer in known.items():
+        on_fit, on_test = score(scorer, fit), score(scorer, test)
+        threshold = chosen(curve(on_fit, np.array([pair.opposed for pair in fit])))
+        curves[name] = found = curve(on_test, np.array([pair.opposed for pair in test]))
+        flagged = on_test >= threshold
+        right = sum(pair.opposed and bool(flag) for pair, flag in zip(test, flagged, strict=True))
+        met = (
+            flagged.any()
+            and right / flagged.sum() >= AIM_PRECISION
+            and right / sum(pair.opposed for pair in test) >= AIM_RECALL
+        )
+        shown = "none" if math.isinf(threshold) else f"{threshold:.3f}"
+        figures = measured(on_test, test, threshold) if flagged.any() else "- | 0.00"
+        aim, average = "met" if met else "missed", average_precision(found)
+        print(f"| {name} | {shown} | {average:.2f} | {figures} | {aim} |")
+    print()
+    return curves
+
+
+def draw(curves: dict[str, Curve], base: float, path: Path) -> None:
+    """The curves of the test pairs."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "crucible", "svg.fonttype": "none"})
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, found), style in zip(curves.items(), ("-", ":", "-", ":", "--"), strict=False):
+        some = found.thresholds > 0  # from 0 on everything is flagged
+        axes.step(found.recall[some], found.precision[some], style, where="pre", label=name)
+    axes.axhline(base, color="grey", linewidth=0.8, linestyle=(0, (1, 3)), label="flag everything")
+    axes.plot([AIM_RECALL, AIM_RECALL, 1.0], [1.02, AIM_PRECISION, AIM_PRECISION], "k-", linewidth=0.8)
+    axes.annotate("aim", (AIM_RECALL, AIM_PRECISION), textcoords="offset points", xytext=(4, 4))
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.0), ylim=(0.5, 1.02))
+    axes.legend(loc="lower left", fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def main() -> None:
+    """Measure what there is data for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scifact", type=Path, required=True)
+    parser.add_argument("--citation-integrity", type=Path)
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--minilm", action="store_true")
+    parser.add_argument("--svg", type=Path)
+    given = parser.parse_args()
+    print(f"Python {platform.python_version()}; intervals: 95 %, bootstrap over documents\n")
+    known = scorers(minilm=given.minilm)
+    train = claim_pairs(given.scifact / "claims_train.jsonl")
+    fit = [pair for pair in train if first_half(pair)]
+    test = [pair for pair in train if not first_half(pair)]
+    test += claim_pairs(given.scifact / "claims_dev.jsonl")
+    print("## SciFact, claims against claims\n")
+    curves = table(known, fit, test)
+    if given.svg:
+        draw(curves, float(np.mean([pair.opposed for pair in test])), given.svg)
+    if given.rows:
+        print("## SciFact, claims against evidence\n")
+        pairs = answer_pairs(given.rows)
+        table(known, [p for p in pairs if first_half(p)], [p for p in pairs if not first_half(p)])
+    if given.citation_integrity:
+        print("## Citation Integrity, claims against evidence\n")
+        folder = given.citation_integrity
+        sets = [
+            evidence_pairs(folder / f"claims_{part}.jsonl", folder / "corpus.jsonl")
+            for part in ("train", "dev")
+        ]
+        table(known, *sets)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,320 @@
+"""The page in a browser: what people see, what they can do, and what a hostile text cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Page, expect
+from tests.integration.daemon import TOKEN, Daemon, as_stored, experiment, sample
+
+from crucible.messages.experiment_file import encode_experiment
+from crucible.messages.live import LiveEvent, LiveRun, LiveStage
+from crucible.messages.queue import DaemonRecord, NewRun, Settlement
+
+from .conftest import Watched
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"&\u202e</pre>'
+CLAIMS = "CLAIM[c1]: Lamps shine\nCLAIM[c2] (Document 1): Wires glow\nRELATION: c2 supports c1\n"
+
+
+async def submit(daemon: Daemon, run_id: str, **changes: Any) -> None:
+    spec = encode_experiment(as_stored(experiment(daemon.folder)))
+    new = {"id": run_id, "experiment_id": "small", "spec": spec, "spec_hash": run_id, "base": "/"} | changes
+    await daemon.store.submit(NewRun(**new))
+
+
+async def claim(daemon: Daemon, run_id: str) -> int:
+    record = DaemonRecord(
+        id="test", boot_id="1", host="here", pid=1, started_at=0.0, heartbeat_at=0.0, capacity=2
+    )
+    await daemon.store.register(record, max_interruptions=3)
+    [lease] = [
+        each for each in await daemon.store.claim("test", limit=100, ttl_s=300.0) if each.run.id == run_id
+    ]
+    return lease.token
+
+
+def moves(daemon: Daemon, run_id: str, done: int) -> None:
+    stages = (
+        LiveStage(name="data_load", state="completed", done=90, total=90),
+        LiveStage(
+            name="backend_call", state="running", done=done, total=90, mailbox=8, mailbox_capacity=8, rate=3.0
+        ),
+    )
+    daemon.live.under_way[run_id] = LiveRun(run_id=run_id, experiment_id="small", since=0.0, stages=stages)
+    daemon.live.tell(LiveEvent(run_id=run_id, kind="stage.progress", at=0.0, body={"done": done}))
+
+
+async def test_without_the_token_the_page_asks_for_it(browser: BrowserContext, daemon: Daemon) -> None:
+    await submit(daemon, "secret-run")
+    page = await browser.new_page()
+    await page.goto(daemon.url)
+    await expect(page.get_by_label("Token")).to_be_visible()
+    assert "secret-run" not in await page.content()
+    await page.get_by_label("Token").fill("wrong")
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_role("alert")).to_have_text("That token is not the one of this daemon.")
+    await page.get_by_label("Token").fill(TOKEN)
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_role("link", name="secret-run")).to_be_visible()
+
+
+async def test_the_token_leaves_the_address_and_outlives_a_reload(watched: Watched) -> None:
+    page = await watched.open()
+    assert page.url == f"{watched.daemon.url}/"
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    assert await page.context.cookies() == []
+
+
+async def test_a_run_that_is_submitted_appears_by_itself(watched: Watched) -> None:
+    page = await watched.open()
+    await expect(page.get_by_text("No run yet.")).to_be_visible()
+    await expect(page.locator("#link")).to_have_text("live")
+    await submit(watched.daemon, "first-run")
+    await expect(page.get_by_role("link", name="first-run")).to_be_visible()
+    await expect(page.locator("#counts .tile").first).to_contain_text("1")
+
+
+async def test_a_run_is_watched_while_it_moves(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    token = await claim(daemon, "r1")
+    moves(daemon, "r1", 10)
+    page = await watched.open("/runs/r1")
+    stage = page.locator(".stage", has_text="backend_call")
+    await expect(stage).to_contain_text("10 of 90")
+    await expect(stage).to_contain_text("8 of 8 batches wait: it holds the others up")
+    await page.locator("#do-pause").focus()
+    moves(daemon, "r1", 37)
+    await expect(stage).to_contain_text("37 of 90")
+    assert await page.evaluate("document.activeElement.id") == "do-pause"
+    del daemon.live.under_way["r1"]
+    await daemon.store.settle("r1", token, Settlement(state="completed"))
+    await expect(page.locator("#head .state")).to_contain_text("completed")
+    await expect(page.locator("#link")).to_have_text("up to date")
+
+
+async def test_curves_grow_with_the_samples(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    await claim(daemon, "r1")
+    file = daemon.run_folder("r1") / "samples.jsonl.partial"
+    file.write_bytes(sample(1) + sample(2))
+    moves(daemon, "r1", 2)
+    page = await watched.open("/runs/r1")
+    legend = page.locator("#curves .legend")
+    await expect(legend).to_contain_text("mock 0.500")
+    with file.open("ab") as more:
+        more.write(sample(3) + sample(5))
+    moves(daemon, "r1", 4)
+    await expect(legend).to_contain_text("mock 0.750")
+
+
+async def test_a_run_is_cancelled_from_the_page(watched: Watched) -> None:
+    await submit(watched.daemon, "r1")
+    page = await watched.open("/runs/r1")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.locator("#head .state")).to_contain_text("cancelled")
+    await expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    assert (await watched.daemon.store.run("r1")).state == "cancelled"
+
+
+async def test_hostile_texts_are_shown_and_do_nothing(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1", owner=HOSTILE, labels={HOSTILE: HOSTILE}, experiment_id=HOSTILE)
+    await daemon.store.cancel("r1", HOSTILE)
+    output = {"example_id": "s", "system": HOSTILE, "backend": "mock", "text": CLAIMS + HOSTILE}
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(
+        sample(
+            1,
+            id=HOSTILE,
+            input=HOSTILE,
+            reference=HOSTILE,
+            outputs={HOSTILE: output},
+            scores={HOSTILE: {HOSTILE: 1.0}},
+            methods={HOSTILE: {HOSTILE: HOSTILE}},
+        )
+    )
+    (daemon.run_folder("r1") / HOSTILE.replace("/", "")).write_text("x")
+    page = await watched.open("/")
+    for path in ("/runs/r1", "/runs/r1/samples", "/runs/r1/samples/0"):
+        await page.goto(daemon.url + path)
+        await page.wait_for_selector("[data-title]")
+        assert "onerror" in await page.inner_text("main")
+        assert await page.evaluate("window.pwned") is None
+        assert await page.locator("main img, main script, main iframe").count() == 0
+        assert "\u202e" not in await page.inner_text("main")
+
+
+async def test_samples_are_found_by_text_and_filtered_by_score(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(b"".join(sample(number) for number in range(60)))
+    page = await watched.open("/runs/r1/samples")
+    await expect(page.locator("tbody tr")).to_have_count(25)
+    await page.get_by_role("link", name="more").click()
+    await expect(page.locator("tbody tr").first).to_contain_text("s25")
+    await page.keyboard.press("/")
+    await page.keyboard.type("answer 41")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    assert "text=answer+41" in page.url
+    await page.get_by_label("Find").fill("")
+    await page.get_by_label("Score").fill("exact")
+    await page.get_by_label("to", exact=True).fill("0.5")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("tbody tr").nth(1)).to_contain_text("s2")
+    await page.go_back()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_a_sample_shows_what_differs_and_draws_its_claims(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    output = {"example_id": "s1", "system": "m", "backend": "mock", "text": CLAIMS}
+    reference = CLAIMS.replace("Wires", "Coals")
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(
+        sample(1, outputs={"m": output}, reference=reference) + sample(2)
+    )
+    page = await watched.open("/runs/r1/samples/0")
+    await expect(page.locator(".diff ins")).to_have_text("Wires")
+    await expect(page.locator(".diff del")).to_have_text("Coals")
+    await expect(page.locator(".claims .node")).to_have_count(2)
+    assert await page.locator(".claims").get_attribute("aria-label") == "c2 supports c1; "
+    await page.get_by_role("link", name="next").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("s2")
+
+
+async def test_a_file_opens_in_a_tab_of_its_own(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    (daemon.run_folder("r1") / "report.md").write_text("# It works\n")
+    page = await watched.open("/runs/r1")
+    async with page.context.expect_page() as opening:
+        await page.get_by_role("button", name="report.md").click()
+    tab = await opening.value
+    await tab.wait_for_url("**/files/report.md?ticket=*")
+    assert (await tab.inner_text("body")).strip() == "# It works"
+
+
+async def test_what_is_not_there_is_said(watched: Watched) -> None:
+    await watched.page.goto(f"{watched.daemon.url}/runs/nobody#token={TOKEN}")
+    await expect(watched.page.get_by_role("heading", name="Not found")).to_be_visible()
+    await expect(watched.page.locator("main")).to_contain_text("nobody")
+    watched.complaints[:] = [line for line in watched.complaints if "404" not in line]
+
+
+async def test_the_page_comes_back_when_the_stream_breaks(watched: Watched) -> None:
+    page = await watched.open()
+    await expect(page.locator("#link")).to_have_text("live")
+    await page.context.set_offline(True)
+    for _, queue in list(watched.daemon.live.queues):
+        queue.put_nowait(None)
+    await page.context.set_offline(False)
+    await submit(watched.daemon, "later-run")
+    await expect(page.get_by_role("link", name="later-run")).to_be_visible()
+    watched.complaints[:] = [line for line in watched.complaints if "ERR_INTERNET_DISCONNECTED" not in line]
+
+
+async def fill(daemon: Daemon) -> None:
+    """Runs in several states, with samples of claims."""
+    await submit(daemon, "done-1")
+    await daemon.work("done-1")
+    await submit(daemon, "r1", priority=3)
+    await claim(daemon, "r1")
+    moves(daemon, "r1", 20)
+    await submit(daemon, "waits")
+    await submit(daemon, "gone")
+    await daemon.store.cancel("gone", "not wanted any more")
+    output = {"example_id": "s1", "system": "m", "backend": "mock", "text": CLAIMS, "error": None}
+    lines = sample(1, outputs={"m": output}, reference=CLAIMS.replace("glow", "melt")) + sample(2)
+    (daemon.run_folder("r1") / "samples.jsonl.partial").write_bytes(lines)
+
+
+PATHS = ("/", "/runs/r1", "/runs/gone", "/runs/r1/samples", "/runs/r1/samples/0", "/compare", "/actors")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_meets_wcag_aa_in_light_and_dark(watched: Watched, scheme: Any) -> None:
+    await fill(watched.daemon)
+    page = await watched.open()
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for path in PATHS:
+        await page.goto(watched.daemon.url + path)
+        await page.wait_for_selector("[data-title]")
+        found = await Axe().run(
+            page, options={"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+        )
+        told = [
+            (each["id"], [node["html"][:120] for node in each["nodes"]])
+            for each in found.response["violations"]
+        ]
+        assert told == [], path
+
+
+async def test_a_phone_need_not_scroll_sideways(watched: Watched) -> None:
+    await fill(watched.daemon)
+    page = await watched.open()
+    await page.set_viewport_size({"width": 360, "height": 740})
+    for path in PATHS:
+        await page.goto(watched.daemon.url + path)
+        await page.wait_for_selector("[data-title]")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+async def tab_to(page: Page, selector: str) -> None:
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("(s) => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+async def test_everything_is_reached_by_keyboard(watched: Watched) -> None:
+    await fill(watched.daemon)
+    page = await watched.open()
+    await tab_to(page, "a[href='/runs/r1']")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("small")
+    await tab_to(page, "#do-cancel")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#head")).to_contain_text("Will be cancelled")
+
+
+async def test_runs_are_compared(watched: Watched, tmp_path: Path) -> None:
+    import asyncio
+
+    from tests.integration.support import COMMAND
+
+    daemon = watched.daemon
+    for number, answers in enumerate(("c", "no")):
+        content = experiment(
+            tmp_path,
+            backend={"id": "mock", "name": f"m{number}", "options": {"replies": [{"text": answers}]}},
+            pipeline=[{"name": name} for name in ("data_load", "backend_call", "bench", "report")],
+        )
+        file = tmp_path / f"e{number}.json"
+        file.write_text(json.dumps(content))
+        process = await asyncio.create_subprocess_exec(
+            COMMAND, "run", str(file), "--out", str(tmp_path / "made"), "--quiet"
+        )
+        assert await process.wait() == 0
+        [made] = (tmp_path / "made").iterdir()
+        shutil.move(made, daemon.folder / "runs" / f"run-{number}")
+        await submit(daemon, f"run-{number}")
+        await daemon.work(f"run-{number}")
+    page = await watched.open()
+    for number in range(2):
+        await page.get_by_label(f"Compare run-{number}").check()
+    await page.get_by_role("button", name="Compare chosen").click()
+    await expect(page.get_by_role("heading", name="Differences")).to_be_visible()
+    row = page.get_by_role("row", name="exact_match").first
+    await expect(row).to_contain_text("1.000")
