@@ -19,7 +19,7 @@ from ...messages.queue import (
     Submitted,
 )
 from . import transitions
-from .entries import Change, Entry, NewEvent, check_quota, check_text
+from .entries import Change, Entry, NewEvent, check_quota, check_text, holds
 from .rows import COLUMNS, entry_of, find, get, insert, update, write
 from .steps import Steps, ask, do, hold, now, tell
 
@@ -94,9 +94,17 @@ def settle(run_id: str, token: int, settlement: Settlement) -> Steps[QueuedRun]:
 
 
 def hand_back(leases: Sequence[Lease]) -> Steps[None]:
-    """Undo a claim whose caller has gone."""
+    """Undo a claim whose caller has gone, as far as the leases still hold."""
+    at = yield from now()
+    events: list[NewEvent] = []
     for lease in sorted(leases, key=lambda each: each.run.id):
-        yield from settle(lease.run.id, lease.token, Settlement(state="queued", counted=False))
+        entry = yield from find(lease.run.id)
+        if entry is not None and holds(entry, lease.token, at):
+            back = Settlement(state="queued", counted=False)
+            change = transitions.settled(entry, lease.token, back, at)
+            yield from update(entry, change.entry)
+            events.extend(change.events)
+    yield from tell(events, at)
 
 
 def claim(daemon_id: str, limit: int, ttl_s: float, max_running_by_owner: int | None) -> Steps[list[Lease]]:
