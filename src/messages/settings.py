@@ -84,20 +84,22 @@ class ApiSettings(Message, frozen=True):
 class LimitSettings(Message, frozen=True):
     """Bounds on what others may ask for."""
 
-    max_queued: AtLeastOne = 100_000
-    max_queued_by_owner: AtLeastOne | None = None
-    max_body_bytes: AtLeastOne = 1_048_576
-    max_spec_depth: AtLeastOne = 32
-    max_stages: AtLeastOne = 64
-    max_streams: AtLeastOne = 100
-    max_page: AtLeastOne = 500
+    max_queued: Annotated[AtLeastOne, Meta(description="runs that may wait")] = 100_000
+    max_queued_by_owner: Annotated[AtLeastOne | None, Meta(description="of one owner; default: all")] = None
+    max_body_bytes: Annotated[AtLeastOne, Meta(description="of a request")] = 1_048_576
+    max_spec_depth: Annotated[AtLeastOne, Meta(description="levels that an experiment may be nested")] = 32
+    max_stages: Annotated[AtLeastOne, Meta(description="of an experiment")] = 64
+    max_streams: Annotated[AtLeastOne, Meta(description="event streams at once")] = 100
+    max_page: Annotated[AtLeastOne, Meta(description="items of a page of a list")] = 500
 
 
 class LogSettings(Message, frozen=True):
     """What is logged."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least that is logged")
+    ] = "info"
+    format: Annotated[Literal["json", "console"], Meta(description="json: a line for programs")] = "json"
 
 
 class Settings(Message, frozen=True):

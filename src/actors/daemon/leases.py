@@ -129,6 +129,9 @@ class LeaseKeeper(Actor):
             await kept.run.tell(Order("pause", "paused"))
 
     async def _supersede(self) -> None:
-        for kept in self._kept.values():
-            kept.hold.give_up()
+        """Stop claiming in the name of the other, and give up what is now the other's.
+
+        What this process has claimed since is its own by the token, and is handed back as at any stop.
+        """
         await self._parent.tell(Superseded())
+        await self._renew_all()

@@ -117,6 +117,8 @@ class Daemon(Actor):
         self._stopping: str | None = None
         self._leases: ActorRef | None = None
         self._claims_in_doubt = False
+        self._given_up: dict[str, int] = {}
+        """Tokens of leases that were given up here. They may be good by the store's clock for a while yet."""
         self._claiming = True
 
     async def on_start(self) -> None:
@@ -241,7 +243,8 @@ class Daemon(Actor):
         while True:
             page = await store.runs(RunFilter(states=("running",)), cursor=cursor, limit=200)
             for run in page.runs:
-                if run.daemon == own and run.id not in self._running:
+                given_up = self._given_up.get(run.id, -1) >= run.token
+                if run.daemon == own and run.id not in self._running and not given_up:
                     lease = Lease(
                         run=run, spec=await store.spec(run.id), token=run.token, ttl_s=self._settings.lease_s
                     )
@@ -260,6 +263,7 @@ class Daemon(Actor):
             before.hold.give_up()
             await before.ref.stop()
         _log.info("run %s begins: attempt %d of %d", run.id, run.attempt, run.max_attempts)
+        self._given_up.pop(run.id, None)
         hold = Hold(run.id, lease.token, until=until, clock=self.context.clock)
         self._parts.feed.begin(run.id, run.experiment_id)
         ref = self.context.spawn(
@@ -285,7 +289,9 @@ class Daemon(Actor):
             if self._leases is not None:
                 await self._leases.tell(Drop(running.hold))
             self._tell_end(run, message.settled)
-        if message.settled is not None:
+        if message.settled is None:
+            self._given_up[run.id] = message.lease.token
+        else:
             self._parts.on_settled(message.settled, message.result)
         self._look_again()
 

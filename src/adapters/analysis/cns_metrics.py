@@ -196,9 +196,11 @@ def _entailment(options: CnsMetricsOptions) -> Entailment:
 
 def _profile(options: CnsMetricsOptions, entailment: Entailment, embedder: Embedder) -> Profile:
     """Lexical by default; the models that the options name, where they name one."""
-    from ..entailment.nli import NliEntailment
+    scorer = None
+    if options.entailment == "nli":
+        from ..entailment.nli import NliEntailment
 
-    scorer = entailment if isinstance(entailment, NliEntailment) else None
+        scorer = entailment if isinstance(entailment, NliEntailment) else None
     if scorer is None and options.embedding == "hashed_ngrams":
         return LEXICAL
     if options.embedding == "hashed_ngrams":

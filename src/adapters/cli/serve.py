@@ -53,6 +53,8 @@ def serve(
         def announce(url: str) -> None:
             with quiet_pipe(sys.stdout):
                 print(f"crucible serves {url} (data in {folder.path}, process {os.getpid()})", flush=True)
+                if sys.stdout.isatty():  # it holds the token: for the operator's eyes, not for a log
+                    print(f"the page: {url}/#token={token}", flush=True)
 
         async def main() -> int:
             threads = Threads(thread_name_prefix="crucible")

@@ -1,0 +1,254 @@
+"""A real daemon process: killed, stopped, started twice, and what its runs are when all is over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import crucible
+from crucible.messages.queue import TERMINAL, QueuedRun
+
+COMMAND = str(Path(sys.executable).with_name("crucible"))
+ROWS = 30
+PATIENCE_S = 50.0
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@contextlib.contextmanager
+def serving(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A daemon that answers; killed at the end if it still lives."""
+    command = [COMMAND, "serve", "--data", str(data), "--set", "api.port=0", *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("crucible serves http://127.0.0.1:")
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def experiment(folder: Path, name: str, latency_s: float = 0.05) -> Path:
+    """Rows that are asked one after the other of a model that takes its time."""
+    rows = folder / "rows.jsonl"
+    if not rows.exists():
+        lines = (json.dumps({"prompt": f"Say {n}.", "completion": "c"}) + "\n" for n in range(ROWS))
+        rows.write_text("".join(lines))
+    content: dict[str, Any] = {
+        "id": name,
+        "dataset": {"name": "rows", "split": "all", "options": {"path": str(rows)}},
+        "backend": {"id": "mock", "options": {"replies": [{"text": "c"}], "latency_ms": 1000 * latency_s}},
+        "pipeline": [
+            {"name": "data_load"},
+            {"name": "backend_call", "options": {"concurrency": 1}},
+            {"name": "bench"},
+            {"name": "report"},
+        ],
+        "outputs": [{"formats": ["json"]}],
+    }
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def submit(data: Path, file: Path) -> str:
+    with crucible.Client(data=data) as client:
+        return client.submit(file).run.id
+
+
+def runs(data: Path) -> dict[str, QueuedRun]:
+    with crucible.Client(data=data) as client:
+        return {run.id: run for run in client.runs().runs}
+
+
+def until(data: Path, done: Any) -> dict[str, QueuedRun]:
+    """Ask until it is so."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        found = runs(data)
+        if done(found):
+            return found
+        assert time.monotonic() < end, {run.id: (run.state, run.reason) for run in found.values()}
+        time.sleep(0.05)
+
+
+def answered(data: Path, run_id: str) -> int:
+    """Rows that have their answer, as the daemon itself sees it."""
+    with crucible.Client(data=data) as client:
+        stages = {stage.name: stage for stage in client.live_run(run_id).stages}
+    return stages["backend_call"].done if "backend_call" in stages else 0
+
+
+def all_ended(found: dict[str, QueuedRun]) -> bool:
+    return all(run.state in TERMINAL for run in found.values())
+
+
+def check_reports(data: Path, ids: list[str]) -> None:
+    for run_id in ids:
+        folder = data / "runs" / run_id
+        report = json.loads((folder / "report.json").read_bytes())
+        assert report["status"] == "completed"
+        lines = (folder / "samples.jsonl").read_bytes().splitlines()
+        assert len({json.loads(line)["id"] for line in lines}) == len(lines) == ROWS
+
+
+def kill_in_mid_run(data: Path, tmp_path: Path, kills: int) -> None:
+    with serving(data) as daemon:
+        ids = [submit(data, experiment(tmp_path, f"e{number}")) for number in range(3)]
+        until(data, lambda found: any(run.state == "running" for run in found.values()))
+        time.sleep(0.3)
+        daemon.kill()
+    for _ in range(kills - 1):
+        with serving(data) as daemon:
+            time.sleep(0.4)
+            daemon.kill()
+    with serving(data):
+        found = until(data, all_ended)
+        assert {run.state for run in found.values()} == {"completed"}
+        assert sorted(found) == sorted(ids)
+        check_reports(data, ids)
+        with crucible.Client(data=data) as client:
+            for run_id in ids:
+                stages = [each for each in client.stages(run_id) if each.status == "completed"]
+                assert sorted(each.name for each in stages) == [
+                    "backend_call",
+                    "bench",
+                    "data_load",
+                    "report",
+                ]
+
+
+def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Path) -> None:
+    kill_in_mid_run(data, tmp_path, kills=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_three_submissions_survive_several_kills(data: Path, tmp_path: Path) -> None:
+    # As the settings have it, a run that took down three daemons in a row would be parked.
+    kill_in_mid_run(data, tmp_path, kills=2)
+
+
+def test_what_was_answered_before_a_kill_is_not_asked_again(data: Path, tmp_path: Path) -> None:
+    with serving(data) as daemon:
+        run_id = submit(data, experiment(tmp_path, "once", latency_s=0.2))
+        until(data, lambda found: found[run_id].state == "running")
+        end = time.monotonic() + PATIENCE_S
+        while answered(data, run_id) < 5:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        daemon.kill()
+    with serving(data):
+        until(data, all_ended)
+    result = json.loads((data / "runs" / run_id / "run.json").read_bytes())
+    [asked] = [stage for stage in result["stages"] if stage["stage"] == "backend_call"]
+    assert asked["metrics"]["replayed"] >= 3
+    check_reports(data, [run_id])
+
+
+def test_a_daemon_that_is_told_to_stop_hands_back_what_it_does(data: Path, tmp_path: Path) -> None:
+    with serving(data) as daemon:
+        run_id = submit(data, experiment(tmp_path, "slow", latency_s=0.3))
+        until(data, lambda found: found[run_id].state == "running")
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(PATIENCE_S) == 0
+    with serving(data):
+        [run] = until(data, all_ended).values()
+    assert (run.state, run.attempt, run.interruptions) == ("completed", 1, 0)
+
+
+def test_a_second_daemon_on_the_same_folder_names_the_first(data: Path) -> None:
+    with serving(data) as daemon:
+        second = subprocess.run(
+            [COMMAND, "serve", "--data", str(data), "--set", "api.port=0"], capture_output=True, text=True
+        )
+        assert second.returncode == 2
+        [line] = second.stderr.splitlines()
+        assert str(daemon.pid) in line
+        assert daemon.poll() is None
+
+
+def test_an_interrupt_ends_a_daemon_in_order(data: Path) -> None:
+    with serving(data) as daemon:
+        os.killpg(daemon.pid, signal.SIGINT)
+        assert daemon.wait(PATIENCE_S) == 0
+
+
+def test_the_settings_are_read_again_on_a_hangup(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "crucible.toml"
+    config.write_text("[daemon]\nmax_running = 1\n")
+    with serving(data, "--config", str(config)) as daemon, crucible.Client(data=data) as client:
+        assert client.live().status["capacity"] == 1
+        config.write_text("[daemon]\nmax_running = 4\n")
+        daemon.send_signal(signal.SIGHUP)
+        end = time.monotonic() + PATIENCE_S
+        while client.live().status["capacity"] != 4:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with serving(data) as daemon:
+            assert listener.recv(1000).startswith(b"READY=1\nSTATUS=serving http://127.0.0.1:")
+            daemon.send_signal(signal.SIGTERM)
+            assert listener.recv(1000) == b"STOPPING=1"
+            assert daemon.wait(PATIENCE_S) == 0
+
+
+def test_health_figures_and_the_page_are_served_and_the_token_is_for_its_owner_only(data: Path) -> None:
+    with serving(data), crucible.Client(data=data) as client:
+        address = client.address
+        assert httpx.get(f"{address.url}/healthz", trust_env=False).json()["status"] == "ok"
+        assert httpx.get(f"{address.url}/readyz", trust_env=False).json()["status"] == "ok"
+        assert "<main" in httpx.get(address.url, trust_env=False).text
+        assert httpx.get(f"{address.url}/metrics", trust_env=False).status_code == 401
+        header = {"authorization": f"Bearer {address.token}"}
+        figures = httpx.get(f"{address.url}/metrics", headers=header, trust_env=False).text
+        assert 'crucible_runs{state="queued"} 0' in figures.replace(".0", "")
+        assert (data / "token").stat().st_mode & 0o777 == 0o600
+        assert data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[daemon]\nmax_runing = 2\n", "crucible.toml:2: daemon.max_runing: unknown"),
+        ("[api]\nport = 70000\n", "crucible.toml:2: api.port: expected"),
+        ("[daemon\n", "crucible.toml:1"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named_with_file_line_and_field(
+    data: Path, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "crucible.toml").write_text(content)
+    command = [COMMAND, "serve", "--data", str(data), "--config", str(tmp_path / "crucible.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not data.exists()
