@@ -80,6 +80,7 @@ def _need_the_extra() -> None:
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
+        names = ", ".join(missing)
         raise InputError(
-            f"crucible serve needs {', '.join(missing)} (not installed): pip install 'crucible-framework[daemon]'"
+            f"crucible serve needs {names} (not installed): pip install 'crucible-framework[daemon]'"
         )
