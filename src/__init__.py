@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         StatsConfig,
     )
     from .messages.experiment_file import decode_experiment_json, encode_experiment, load_experiment
+    from .messages.settings import DaemonSettings
     from .version import __version__
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Client",
     "ConflictError",
     "CrucibleError",
+    "DaemonSettings",
     "DatasetRef",
     "EnsembleConfig",
     "Experiment",
@@ -102,6 +104,7 @@ _HOMES = {
         "StatsConfig",
     ),
     ".messages.experiment_file": ("decode_experiment_json", "encode_experiment", "load_experiment"),
+    ".messages.settings": ("DaemonSettings",),
     ".version": ("__version__",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

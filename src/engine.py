@@ -21,10 +21,14 @@ from typing import Self
 
 from .actors.experiment import ExperimentSupervisor, RunPlan
 from .actors.runtime import ActorRef, ActorSystem
+from .actors.store import Store
 from .composition import Prepared, prepare
+from .embedded_queue import EmbeddedQueue
 from .messages.control import Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
-from .messages.errors import InputError, RunCancelledError, StageError
+from .messages.errors import CrucibleError, InputError, RunCancelledError, StageError
 from .messages.experiment import Experiment
+from .messages.queue import TERMINAL, QueuedRun
+from .messages.settings import DaemonSettings
 from .planning import make_plan
 
 __all__ = ["RunHandle", "Supervisor", "run"]
@@ -45,11 +49,22 @@ class RunHandle:
         self._news = asyncio.Event()
         self._result: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self._ref: ActorRef | None = None
+        self._queue: EmbeddedQueue | None = None
         self.dropped_events = 0
 
-    def attach(self, ref: ActorRef) -> None:
-        """Say which actor runs it. For the supervisor."""
-        self._ref = ref
+    def attach(self, by: ActorRef | EmbeddedQueue) -> None:
+        """Say what runs it. For the supervisor."""
+        if isinstance(by, ActorRef):
+            self._ref = by
+        else:
+            self._queue = by
+
+    def abandon(self, error: CrucibleError) -> None:
+        """There will be no result here; whoever waits for one gets the error. For the supervisor."""
+        if not self._result.done():
+            self._result.set_exception(error)
+            self._result.exception()  # nobody need wait for it
+            self._news.set()
 
     def publish(self, event: RunEvent) -> None:
         """Take an event in. Of more than 1,024 unread ones the progress events are dropped, and counted."""
@@ -75,13 +90,20 @@ class RunHandle:
             await self._news.wait()
 
     async def result(self) -> RunResult:
-        """Wait for the end. A failed or cancelled run is a result too: look at ``status``."""
+        """Wait for the end. A failed or cancelled run is a result too: look at ``status``.
+
+        A durable run that ends without one, or is handed back, raises a CrucibleError that says so.
+        """
         return await asyncio.shield(self._result)
 
     async def cancel(self, reason: str = "cancelled") -> RunResult:
         """End the run; what finished stages wrote is kept."""
         if self._ref is not None and not self._result.done():
             await self._ref.tell(Cancel(reason=reason))
+        if self._queue is not None and not self._result.done():
+            run = await self._queue.cancel(self.run_id, reason)
+            if run.state in TERMINAL:  # it had not begun
+                self.abandon(RunCancelledError(reason))
         return await self.result()
 
 
@@ -93,11 +115,27 @@ class Supervisor:
             async for event in run.events(): ...
             result = await run.result()
 
-    Leaving the block cancels what still runs.
+    Leaving the block cancels what still runs. With a ``store`` runs are durable: a submission is on disk when
+    ``submit`` returns. Leaving the block, or a crash, hands back what is under way; the next supervisor or
+    daemon on the same store and folder goes on with it.
     """
 
-    def __init__(self, *, out: str | os.PathLike[str] = "runs", cache: bool = True) -> None:
-        """``cache`` false: no run looks into its cache or keeps anything there."""
+    def __init__(
+        self,
+        *,
+        out: str | os.PathLike[str] = "runs",
+        cache: bool = True,
+        store: Store | None = None,
+        settings: DaemonSettings | None = None,
+    ) -> None:
+        """``cache`` false: no run looks into its cache or keeps anything there.
+
+        ``store``: opened and closed by the caller; ``settings`` say how its queue is worked through.
+        """
+        self._store = store
+        self._settings = settings or DaemonSettings()
+        self._queue: EmbeddedQueue | None = None
+        self._durable: dict[str, RunHandle] = {}
         self._out = Path(out)
         self._cache = cache
         self._system = ActorSystem("crucible")
@@ -105,11 +143,26 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         await self._system.__aenter__()
+        if self._store is not None:
+            self._queue = EmbeddedQueue(
+                self._system,
+                self._store,
+                self._out,
+                self._settings,
+                use_cache=self._cache,
+                new_id=new_run_id,
+                on_event=self._heard,
+                on_settled=self._settled,
+            )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._queue is not None:
+            await self._queue.stop()
+            for handle in self._durable.values():
+                handle.abandon(RunCancelledError("the supervisor was closed: the run is back in the queue"))
         for handle in self._runs:
             with contextlib.suppress(BaseException):
                 await handle.cancel("the supervisor was closed")
@@ -126,15 +179,20 @@ class Supervisor:
         run_id: str | None = None,
         base: str | os.PathLike[str] | None = None,
         source: str | None = None,
+        key: str | None = None,
     ) -> RunHandle:
-        """Check everything, then start a run. Raises InputError before anything is spent.
+        """Check everything, then start a run, or queue it if there is a store. InputError comes before that.
 
         ``base`` is the folder that relative data paths count from; ``source`` names the experiment file in
-        error messages.
+        error messages. ``key``, with a store: the same key and experiment give the same run.
         """
+        if key is not None and self._queue is None:
+            raise InputError("submit: a key needs a store")
         prepared = prepare(experiment, base=Path(base) if base else None, source=source)
         prepared.use_cache = self._cache
         run_id = run_id or new_run_id(experiment.id)
+        if self._queue is not None:
+            return await self._enqueue(self._queue, experiment, run_id, prepared.base, key)
         handle = RunHandle(run_id, self._out / run_id)
         plan = await _planned(prepared, handle)
         ref = self._system.spawn(
@@ -145,6 +203,37 @@ class Supervisor:
         self._runs.append(handle)
         await ref.tell(Start())
         return handle
+
+    async def _enqueue(
+        self, queue: EmbeddedQueue, experiment: Experiment, run_id: str, base: Path, key: str | None
+    ) -> RunHandle:
+        handle = self._durable[run_id] = RunHandle(run_id, self._out / run_id)
+        handle.attach(queue)
+        run = await queue.submit(experiment, run_id=run_id, base=base, key=key)
+        if run.id == run_id:
+            return handle
+        del self._durable[run_id]  # the key has a run already
+        handle = self._durable.setdefault(run.id, RunHandle(run.id, self._out / run.id))
+        handle.attach(queue)
+        if run.state in TERMINAL:
+            self._settled(run, await queue.result(run.id))
+        return handle
+
+    def _heard(self, run_id: str, event: RunEvent) -> None:
+        """Of a durable run. The end of an attempt need not be the end of the run: that is what is settled."""
+        handle = self._durable.get(run_id)
+        if handle is not None and not isinstance(event, RunCompleted):
+            handle.publish(event)
+
+    def _settled(self, run: QueuedRun, result: RunResult | None) -> None:
+        handle = self._durable.get(run.id)
+        if handle is None or run.state not in TERMINAL:
+            return
+        del self._durable[run.id]
+        if result is None:
+            handle.abandon(CrucibleError(f"run {run.id}: {run.state}: {run.reason or 'no result'}"))
+        else:
+            handle.publish(RunCompleted(result=result))
 
 
 def run(

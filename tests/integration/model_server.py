@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +36,13 @@ class ModelServer:
         self.asked: list[str] = []
         self.hung_up: list[str] = []
         self.port = 0
+
+    def wait_for_hang_up(self, prompt: str) -> None:
+        """Until the connection that asked for it is seen to be closed; AssertionError when it is not."""
+        end = time.monotonic() + 20.0
+        while prompt not in self.hung_up:
+            assert time.monotonic() < end, f"{prompt!r} was not hung up on, only {self.hung_up}"
+            time.sleep(0.01)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,5 +1,6 @@
 """The commands that talk to a daemon: what they print, their exit codes, and a real daemon behind them."""
 
+import importlib.util
 import json
 import os
 import pty
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from crucible.adapters.cli.app import invoke
 
 from .daemon import TOKEN, Daemon
 from .support import COMMAND, Ran, Workbench
@@ -301,3 +304,17 @@ def test_a_terminal_gets_live_bars(bench: Workbench, served: Served) -> None:
     assert "backend_call" in shown
     assert "━" in shown
     assert "run.submitted" not in shown
+
+
+def test_serve_says_in_one_line_which_packages_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "litestar" else find(name, *rest)
+    )
+    assert invoke(["serve", "--data", str(tmp_path / "data")]) == 2
+    assert capsys.readouterr().err == (
+        "crucible: crucible serve needs litestar (not installed): pip install 'crucible-framework[daemon]'\n"
+    )
+    assert not (tmp_path / "data").exists()

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: the run ends in order, whatever stage it is in, and says so in one line."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -55,7 +56,11 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def open_files(pid: int) -> list[str]:
-    return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    return found
 
 
 def has_left_no_temporary_file(folder: Path) -> bool:

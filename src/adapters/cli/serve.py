@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+NEEDED = ("cronsim", "litestar", "prometheus_client", "uvicorn")
+
 
 def serve(
     *,
@@ -33,6 +35,7 @@ def serve(
         data: Folder of the queue, the runs and the token; goes before the settings file.
         set_: Override a setting, for example --set api.port=8766; may be repeated.
     """
+    _need_the_extra()
     from ...adapters.service.data_folder import DataFolder
     from ...adapters.service.logs import configure, known_secrets
     from ...messages.settings_file import load_settings
@@ -67,3 +70,17 @@ def serve(
         code = asyncio.run(main())
     leave(code)
     return code
+
+
+def _need_the_extra() -> None:
+    """Say in one line what is not installed."""
+    from importlib.util import find_spec
+
+    from ...messages.errors import InputError
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise InputError(
+            f"crucible serve needs {names} (not installed): pip install 'crucible-framework[daemon]'"
+        )

@@ -80,7 +80,7 @@ async def test_a_bug_is_logged_and_not_told(
 
 
 async def test_a_stream_whose_store_fails_for_a_while_goes_on(
-    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with crucible.AsyncClient(daemon.url, token=TOKEN) as client:
         run = (await client.submit(as_stored(experiment(tmp_path)))).run
@@ -95,3 +95,4 @@ async def test_a_stream_whose_store_fails_for_a_while_goes_on(
         seen += [event async for event in stream]
         stored = await daemon.store.events(run_id=run.id)
         assert [event.seq for event in seen] == [event.seq for event in stored]
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]

@@ -18,7 +18,7 @@ from .session import LocalSession
 __all__ = ["LocalBackend"]
 
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors")
-NEUTRAL = frozenset({"micro_batch_size", "gradient_checkpointing", "cache_rows", "gather_ms"})
+NEUTRAL = frozenset({"micro_batch_size", "pack_length", "gradient_checkpointing", "cache_rows", "gather_ms"})
 """Options that change no answer but for its last bits."""
 
 

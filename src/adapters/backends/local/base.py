@@ -13,18 +13,29 @@ import torch
 import transformers
 
 from ....messages.errors import InputError
+from .devices import Machine, choose_device, choose_dtype
 from .encoding import Padded
 from .protocol import Load, Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BaseModel", "one_line"]
+__all__ = ["BaseModel", "look", "one_line"]
 
 _SAMPLED = 64
 """Values of each parameter that the fingerprint looks at."""
 _NO_LIMIT = 1 << 24
 """Tokenizers without a limit state an astronomical one."""
+
+
+def look() -> Machine:
+    """What torch finds on this machine."""
+    cuda = torch.cuda.is_available()
+    return Machine(
+        cuda=torch.cuda.device_count() if cuda else 0,
+        mps=torch.backends.mps.is_available(),
+        bfloat16=cuda and torch.cuda.is_bf16_supported(including_emulation=False),
+    )
 
 
 def one_line(error: BaseException) -> str:
@@ -43,8 +54,9 @@ class BaseModel:
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         self.name = load.base_model
-        self.device = _device(load.device)
-        self.dtype = _dtype(load.dtype, self.device)
+        machine = look()
+        self.device = torch.device(choose_device(load.device, machine))
+        self.dtype = getattr(torch, choose_dtype(load.dtype, self.device.type, machine))
         self.tokenizer, self.model = self._load(load)
         self.model.requires_grad_(requires_grad=False)
         self.model.eval()
@@ -149,12 +161,17 @@ class BaseModel:
             given["position_ids"] = mask.sum(dim=1, keepdim=True) - 1
         return given
 
-    def forward(self, given: dict[str, Any], *, keep: int, **more: Any) -> Any:
-        """Output of the model with the logits of the last ``keep`` columns."""
+    @property
+    def takes_positions(self) -> bool:
+        """Whether it is told where a token stands, so that rows can stand one after another."""
+        return self._takes_positions
+
+    def forward(self, given: dict[str, Any], *, keep: Any, **more: Any) -> Any:
+        """Output of the model with the logits of the last ``keep`` columns, or of those in a tensor."""
         if self._keeps_logits:
             return self.model(**given, logits_to_keep=keep, **more)
         output = self.model(**given, **more)
-        output.logits = output.logits[:, -keep:]
+        output.logits = output.logits[:, -keep:] if isinstance(keep, int) else output.logits[:, keep]
         return output
 
     @contextmanager
@@ -174,23 +191,3 @@ class BaseModel:
         else:
             self.model.gradient_checkpointing_disable()
         self._checkpoints_activations = wanted
-
-
-def _device(wanted: str) -> Any:
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(wanted)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[device.type]:
-        raise InputError(f"backend.options.device: this machine's torch has no {device.type!r} device")
-    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
-        raise InputError(
-            f"backend.options.device: {wanted!r}, but there are {torch.cuda.device_count()} GPUs (from 0)"
-        )
-    return device
-
-
-def _dtype(wanted: str, device: Any) -> Any:
-    if wanted == "auto":
-        wanted = "float32" if device.type == "cpu" else "bfloat16"
-    return getattr(torch, wanted)

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ....messages.errors import InputError
+from ..token_weights import line_weights
 from .protocol import Row
 
 TooLong = Literal["reject", "truncate"]
 
-__all__ = ["Encoded", "Encoder", "Padded", "Prompted", "cut", "pad"]
+__all__ = ["Encoded", "Encoder", "Padded", "Prompted", "cut", "pack", "pad"]
 
 
 class Encoded(NamedTuple):
@@ -30,6 +31,13 @@ class Encoded(NamedTuple):
     tokens: tuple[int, ...]
     start: int
     truncated: bool = False
+    weights: tuple[float, ...] | None = None
+    """Of the tokens that are learned; None: each 1."""
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of what is learned."""
+        return float(len(self.tokens) - self.start) if self.weights is None else sum(self.weights)
 
     @property
     def rejected(self) -> bool:
@@ -53,6 +61,7 @@ def cut(
     completion: Sequence[int],
     limit: int | None,
     too_long: TooLong,
+    weights: Sequence[float] | None = None,
 ) -> Encoded:
     """A row within ``limit`` tokens: rejected, or without the start of its prompt.
 
@@ -60,13 +69,17 @@ def cut(
     that does not fit beside that loses its end.
     """
     tokens = (*prompt, *completion)
+    kept_weights = None if weights is None else tuple(weights)
     if limit is None or len(tokens) <= limit:
-        return Encoded(tokens, len(prompt))
+        return Encoded(tokens, len(prompt), weights=kept_weights)
     if too_long == "reject":
         return REJECTED
     kept = max(1, limit - len(completion))
     shortened = tuple(prompt[-kept:])
-    return Encoded((*shortened, *completion[: limit - kept]), len(shortened), truncated=True)
+    learned = tuple(completion[: limit - kept])
+    if kept_weights is not None:
+        kept_weights = kept_weights[: len(learned)]
+    return Encoded((*shortened, *learned), len(shortened), truncated=True, weights=kept_weights)
 
 
 class Encoder:
@@ -81,7 +94,16 @@ class Encoder:
         too_long: TooLong,
         chat: bool,
         cache_rows: int,
+        c1_weight: float = 1.0,
+        evidence_weight: float = 1.0,
     ) -> None:
+        """Raises InputError for weights with a tokenizer that does not say where a token begins."""
+        self._c1_weight, self._evidence_weight = c1_weight, evidence_weight
+        if self._weighs and not getattr(tokenizer, "is_fast", False):
+            raise InputError(
+                "backend.options.c1_weight, evidence_weight: the tokenizer does not say where in the text a "
+                "token begins: expected a fast tokenizer (tokenizer.json), or weights of 1"
+            )
         self._tokenizer = tokenizer
         self._end = end
         self._limit = limit
@@ -99,8 +121,8 @@ class Encoder:
             prompt = self._prompt(row.prompt, None)
             if not prompt:
                 raise InputError(f"example {row.id!r}: input: the tokenizer makes no token of it")
-            completion = self._tokenizer(row.completion, add_special_tokens=False)["input_ids"]
-            found = cut(prompt, [*completion, self._end], self._limit, self._too_long)
+            completion, weights = self._completion(row.completion)
+            found = cut(prompt, completion, self._limit, self._too_long, weights)
             if len(self._cache) < self._cache_rows:  # epochs would flush a cache that evicts
                 self._cache[key] = found
         return found
@@ -120,6 +142,19 @@ class Encoder:
             )
         kept = max(1, self._limit - self._limit // 4)  # a quarter of the context is left for the answer
         return Prompted(tokens[-kept:], self._limit - kept, truncated=True)
+
+    @property
+    def _weighs(self) -> bool:
+        return not self._c1_weight == self._evidence_weight == 1.0
+
+    def _completion(self, text: str) -> tuple[list[int], list[float] | None]:
+        """Tokens with the end of the text, and their weights if they differ."""
+        if not self._weighs:
+            return [*self._tokenizer(text, add_special_tokens=False)["input_ids"], self._end], None
+        made = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        starts = [start for start, _ in made["offset_mapping"]]
+        weights = line_weights(text, starts, c1=self._c1_weight, evidence=self._evidence_weight)
+        return [*made["input_ids"], self._end], [*weights, 1.0]
 
     def _prompt(self, text: str, system: str | None) -> list[int]:
         if not self._chat:
@@ -144,6 +179,24 @@ class Padded:
     def padding(self) -> int:
         """Columns that hold nothing."""
         return sum(row.count(0) for row in self.mask)
+
+
+def pack(lengths: Sequence[int], limit: int) -> list[list[int]]:
+    """Numbers of rows that go into a pass together, at most ``limit`` tokens; a longer row goes alone.
+
+    First fit of the longest first (Johnson 1973), so the order of the rows does not matter much.
+    """
+    bins: list[tuple[int, list[int]]] = []
+    for number in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
+        length = lengths[number]
+        for at, (used, members) in enumerate(bins):
+            if used + length <= limit:
+                members.append(number)
+                bins[at] = (used + length, members)
+                break
+        else:
+            bins.append((length, [number]))
+    return [members for _, members in bins]
 
 
 def pad(rows: Iterable[Sequence[int]]) -> Padded:

@@ -13,6 +13,7 @@ from .base import BaseModel
 from .encoding import Encoder
 from .folder import ADAPTER, CONFIG, read_state
 from .generation import Asked, generate
+from .passes import check_packing
 from .protocol import (
     Answer,
     Answers,
@@ -100,7 +101,12 @@ class Host:
             too_long=lora.too_long,
             chat=lora.chat,
             cache_rows=lora.cache_rows,
+            c1_weight=lora.c1_weight,
+            evidence_weight=lora.evidence_weight,
         )
+        if lora.pack_length is not None:
+            self._adapters.use(None)
+            check_packing(base, lora.pack_length)
         adapter = None if operation.adapter is None else self._adapters.from_folder(operation.adapter)
         self._sessions[operation.session] = _Session(lora, encoder, base.end_tokens(end), adapter)
 

@@ -49,6 +49,10 @@ class LocalOptions(Message, frozen=True):
     micro_batch_size: Annotated[
         int, Meta(ge=1, le=4096, description="Rows in one pass; a batch of more is gathered in several.")
     ] = 8
+    pack_length: Annotated[
+        Annotated[int, Meta(ge=2, le=16_384)] | None,
+        Meta(description="Rows go into a pass one after another, up to this many tokens; default: padded."),
+    ] = None
     gradient_checkpointing: Annotated[
         bool, Meta(description="Compute activations again instead of keeping them: slower, less memory.")
     ] = False
@@ -60,16 +64,20 @@ class LocalOptions(Message, frozen=True):
         Literal["reject", "truncate"],
         Meta(description="A longer row is left out, or loses the start of its prompt; both are counted."),
     ] = "reject"
+    c1_weight: Annotated[
+        float, Meta(gt=0, description="Loss weight in the line CLAIM[c1], as a multiple.")
+    ] = 1.0
+    evidence_weight: Annotated[
+        float, Meta(gt=0, description="Loss weight in the other CLAIM lines, as a multiple.")
+    ] = 1.0
     chat: Annotated[bool, Meta(description="Put prompts into the tokenizer's chat template.")] = False
     eos_token: Annotated[
         str | None, Meta(description="Token that ends an answer; default: the tokenizer's.")
     ] = None
-    device: Annotated[str, Meta(description="auto, cpu, cuda, cuda:0, mps; auto takes a GPU if any.")] = (
-        "auto"
-    )
+    device: Annotated[str, Meta(description="auto, cpu, cuda, cuda:0, mps; auto: cuda, else cpu.")] = "auto"
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Meta(description="Number type of the base model; auto: bfloat16 on a GPU, float32 on a CPU."),
+        Meta(description="Number type of the base model; auto: bfloat16 on a GPU made for it, else float32."),
     ] = "auto"
     threads: Annotated[
         Annotated[int, Meta(ge=1, le=1024)] | None,

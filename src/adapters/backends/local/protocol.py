@@ -75,9 +75,12 @@ class LoraSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: float
     max_grad_norm: float
     micro_batch_size: int
+    pack_length: int | None
     gradient_checkpointing: bool
     max_length: int | None
     too_long: Literal["reject", "truncate"]
+    c1_weight: float
+    evidence_weight: float
     chat: bool
     eos_token: str | None
     cache_rows: int

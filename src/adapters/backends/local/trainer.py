@@ -1,8 +1,9 @@
 """Trains one adapter. Runs in the worker.
 
-The loss of a pass is the summed negative log-likelihood of the completion's tokens, in nats, and their
-number; gradients of that sum add up over passes until ``step`` divides them by the number of tokens. So every
-token counts the same, however rows are cut into passes, and losses of different batches compare.
+The loss of a pass is the summed negative log-likelihood of the completion's tokens, in nats, each times its
+weight, and the sum of the weights; gradients of that sum add up over passes until ``step`` divides them by
+the weights. So every token counts by its weight alone, however rows are cut into passes, and the losses of
+batches compare. How rows are laid out for a pass is in ``passes``.
 
 No random state is kept: dropout is drawn from the seed and the number of the pass, so a restored session goes
 on exactly as an undisturbed one.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,17 @@ import msgspec
 import safetensors
 import safetensors.torch
 import torch
-from torch.nn.functional import cross_entropy
 
 from ....messages.errors import BackendError
 from .adapters import Adapters
 from .base import BaseModel, one_line
-from .encoding import Encoded, Encoder, pad
+from .encoding import Encoded, Encoder
 from .folder import ADAPTER, OPTIMISER, STATE, State, read_state, write_folder
+from .passes import group, lay_out, summed_loss
 from .protocol import AdapterFacts, LoraSettings, Passed, Row
 
 __all__ = ["Trainer"]
 
-_IGNORED = -100
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -53,7 +53,7 @@ class Trainer:
         )
         self._steps = self._passes = 0
         self._gathered: float | None = None
-        """Tokens whose gradient waits; None before the first pass after a step."""
+        """Weight of the tokens whose gradient waits; None before the first pass after a step."""
 
     def run(self, rows: Sequence[Row], check: Callable[[], None], *, train: bool) -> Passed:
         """Forward over rows, and with ``train`` backward. What ``check`` raises drops waiting gradients."""
@@ -61,9 +61,9 @@ class Trainer:
         encoded = [self._encoder.row(row) for row in rows]
         kept = [each for each in encoded if not each.rejected]
         loss_sum, padding = 0.0, 0
-        tokens = sum(len(each.tokens) - each.start for each in kept)
+        weight = sum((each.weight for each in kept), 0.0)
         try:
-            for piece in self._pieces(kept):
+            for piece in group(kept, self._lora.micro_batch_size, self._lora.pack_length):
                 check()
                 loss, hidden = self._pass(piece, train=train)
                 loss_sum += loss
@@ -72,10 +72,10 @@ class Trainer:
             self._forget()
             raise
         if train:
-            self._gathered = (self._gathered or 0.0) + tokens
+            self._gathered = (self._gathered or 0.0) + weight
         return Passed(
             loss_sum=loss_sum,
-            weight_sum=float(tokens),
+            weight_sum=weight,
             examples=len(kept),
             tokens=sum(len(each.tokens) for each in kept),
             padding=padding,
@@ -89,25 +89,25 @@ class Trainer:
         )
 
     def step(self, learning_rate: float) -> float | None:
-        """Apply what waits, as the mean over its tokens; the gradient's length before clipping.
+        """Apply what waits, as the mean over its weights; the gradient's length before clipping.
 
         None when all rows were too long. Raises BackendError without a pass, or when the gradient is not
         finite; then nothing is applied.
         """
         if self._gathered is None:
             raise BackendError("local: optim_step without train_step")
-        tokens, self._gathered = self._gathered, None
-        if not tokens:
+        weight, self._gathered = self._gathered, None
+        if not weight:
             return None
         gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
-        torch._foreach_mul_(gradients, 1.0 / tokens)
+        torch._foreach_mul_(gradients, 1.0 / weight)
         limit = self._lora.max_grad_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), limit))
         if not math.isfinite(norm):
             self._forget()
             raise BackendError(f"local: the gradient's length is {norm}; try a lower learning_rate")
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate
+        for settings in self._optimiser.param_groups:
+            settings["lr"] = learning_rate
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self._steps += 1
@@ -178,43 +178,19 @@ class Trainer:
 
     # passes
 
-    def _pieces(self, rows: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
-        """Pieces of rows of like length, so that little is padded."""
-        ordered = sorted(rows, key=lambda row: len(row.tokens))
-        size = self._lora.micro_batch_size
-        return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
     def _pass(self, rows: Sequence[Encoded], *, train: bool) -> tuple[float, int]:
         """Loss and padding of rows that go through the model together."""
-        batch = pad([row.tokens for row in rows])
-        longest = max(len(row.tokens) - row.start for row in rows)
-        width = len(batch.tokens[0])
-        targets = [
-            [_IGNORED] * (longest - (len(row.tokens) - row.start)) + list(row.tokens[row.start :])
-            for row in rows
-        ]
-        wanted = torch.tensor(targets, device=self._base.device)
-        keep = min(longest + 1, width)
         self._adapters.use(self.adapter, train=train)
         self._base.checkpoint_activations(wanted=train and self._lora.gradient_checkpointing)
-        given = self._base.tensors(batch)
+        layout = lay_out(self._base, rows, packed=self._lora.pack_length is not None)
         if not train:
             with torch.no_grad():
-                return float(self._loss(given, wanted, keep)), batch.padding
+                return float(summed_loss(self._base, layout)), layout.padding
         with self._base.seeded(_mix(self._lora.seed, self._passes)):
-            loss = self._loss(given, wanted, keep)
+            loss = summed_loss(self._base, layout)
             loss.backward()
         self._passes += 1
-        return float(loss.detach()), batch.padding
-
-    def _loss(self, given: dict[str, Any], wanted: Any, keep: int) -> Any:
-        logits = self._base.forward(given, keep=keep, use_cache=False).logits[:, :-1]
-        return cross_entropy(
-            logits.reshape(-1, logits.shape[-1]).float(),
-            wanted.reshape(-1),
-            ignore_index=_IGNORED,
-            reduction="sum",
-        )
+        return float(loss.detach()), layout.padding
 
     def _forget(self) -> None:
         self._optimiser.zero_grad(set_to_none=True)

@@ -8,12 +8,12 @@ t1 ... tn; the weight of a target is 0 while it is in the prompt. The loss of th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from ....messages.errors import InputError
 from ....messages.records import Example
+from ..token_weights import line_weights
 from .options import TinkerOptions
 from .tokens import Tokens
 
@@ -50,7 +50,10 @@ def build(
         raise InputError(f"example {example.id!r}: reference: training needs one")
     prompt = tokens.prompt(example.input)
     answer = tokens.completion(example.reference)
-    weights = _weights(example.reference, answer.starts, options)
+    factors = line_weights(
+        example.reference, answer.starts, c1=options.c1_weight, evidence=options.evidence_weight
+    )
+    weights = [options.completion_weight * factor for factor in factors]
     ids = [*answer.ids, tokens.end]
     weights.append(options.completion_weight)
     if limit is not None and len(prompt) + len(ids) > limit + 1:  # one more token than inputs
@@ -76,25 +79,3 @@ def _cut(
     ids, weights = ids[: limit - 1], weights[: limit - 1]
     room = limit - len(ids)
     return [*prompt[:1], *prompt[len(prompt) - room + 1 :]] if room > 1 else prompt[:1], ids, weights
-
-
-def _weights(text: str, starts: list[int], options: TinkerOptions) -> list[float]:
-    """One for each token, by the line that it begins in."""
-    plain = options.completion_weight
-    if options.c1_weight == options.evidence_weight == 1.0:
-        return [plain] * len(starts)
-    ends = np.cumsum([0, *(len(line) for line in text.splitlines(keepends=True))]).tolist()
-    lines = [(text[begin:end], end) for begin, end in pairwise(ends)]
-    weights, at = [], 0
-    for start in starts:
-        while at + 1 < len(lines) and start >= lines[at][1]:
-            at += 1
-        weights.append(plain * _factor(lines[at][0] if lines else "", options))
-    return weights
-
-
-def _factor(line: str, options: TinkerOptions) -> float:
-    line = line.lstrip()
-    if line.startswith("CLAIM[c1]"):
-        return options.c1_weight
-    return options.evidence_weight if line.startswith("CLAIM[") else 1.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crucible.adapters.backends.local.encoding import Encoder, cut, pad
+from crucible.adapters.backends.local.encoding import Encoder, cut, pack, pad
 from crucible.adapters.backends.local.protocol import Row
 from crucible.messages.errors import InputError
 
@@ -119,3 +119,61 @@ def test_padding_stands_on_the_left_and_positions_count_from_the_first_token() -
     assert padded.mask == [[1, 1, 1], [0, 0, 1]]
     assert padded.positions == [[0, 1, 2], [0, 0, 0]]
     assert padded.padding == 2
+
+
+# weights
+
+
+class PlacedLetters(Letters):
+    """One that says where its tokens stand, as fast tokenizers do."""
+
+    is_fast = True
+
+    def __call__(
+        self, text: str, *, add_special_tokens: bool = True, return_offsets_mapping: bool = False
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = dict(super().__call__(text, add_special_tokens=add_special_tokens))
+        if return_offsets_mapping:
+            made["offset_mapping"] = [(at, at + 1) for at in range(len(text))]
+        return made
+
+
+ANSWER = "CLAIM[c1]: a\nCLAIM[c2] (Document 7): b\nRELATION: c2 supports c1"
+
+
+def test_weights_go_by_the_line_and_the_end_weighs_one() -> None:
+    made = encoder(PlacedLetters(), c1_weight=5.0, evidence_weight=2.0).row(row("p", ANSWER))
+    first, second, third = (len(line) for line in ANSWER.splitlines(keepends=True))
+    assert made.weights == (5.0,) * first + (2.0,) * second + (1.0,) * third + (1.0,)
+    assert len(made.weights) == len(made.tokens) - made.start
+    assert made.weight == 5 * first + 2 * second + third + 1
+
+
+def test_without_weights_every_learned_token_weighs_one() -> None:
+    made = encoder().row(row())
+    assert (made.weights, made.weight) == (None, 3.0)
+
+
+def test_a_completion_that_loses_its_end_loses_the_weights_of_it() -> None:
+    made = cut([1, 2], [3, 4, 5], 3, "truncate", [7.0, 8.0, 9.0])
+    assert (made.tokens, made.weights) == ((2, 3, 4), (7.0, 8.0))
+
+
+def test_weights_need_a_tokenizer_that_says_where_tokens_begin() -> None:
+    with pytest.raises(InputError, match=r"c1_weight, evidence_weight: .* expected a fast tokenizer"):
+        encoder(Letters(), c1_weight=5.0)
+
+
+# packing
+
+
+def test_rows_are_packed_without_going_over_the_limit_and_none_is_lost() -> None:
+    lengths = [5, 3, 9, 2, 4, 4, 1]
+    packs = pack(lengths, 10)
+    assert sorted(number for members in packs for number in members) == list(range(7))
+    assert all(sum(lengths[number] for number in members) <= 10 for members in packs)
+    assert len(packs) == 3  # 28 tokens
+
+
+def test_a_row_longer_than_the_limit_goes_alone() -> None:
+    assert pack([12, 3, 4], 10) == [[0], [2, 1]]
