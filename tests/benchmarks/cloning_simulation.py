@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.cloning_simulation [--batches 150]
 
-5,000 requests (alpha 1.5, median 30 ms), 64 slots, a budget of 1 %. Once no request waits, free slots clone the
-requests that run longest. A rule says how many clones a request may have and after which quantile of the
+5,000 requests (alpha 1.5, median 30 ms), 64 slots, a budget of 1 %. Once no request waits, free slots clone
+the requests that run longest. A rule says how many clones a request may have and after which quantile of the
 latencies. Seeded; the same batches for all rules.
 """
 
@@ -49,7 +49,7 @@ def makespans(seed: int, rule: Rule) -> tuple[float, float, int]:
     rng = random.Random(seed)
 
     def latency() -> float:
-        return MEDIAN_S * (2 * (1 - rng.random())) ** (-1 / ALPHA)
+        return MEDIAN_S * float((2 * (1 - rng.random())) ** (-1 / ALPHA))
 
     latencies = [latency() for _ in range(COUNT)]
     free_at, begun = [0.0] * SLOTS, list[float]()
@@ -68,9 +68,7 @@ def makespans(seed: int, rule: Rule) -> tuple[float, float, int]:
         end = max([end, *(each.end for each in running if each.end <= now)])
         running = [each for each in running if each.end > now]
         slots = SLOTS - sum(len(each.begun) for each in running)
-        due = [
-            each for each in running if len(each.begun) <= rule.most and now - each.begun[-1] >= usual
-        ]
+        due = [each for each in running if len(each.begun) <= rule.most and now - each.begun[-1] >= usual]
         for each in sorted(due, key=lambda it: it.begun[-1])[: max(0, min(slots, left - clones))]:
             each.begun.append(now)
             each.end = min(each.end, now + latency())
