@@ -32,8 +32,8 @@ from .messages.report import Picks, RunReport
 from .messages.training import TrainingConfig
 
 if TYPE_CHECKING:
-    from .actors.asking import SystemSpec
     from .actors.hedging.racing_options import HedgeSettings
+    from .actors.systems import SystemSpec
     from .actors.voting.settings import EnsembleSettings, MemberOptions
 
 __all__ = ["Prepared", "PreparedBackend", "Services", "StageType", "prepare", "system_name"]
@@ -328,7 +328,7 @@ def _plan(services: Services, kind: StageType) -> StagePlan:
 
 def system_spec(found: PreparedBackend) -> SystemSpec:
     """A model, baseline or member as backend_call takes it."""
-    from .actors.asking import SystemSpec
+    from .actors.systems import SystemSpec
 
     ref, options, training = found
     return SystemSpec(

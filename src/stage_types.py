@@ -20,7 +20,7 @@ from .messages.errors import OptionError
 from .messages.flow import StageResult
 
 if TYPE_CHECKING:
-    from .actors.asking import SystemSpec
+    from .actors.systems import SystemSpec
 
 __all__ = [
     "BACKEND_CALL",

@@ -14,10 +14,10 @@ from typing import Any
 from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
 from ..messages.trace import Decision
-from .asking import SystemSpec
 from .durability import Durability, TrainingEffects
 from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
+from .systems import SystemSpec
 from .training_loop import TrainingOutcome, train
 from .training_record import RECORD, read_record, write_record
 from .waiting_rows import WaitingRows

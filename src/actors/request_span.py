@@ -1,7 +1,7 @@
 """The span of one request to one system, and of its attempts where no race makes them.
 
 Made by ``asking``, which asks through it, so that each attempt is seen. A request that needs only one attempt
-has no spans below it; the attempts of a race are told by the racing actor.
+has no spans below it; the attempts of a race are told by the racer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .span_facts import call_attributes, error_attributes, race_decisions, reply
 from .stage import StageBase, Wiring
 
 if TYPE_CHECKING:
-    from .asking import SystemSpec
+    from .systems import SystemSpec
 
 __all__ = ["RequestSpan"]
 

@@ -7,7 +7,7 @@ from msgspec import field
 from .base import Message
 from .records import Completion, Prompt, Race, SamplingParams, Usage
 
-__all__ = ["BackendReply", "BackendRequest", "RaceOutcome", "RaceRequest", "StoredReply"]
+__all__ = ["BackendReply", "BackendRequest", "RaceOutcome", "StoredReply"]
 
 
 class BackendReply(Message, frozen=True):
@@ -48,19 +48,6 @@ class RaceOutcome(Message, frozen=True):
     error: str | None = None
     sent: tuple[str, ...] = ()
     """Kind and backend of each request, in the order they were sent."""
-
-
-class RaceRequest(Message, frozen=True):
-    """Ask, and race a duplicate if the answer is slow."""
-
-    request: BackendRequest
-    span: int | None = None
-    """The span of the request in the trace."""
-    lane: str = ""
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> RaceOutcome: ...
 
 
 class StoredReply(Message, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from .. import registry
-from ..actors.asking import SystemSpec
+from ..actors.systems import SystemSpec
 from ..actors.voting.normalise import NORMALISERS, custom
 from ..actors.voting.settings import EnsembleOptions, EnsembleSettings, MemberOptions
 from ..composition import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..actors.asking import SystemSpec
 from ..actors.hedging.options import TieredOptions
 from ..actors.hedging.racing_options import HedgeSettings, RacingOptions
 from ..actors.hedging.registry import OPTIONS
+from ..actors.systems import SystemSpec
 from ..composition import Prepared, call_options, collect_both, system_name, system_spec
 from ..messages.errors import Problem
 from ..messages.paths import item

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from crucible.actors.asking import SystemSpec
 from crucible.actors.ports import Capabilities, Session
 from crucible.actors.runtime import ActorRef, SupervisionPolicy
 from crucible.actors.stage import Tally, Wiring
 from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions, BackendSettings
+from crucible.actors.systems import SystemSpec
 from crucible.adapters.backends.untrained import UntrainedSession
 from crucible.messages.base import Message
 from crucible.messages.errors import BackendError, OverloadedError

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from crucible.actors.asking import Asker, Asking, SystemSpec
+from crucible.actors.asking import Asker
 from crucible.actors.hedging.options import NoOptions, OptimalOptions
 from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
 from crucible.actors.limits import RetryPolicy
@@ -29,6 +29,7 @@ from crucible.actors.ports import Sampler
 from crucible.actors.runtime import Actor, ActorRef, ActorSystem, handler
 from crucible.actors.slots import Slots
 from crucible.actors.stage import StageBase, Tally, Wiring
+from crucible.actors.systems import Asking, SystemSpec
 from crucible.actors.trace import CloseTrace, TraceActor
 from crucible.adapters.backends.openai import OpenAIBackend, OpenAIOptions
 from crucible.adapters.tracing import PerfettoExporter

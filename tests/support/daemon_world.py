@@ -20,7 +20,6 @@ import msgspec
 from tests.support.queue import daemon as daemon_record
 from tests.support.simulated_loop import LoopClock
 
-from crucible.actors.asking import SystemSpec
 from crucible.actors.daemon.feed import LiveFeed
 from crucible.actors.daemon.jobs import PlannedRun, RunJob
 from crucible.actors.daemon.supervisor import Daemon, DaemonParts, StopDaemon
@@ -33,6 +32,7 @@ from crucible.actors.stage import SourceActor, StageActor
 from crucible.actors.stages.backend_call import BackendCall, BackendSettings
 from crucible.actors.stages.backend_settings import BackendCallOptions
 from crucible.actors.stages.data_load import DataLoad, DataLoadOptions
+from crucible.actors.systems import SystemSpec
 from crucible.adapters.datasets.memory import MemoryLoader, MemoryOptions
 from crucible.messages.control import RunResult
 from crucible.messages.errors import ConnectionFailedError, StoreError

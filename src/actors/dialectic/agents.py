@@ -16,7 +16,7 @@ from ...messages.base import Message
 from ...messages.claims import Sno
 from ...messages.dialectic import HEURISTIC, AgentName, Drafted, Objections, Synthesized
 from ...messages.records import DialecticStep, Example, Output
-from ..asking import was_not_asked
+from ..answers import was_not_asked
 from ..ports import Arguments
 from ..runtime import Actor, handler
 

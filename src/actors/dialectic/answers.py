@@ -17,12 +17,13 @@ import msgspec
 from ...messages.dialectic import HEURISTIC, AgentName
 from ...messages.records import Dialectic, DialecticStep, Example, Output
 from ...messages.trace import Decision
-from ..asking import Asker, SystemSpec
+from ..asking import Asker
 from ..combined import from_cache, paid, retries
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef, ActorStopped
 from ..stage import StageBase, Wiring
 from ..system_tally import SystemTally
+from ..systems import SystemSpec
 from .coordinator import Debate, Debated, DialecticActor
 from .settings import DialecticSettings
 

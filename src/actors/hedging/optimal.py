@@ -8,6 +8,8 @@ censored when its duplicate started, see ``latency``.
 
 from __future__ import annotations
 
+import msgspec
+
 from .latency import LatencyWindow
 from .options import OptimalOptions
 from .plan import HedgePlan, Race, RequestFeatures
@@ -15,6 +17,13 @@ from .policies import observe_first, warming_up
 from .reissue import best_reissue
 
 __all__ = ["MIN_PAIRS", "Optimal"]
+
+WEAKER = (1.0, 1.5, 2.0, 3.0)
+"""The share beyond the target percentile, widened by these until a duplicate lowers what is left. With slow
+requests about as frequent as the budget allows duplicates, a window with some more of them says that the
+target is out of reach: a percentile below it is not, and the next window may say otherwise of the target."""
+
+KEPT = "; kept until more is known of latencies that have changed"
 
 MIN_PAIRS = 30
 """Duplicates that must have answered before their latencies replace those of the first requests."""
@@ -34,13 +43,15 @@ class Optimal:
         self._copies = LatencyWindow(self._options.window)
         self._answered_copies = 0
         self._fitted: HedgePlan | None = None
+        self._kept: HedgePlan | None = None
+        """The plan of the regime before, until there is one of this regime."""
         self._fresh_for = 0
 
     def plan(self, now: float, features: RequestFeatures) -> HedgePlan:
         """The fit; it is renewed when a tenth of the window is new."""
         del now, features
         if len(self._first) < self._options.min_samples:
-            return warming_up(len(self._first), self._options.min_samples)
+            return self._kept or warming_up(len(self._first), self._options.min_samples)
         if self._fitted is None or self._fresh_for <= 0:
             self._fitted = self._fit()
             self._fresh_for = max(10, len(self._first) // 10)
@@ -58,17 +69,29 @@ class Optimal:
         if self._first.changes != changes:
             self._copies = LatencyWindow(self._options.window)
             self._answered_copies = 0
+            self._kept = self._keep(self._fitted or self._kept)
             self._fitted = None
+
+    def _keep(self, plan: HedgePlan | None) -> HedgePlan | None:
+        """A pause would leave every slow request alone; if the plan is wrong by now, the budget bounds it."""
+        if plan is None or plan.reason.endswith(KEPT):
+            return plan
+        return msgspec.structs.replace(plan, reason=f"{plan.reason}{KEPT}")
 
     def _fit(self) -> HedgePlan:
         first = self._first.curve()
         measured = self._paired and self._answered_copies >= MIN_PAIRS
         copy = self._copies.curve() if measured else first
-        share = self._options.target_percentile / 100
-        best = best_reissue(first, copy, self._budget, share)
-        goal = f"P{self._options.target_percentile:g}"
+        target, best = self._options.target_percentile, None
+        for factor in WEAKER:
+            percentile = 100 - factor * (100 - target)
+            best = best_reissue(first, copy, self._budget, percentile / 100) if percentile > 0 else None
+            if best is not None:
+                break
         if best is None:
-            return HedgePlan(delay_s=None, probability=0.0, reason=f"no duplicate would lower {goal}")
+            return HedgePlan(delay_s=None, probability=0.0, reason=f"no duplicate would lower P{target:g}")
+        beyond = "" if percentile == target else f"P{target:g} is out of reach; "
+        goal = f"{beyond}P{percentile:g}"
         source = f"{len(self._copies)} duplicates" if measured else "independent duplicates"
         return HedgePlan(
             delay_s=best.delay_s,

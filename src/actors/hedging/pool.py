@@ -1,178 +1,65 @@
 """The hedging state of one system: policies, budget, circuit breakers and counts.
 
-An actor, so that all races of a system see one state; its handlers decide and never wait. Asked by the races
-(``race``) before each request they send, and told how each one ended. Retries and duplicates draw on the same
-bucket: a duplicate that it cannot pay is not sent, a retry is (an experiment should not lose the row) and
-leaves less for duplicates. Overload (429, 503, ``Retry-After``) shuts the bucket. A rising queue shows in the
-latencies, see ``load_guard``, and not in the requests in flight, which the run's concurrency bounds (Little
-1961: with as many in flight, a longer queue is a longer latency).
+All races of a system share one and call it as they go (``flight``, ``race``): it decides and never waits, so
+that a plain object is enough, as it is for the limits. Retries and duplicates draw on the same bucket: a
+duplicate that it cannot pay is not sent, a retry is (an experiment should not lose the row) and leaves less
+for duplicates. Overload (429, 503, ``Retry-After``) shuts the bucket. A rising queue shows in the latencies,
+see ``load_guard``, and not in the requests in flight, which the run's concurrency bounds (Little 1961: with
+as many in flight, a longer queue is a longer latency).
+
+Rejected: an actor that is asked. Five messages for each request cost a third of its CPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
-from ...messages.base import Message
 from ...messages.records import Race
-from ...messages.requests import BackendRequest
-from ..runtime import Actor, handler
+from ...messages.requests import BackendReply, BackendRequest
+from ..runtime.clock import Clock
 from .breaker import CircuitBreaker
 from .budget import HedgeBudget
-from .latency import LatencyWindow
+from .cloning import OpenRaces
 from .load_guard import Guarded
 from .plan import HedgePlan, HedgePolicy, RequestFeatures, coin, is_control
 from .plan import Race as Observed
 from .racing_options import HedgeSettings
 from .registry import DEFAULT_BUDGET_PERCENT, PolicyRegistry, make_policy
-from .size_class import size_class
+from .sent import Kind, Sent
+from .size_class import SizeClass, size_class
 from .tally import HedgeTally
 from .unit_prices import UnitPrices
 
-__all__ = [
-    "Admit",
-    "CloneOldest",
-    "Drain",
-    "Duplicate",
-    "Ended",
-    "Enter",
-    "Entry",
-    "HedgePool",
-    "Left",
-    "Permit",
-    "Settled",
-]
-
-CLONE_WINDOW = 512
-CLONE_QUANTILE = 0.9
-CLONE_PAUSE_S = 0.05
+__all__ = ["Entry", "HedgePool", "Permit"]
 
 
-class Entry(Message, frozen=True):
-    """What a race may plan with."""
+class Entry(NamedTuple):
+    """What a round of a race may plan with."""
 
     plan: HedgePlan
     fires: bool
     """Whether a slow request is duplicated."""
     control: bool
     """Whether losers run to their end."""
+    size: SizeClass
+    policy: HedgePolicy
 
 
-class Permit(Message, frozen=True):
+class Permit(NamedTuple):
     """Whether a request may be sent."""
 
     ticket: int | None
-    """For ``Ended``; None: not now."""
+    """Of the circuit breaker, for ``ended``; None: not now."""
     reason: str = ""
     retry_at: float | None = None
     budget_left: float = 0.0
 
 
-class Enter(Message, frozen=True):
-    """A round of a race begins; ``retry`` when an earlier one failed."""
+class HedgePool:
+    """Decides for all races of one system."""
 
-    request: BackendRequest
-    backend: str
-    retry: bool
-    clone: Callable[[], bool]
-    """Makes the race send a duplicate, if it still can: a race at work reads no messages."""
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> Entry: ...
-
-
-class Admit(Message, frozen=True):
-    """May a request that is no duplicate go to this backend now? A retry is charged to the bucket."""
-
-    backend: str
-    retry: BackendRequest | None = None
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> Permit: ...
-
-
-class Duplicate(Message, frozen=True):
-    """May a duplicate go to this backend now? If so it is paid."""
-
-    request: BackendRequest
-    backend: str
-    kind: Literal["hedge", "clone", "tier"]
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> Permit: ...
-
-
-class Ended(Message, frozen=True):
-    """A request that was admitted is over."""
-
-    backend: str
-    ticket: int
-    outcome: Literal["answered", "blamed", "neither"]
-    """``blamed``: it failed by the backend's fault."""
-    kind: str = "first"
-    overload: bool = False
-    retry_after_s: float | None = None
-
-
-class Settled(Message, frozen=True):
-    """A round is over with all its requests."""
-
-    request: BackendRequest
-    backend: str
-    observed: Observed
-    """What decided the race: latencies to the first token where the answers were streamed."""
-    whole: Observed | None = None
-    """The same with latencies of whole answers, None when that is what ``observed`` has."""
-    tokens: int = 0
-    """Of the winner."""
-    cost_usd: float | None = None
-
-
-class Left(Message, frozen=True):
-    """A request is over for the one who asked; ``race`` is None when that one gave it up."""
-
-    key: str
-    race: Race | None = None
-    attempts: int = 0
-
-
-class CloneOldest(Message, frozen=True):
-    """Slots are free: clone the longest-running request, unless as many clones run.
-
-    Answered with 0 when one was told to, None when there is none, else with seconds until the next try.
-    """
-
-    free: int = 1
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> float | None: ...
-
-
-class Drain(Message, frozen=True):
-    """Answered when all that was told before has been counted."""
-
-    if TYPE_CHECKING:
-
-        def __reply__(self) -> None: ...
-
-
-class _Open:
-    __slots__ = ("clone", "started", "told")
-
-    def __init__(self, started: float, clone: Callable[[], bool]) -> None:
-        self.started = started
-        self.clone: Callable[[], bool] | None = clone
-        self.told = False
-
-
-class HedgePool(Actor):
-    """Decides for all races of one system; ``tally`` outlives it."""
-
-    def __init__(self, settings: HedgeSettings, tally: HedgeTally, *, seed: int) -> None:
+    def __init__(self, settings: HedgeSettings, tally: HedgeTally, clock: Clock, *, seed: int) -> None:
         config, racing = settings.config, settings.racing
         percent = config.budget_percent
         if percent is None:
@@ -180,50 +67,63 @@ class HedgePool(Actor):
         self._seed = seed
         self._racing = racing
         self._tally = tally
+        self._clock = clock
         self._budget = HedgeBudget(percent, burst=config.burst, hold_s=racing.hold_s)
         self._prices = UnitPrices(config.budget_unit)
         self._control = config.control_percent / 100
         self._policies = PolicyRegistry(lambda own: _policy(settings, own), seed)
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._races: dict[str, _Open] = {}
-        self._clones = 0
-        self._answers = LatencyWindow(CLONE_WINDOW)
+        self.races = OpenRaces()
 
-    @handler
-    def on_enter(self, message: Enter) -> Entry:
-        """Plan; pay in for a first request, pay for a retry."""
-        now = self.context.clock.now()
-        request = message.request
-        if not message.retry:
-            self._budget.on_first(now, self._price(request))
-        self._races[request.key] = _Open(now, message.clone)
-        features = self._features(request)
-        plan = self._policies.policy_for(message.backend, features).plan(now, features)
-        control = is_control(self._seed, request.key, self._control)
-        return Entry(plan=plan, fires=plan.fires(coin(self._seed, request.key, "hedge")), control=control)
+    def enter(
+        self, request: BackendRequest, backend: str, clone: Callable[[], bool], *, retry: bool = False
+    ) -> Entry:
+        """A round of a race begins: plan, and pay in unless an earlier round failed (``retry``).
 
-    @handler
-    def on_admit(self, message: Admit) -> Permit:
-        """By the circuit breaker alone."""
-        now = self.context.clock.now()
-        breaker = self._breaker(message.backend)
+        ``clone`` makes the race send a duplicate, if it still can.
+        """
+        now, racing = self._clock.now(), self._racing
+        features = RequestFeatures(
+            prompt_chars=len(request.prompt.text),
+            max_tokens=request.params.max_tokens,
+            complexity=racing.complexity,
+            period=racing.period,
+            priority=racing.priority,
+        )
+        size = size_class(features)
+        if not retry:
+            self._budget.on_first(now, self._prices.of(size))
+        self.races.enter(request.key, now, clone)
+        policy = self._policies.policy_for(backend, size)
+        plan = policy.plan(now, features)
+        fires = plan.delay_s is not None and plan.fires(coin(self._seed, request.key, "hedge"))
+        return Entry(plan, fires, is_control(self._seed, request.key, self._control), size, policy)
+
+    def admit(self, backend: str, charged: SizeClass | None = None) -> Permit:
+        """May a request that is no duplicate go to this backend now? By the circuit breaker alone.
+
+        A retry is ``charged`` to the bucket.
+        """
+        now = self._clock.now()
+        breaker = self._breaker(backend)
         ticket = breaker.admit(now)
         if ticket is None:
-            return Permit(ticket=None, reason="the circuit breaker is open", retry_at=breaker.retry_at())
-        if message.retry is not None:
-            self._budget.take(now, self._price(message.retry))
-        return Permit(ticket=ticket)
+            return Permit(None, "the circuit breaker is open", breaker.retry_at())
+        if charged is not None:
+            self._budget.take(now, self._prices.of(charged))
+        return Permit(ticket)
 
-    @handler
-    def on_duplicate(self, message: Duplicate) -> Permit:
-        """By breaker and budget."""
-        now = self.context.clock.now()
-        breaker, left = self._breaker(message.backend), self._budget.left
-        if message.kind == "clone" and message.request.key in self._races:
-            self._races[message.request.key].told = False
+    def duplicate(
+        self, key: str, size: SizeClass, backend: str, kind: Literal["hedge", "clone", "tier"]
+    ) -> Permit:
+        """May a duplicate go to this backend now? By breaker and budget; if so it is paid."""
+        now = self._clock.now()
+        breaker, left = self._breaker(backend), self._budget.left
+        if kind == "clone":
+            self.races.asked_for(key)
         ticket = breaker.admit(now)
         reason = "the circuit breaker is open" if ticket is None else ""
-        if ticket is not None and not self._budget.take(now, self._price(message.request)):
+        if ticket is not None and not self._budget.take(now, self._prices.of(size)):
             breaker.abandoned(ticket)
             ticket = None
             reason = (
@@ -231,67 +131,58 @@ class HedgePool(Actor):
             )
         if ticket is None:
             self._tally.refused += 1
-            return Permit(ticket=None, reason=reason, budget_left=left)
-        self._tally.clones += message.kind == "clone"
-        self._clones += message.kind == "clone"
-        return Permit(ticket=ticket, budget_left=self._budget.left)
+            return Permit(None, reason, budget_left=left)
+        if kind == "clone":
+            self._tally.clones += 1
+            self.races.clones += 1
+        return Permit(ticket, budget_left=self._budget.left)
 
-    @handler
-    def on_ended(self, message: Ended) -> None:
-        """Note it for breaker, queue and overload."""
-        now = self.context.clock.now()
-        self._clones -= message.kind == "clone"
-        breaker = self._breaker(message.backend)
-        if message.outcome == "answered":
-            breaker.succeeded(now, message.ticket)
-        elif message.outcome == "blamed":
-            breaker.failed(now, message.ticket)
+    def give_back(self, backend: str, ticket: int, kind: Kind) -> None:
+        """A request that was admitted is not sent after all."""
+        self.races.clones -= kind == "clone"
+        self._breaker(backend).abandoned(ticket)
+
+    def ended(self, sent: Sent) -> None:
+        """A request is over: note it for breaker and overload."""
+        self.races.clones -= sent.kind == "clone"
+        breaker = self._breaker(sent.lane.name)
+        if sent.acceptable:
+            breaker.succeeded(self._clock.now(), sent.ticket)
+            return
+        now = self._clock.now()
+        if sent.blamed:
+            breaker.failed(now, sent.ticket)
         else:
-            breaker.abandoned(message.ticket)
-        if message.overload or message.retry_after_s is not None:
-            self._budget.on_overload(now, message.retry_after_s)
+            breaker.abandoned(sent.ticket)
+        if sent.overload or sent.retry_after_s is not None:
+            self._budget.on_overload(now, sent.retry_after_s)
 
-    @handler
-    def on_settled(self, message: Settled) -> None:
-        """Learn."""
-        features = self._features(message.request)
-        self._policies.policy_for(message.backend, features).observe(message.observed)
-        whole = message.whole or message.observed
-        self._tally.observed(whole, message.observed if message.whole else None)
-        if whole.winner is not None:
-            self._prices.add(size_class(features), message.tokens, message.cost_usd)
-            self._answers.observe(whole.total_s)
+    def settled(
+        self,
+        entry: Entry,
+        whole: Observed,
+        to_first_token: Observed | None = None,
+        paid: BackendReply | None = None,
+    ) -> None:
+        """A round is over with all its requests: learn.
 
-    @handler
-    def on_left(self, message: Left) -> None:
-        """Count."""
-        self._races.pop(message.key, None)
-        if message.race is None:
+        ``to_first_token`` has latencies to the first token where answers were streamed, which then decide;
+        ``paid`` is the winner's reply.
+        """
+        entry.policy.observe(to_first_token or whole)
+        self._tally.observed(whole, to_first_token)
+        if whole.winner is not None and paid is not None:
+            usage = paid.usage
+            self._prices.add(entry.size, usage.prompt_tokens + usage.completion_tokens, paid.cost_usd)
+            self.races.answered(whole.total_s)
+
+    def left(self, key: str, race: Race | None = None, attempts: int = 0) -> None:
+        """A request is over for the one who asked; ``race`` is None when that one gave it up."""
+        self.races.left(key)
+        if race is None:
             self._tally.abandoned += 1
         else:
-            self._tally.settled(message.race, message.attempts)
-
-    @handler
-    def on_clone(self, message: CloneOldest) -> float | None:
-        """The oldest race that has no clone yet, once it has run longer than most answers took."""
-        now = self.context.clock.now()
-        waiting = [each for each in self._races.values() if each.clone is not None]
-        if not waiting:
-            return None
-        if self._clones + sum(each.told for each in self._races.values()) >= message.free:
-            return CLONE_PAUSE_S
-        oldest = min(waiting, key=lambda each: each.started)
-        usual = self._answers.quantile(CLONE_QUANTILE) or 0.0
-        if now - oldest.started < usual:
-            return max(usual - (now - oldest.started), CLONE_PAUSE_S)
-        clone, oldest.clone, oldest.told = oldest.clone, None, True
-        if clone is not None and not clone():  # its answer is coming
-            oldest.told = False
-        return 0.0
-
-    @handler
-    def on_drain(self, _message: Drain) -> None:
-        """Everything before it is done."""
+            self._tally.settled(race, attempts)
 
     def _breaker(self, backend: str) -> CircuitBreaker:
         breaker = self._breakers.get(backend)
@@ -300,19 +191,6 @@ class HedgePool(Actor):
             breaker = CircuitBreaker(racing.breaker_failures, racing.breaker_open_s)
             self._breakers[backend] = breaker
         return breaker
-
-    def _price(self, request: BackendRequest) -> float:
-        return self._prices.of(size_class(self._features(request)))
-
-    def _features(self, request: BackendRequest) -> RequestFeatures:
-        racing = self._racing
-        return RequestFeatures(
-            prompt_chars=len(request.prompt.text),
-            max_tokens=request.params.max_tokens,
-            complexity=racing.complexity,
-            period=racing.period,
-            priority=racing.priority,
-        )
 
 
 def _policy(settings: HedgeSettings, seed: int) -> HedgePolicy:

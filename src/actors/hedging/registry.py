@@ -22,9 +22,9 @@ from .options import (
     TieredOptions,
     WorkloadOptions,
 )
-from .plan import HedgePolicy, RequestFeatures
+from .plan import HedgePolicy
 from .policies import ExponentialBackoff, Fixed, Off, Percentile, WorkloadAware
-from .size_class import SizeClass, size_class
+from .size_class import SizeClass
 
 __all__ = ["DEFAULT_BUDGET_PERCENT", "OPTIONS", "PolicyRegistry", "make_policy"]
 
@@ -82,9 +82,9 @@ class PolicyRegistry:
         self._seed = seed
         self._policies: dict[tuple[str, SizeClass], HedgePolicy] = {}
 
-    def policy_for(self, backend: str, features: RequestFeatures) -> HedgePolicy:
-        """The policy that plans and learns for requests like this one."""
-        key = (backend, size_class(features))
+    def policy_for(self, backend: str, size: SizeClass) -> HedgePolicy:
+        """The policy that plans and learns for requests of this size."""
+        key = (backend, size)
         if key not in self._policies:
             self._policies[key] = self._make(zlib.crc32(repr((self._seed, key)).encode()))
         return self._policies[key]

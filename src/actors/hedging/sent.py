@@ -1,11 +1,13 @@
 """A request of a race that was sent, and the task that waits for its answer.
 
-Called by ``race``. An answer that says of itself that it is none counts as a failure.
+Called by ``flight``. An answer that says of itself that it is none counts as a failure. When it takes too
+long is for the flight to see, which has one timer for all its requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -52,12 +54,15 @@ class Sent:
     number: int
     """From 1; 0 when the circuit breaker kept it back."""
     started: float
+    deadline: float = math.inf
+    """When it has taken too long."""
     ticket: int = 0
     lease: Lease | None = None
     duplicate: bool = False
     """Another one was open when it was sent."""
     why: str = ""
     task: asyncio.Task[None] | None = None
+    """While it is under way."""
     outcome: AttemptOutcome | None = None
     ended: float = 0.0
     first_token: float | None = None
@@ -66,6 +71,8 @@ class Sent:
     error: TransientError | BackendError | None = None
     bug: BaseException | None = None
     expired: bool = False
+    loser: bool = False
+    """It was open when its race was decided, and may end after it."""
     told: bool = False
     """Whether the pool knows that it is over."""
 
@@ -119,22 +126,23 @@ class Sent:
         if self.open:
             self.outcome, self.ended = "cancelled", now
 
+    def expire(self) -> None:
+        """It has taken too long: cancel it, which ends it as a failure."""
+        if self.open and not self.expired and self.task is not None:
+            self.expired = True
+            self.task.cancel()
 
-def start(
-    sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
-) -> None:
+
+def start(sent: Sent, request: BackendRequest, clock: Clock, done: Callable[[], None]) -> None:
     """Send it; ``done`` is called when the answer begins to stream and when it is over, however it ended."""
     if sent.number > 1:
         request = msgspec.structs.replace(request, attempt=sent.number)
-    sent.task = asyncio.get_running_loop().create_task(_wait(sent, request, timeout_s, clock, done))
+    sent.task = asyncio.get_running_loop().create_task(_wait(sent, request, clock, done))
     if sent.lease is not None:
         sent.task.add_done_callback(lambda _task: _settle(sent))  # also when it is cancelled before it starts
 
 
-async def _wait(
-    sent: Sent, request: BackendRequest, timeout_s: float, clock: Clock, done: Callable[[], None]
-) -> None:
-    timer = clock.call_later(timeout_s, lambda: _expire(sent))
+async def _wait(sent: Sent, request: BackendRequest, clock: Clock, done: Callable[[], None]) -> None:
     listen(lambda: _begin(sent, clock.now(), done))
     try:
         _take(sent, await sent.lane.sampler.sample(request))
@@ -142,15 +150,14 @@ async def _wait(
         sent.outcome = "timed_out" if sent.expired else "cancelled"
         if not sent.expired:
             raise
-        sent.error = TimedOutError(f"no answer within {timeout_s:g} s")
+        sent.error = TimedOutError(f"no answer within {sent.deadline - sent.started:g} s")
     except (TransientError, BackendError) as error:
         sent.error = error
         sent.outcome = "timed_out" if isinstance(error, TimedOutError) else "failed"
     except Exception as error:  # noqa: BLE001  # a bug of the backend: the race raises it
         sent.bug = error
     finally:
-        timer.cancel()
-        sent.ended = clock.now()
+        sent.ended, sent.task = clock.now(), None
         done()
 
 
@@ -173,9 +180,3 @@ def _begin(sent: Sent, now: float, changed: Callable[[], None]) -> None:
     if sent.open and sent.first_token is None:
         sent.first_token = now
         changed()
-
-
-def _expire(sent: Sent) -> None:
-    sent.expired = True
-    if sent.task is not None:
-        sent.task.cancel()

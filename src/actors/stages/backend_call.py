@@ -19,7 +19,8 @@ from ...messages.errors import InputError, StageError
 from ...messages.findings import Verdict
 from ...messages.flow import Batch, EndOfStream, Sample, StageResult
 from ...messages.records import Output, SamplingParams
-from ..asking import Asker, Asking, SystemSpec, was_not_asked
+from ..answers import was_not_asked
+from ..asking import Asker
 from ..failures import Failures
 from ..limits import RetryPolicy, RunLimits
 from ..opened_systems import OpenedSystems
@@ -28,6 +29,7 @@ from ..runtime import handler
 from ..slots import Slots
 from ..stage import StageBase, Tally, Wiring
 from ..system_tally import SystemTally
+from ..systems import Asking, SystemSpec
 from ..voting.settings import EnsembleSettings
 from ..waiting_rows import WaitingRows, is_asked
 from .backend_settings import BackendCallOptions, BackendSettings

@@ -10,11 +10,11 @@ from msgspec import Meta
 
 from ...messages.base import Message
 from ...messages.experiment import LimitsConfig
-from ..asking import SystemSpec
 from ..dialectic.settings import DialecticSettings
 from ..durability import Durability
 from ..hedging.racing_options import HedgeSettings
 from ..ports import ReplyCache
+from ..systems import SystemSpec
 from ..voting.settings import EnsembleSettings
 from .guardrails import OutputGuard
 

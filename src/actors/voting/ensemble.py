@@ -16,13 +16,14 @@ import msgspec
 from ...messages.errors import StageError
 from ...messages.records import Ballots, Example, Output, Race
 from ...messages.trace import Decision
-from ..asking import Asker, SystemSpec
+from ..asking import Asker
 from ..combined import from_cache, paid, retries
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
 from ..span_facts import vote_decisions
 from ..stage import StageBase, Wiring
+from ..systems import SystemSpec
 from .actor import Asked, EnsembleActor, Question
 from .ballots import Ballot, Rules, VoteResult
 from .council import Council, ballot, ballots_record

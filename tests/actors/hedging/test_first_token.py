@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from crucible.actors.first_token import first_token_came
+from crucible.actors.hedging.actor import CloneOldest
 from crucible.actors.hedging.options import PercentileOptions
-from crucible.actors.hedging.pool import CloneOldest
 from crucible.messages.errors import ConnectionFailedError
+from crucible.messages.requests import BackendReply, BackendRequest
 from crucible.testing import TestKit
 
 from .track import Scripted, Track
@@ -128,3 +130,20 @@ async def test_the_span_of_a_request_says_when_its_answer_began() -> None:
         track = Track(kit, Scripted(kit, (3.0, "a"), first_tokens=(0.5,)))
         await track.outcome()
         assert track.spans()[0].attributes["first_token_s"] == pytest.approx(0.5)
+
+
+async def test_a_clone_that_is_wanted_as_the_answer_begins_is_not_sent_and_holds_nothing_up() -> None:
+    async with TestKit() as kit:
+
+        class Begins(Scripted):
+            async def sample(self, request: BackendRequest) -> BackendReply:
+                if request.key == "long":
+                    await kit.clock.sleep(2.0)
+                    assert track.open_races.clone_oldest(kit.clock.now(), free=1) == 0.0  # told to clone
+                    first_token_came()
+                return await super().sample(request)
+
+        track = Track(kit, Begins(kit, (1.0, "a")), delay_ms=1e6)
+        await track.outcome(1.0, key="warm")
+        outcome = await track.outcome(10.0, key="long")
+        assert (outcome.race.hedged, outcome.race.decided_on) == (False, "first_token")

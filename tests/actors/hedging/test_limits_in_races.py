@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from crucible.actors.hedging.actor import Racer
+from crucible.actors.hedging.actor import HedgingActor
 from crucible.actors.hedging.options import NoOptions, TieredOptions, TierOptions
 from crucible.actors.hedging.pool import HedgePool
+from crucible.actors.hedging.racer import Racer
 from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
 from crucible.actors.hedging.sent import Lane
 from crucible.actors.hedging.tally import HedgeTally
@@ -14,13 +15,12 @@ from crucible.actors.limits import Gate, RetryPolicy
 from crucible.actors.limits.gate import Demand, Pool
 from crucible.actors.limits.money import Money
 from crucible.actors.limits.windows import SlidingWindow
-from crucible.actors.runtime import ActorRef
 from crucible.actors.stage import Wiring
 from crucible.messages.base import Message
 from crucible.messages.errors import ConnectionFailedError
 from crucible.messages.experiment import HedgingConfig
 from crucible.messages.records import Completion, Prompt
-from crucible.messages.requests import BackendReply, BackendRequest, RaceOutcome, RaceRequest
+from crucible.messages.requests import BackendReply, BackendRequest, RaceOutcome
 from crucible.testing import TestKit
 
 CENT = 10_000_000
@@ -44,21 +44,22 @@ class Slow:
 
 def racer(
     kit: TestKit, lanes: list[Lane], config: HedgingConfig, policy: Message | None = None
-) -> tuple[ActorRef, HedgeTally]:
+) -> tuple[Racer, HedgeTally]:
     tally = HedgeTally()
     settings = HedgeSettings(config=config, policy=policy or NoOptions(), racing=RacingOptions())
-    pool = kit.spawn(lambda: HedgePool(settings, tally, seed=1), mailbox_capacity=1000)
-    wiring = Wiring(stage="backend_call", supervisor=kit.probe().ref, now=kit.clock.now)
+    pool = HedgePool(settings, tally, kit.clock, seed=1)
+    actor = kit.spawn(lambda: HedgingActor(pool))
+    probe = kit.probe().ref
+    wiring = Wiring(stage="backend_call", supervisor=probe, now=kit.clock.now)
     retry = RetryPolicy(max_attempts=3, base_s=0.0)
-    return kit.spawn(lambda: Racer(lanes, pool, settings, retry, wiring)), tally
+    return Racer(lanes, pool, actor, settings, retry, wiring, kit.clock, probe.tell_nowait), tally
 
 
-async def ask(kit: TestKit, ref: ActorRef, key: str = "k", seconds: float = 500) -> RaceOutcome:
+async def ask(kit: TestKit, ref: Racer, key: str = "k", seconds: float = 500) -> RaceOutcome:
     request = BackendRequest(key=key, example_id=key, prompt=Prompt(text="?"))
-    task = asyncio.ensure_future(ref.ask(RaceRequest(request=request), timeout=None))
+    task = asyncio.ensure_future(ref.race(request))
     await kit.advance(seconds)
-    outcome: RaceOutcome = await task
-    return outcome
+    return await task
 
 
 FIXED = HedgingConfig(strategy="fixed", delay_ms=1000, budget_percent=100, control_percent=0)
@@ -124,7 +125,7 @@ async def test_a_retry_that_finds_no_money_ends_the_race() -> None:
         assert "BudgetError: " in outcome.error
 
 
-def two_tiers(kit: TestKit, small: Slow, large: Slow) -> tuple[ActorRef, Gate]:
+def two_tiers(kit: TestKit, small: Slow, large: Slow) -> tuple[Racer, Gate]:
     tiers = TieredOptions(
         tiers=(TierOptions(name="small", delay_ms=1000), TierOptions(name="large", delay_ms=1000)),
         timeout_ms=20_000,

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from crucible.actors.hedging.adaptive import Adaptive, HazardPosterior
-from crucible.actors.hedging.optimal import Optimal
+from crucible.actors.hedging.optimal import KEPT, Optimal
 from crucible.actors.hedging.options import (
     AdaptiveOptions,
     BackoffOptions,
@@ -18,7 +18,7 @@ from crucible.actors.hedging.options import (
 from crucible.actors.hedging.plan import HedgePolicy, RequestFeatures, coin, staggered_delays
 from crucible.actors.hedging.policies import ExponentialBackoff, Fixed, Off, Percentile, WorkloadAware
 
-from .races import ANY, alone, failed, quantile, raced, run
+from .races import ANY, alone, failed, quantile, raced, run, slow_twentieth
 
 
 def delay_of(policy: HedgePolicy, features: RequestFeatures = ANY) -> float | None:
@@ -143,6 +143,31 @@ def test_the_optimal_policy_learns_from_duplicates_that_they_are_slow_too() -> N
         policy.observe(raced(first=rng.uniform(1.5, 2.0), copy=9.0, delay=1.5, control=True))
         policy.observe(alone(rng.uniform(1.0, 1.5)))
     assert policy.plan(0.0, ANY).reason == "no duplicate would lower P95"
+
+
+def test_the_optimal_policy_keeps_its_plan_while_latencies_that_changed_are_still_few() -> None:
+    policy, rng = Optimal(0.05), random.Random(1)
+    for _ in range(1_000):
+        policy.observe(alone(slow_twentieth(rng)))
+    before = policy.plan(0.0, ANY)
+    told = set[str]()
+    for _ in range(95):  # half as slow again: after a block of 50 the older ones are forgotten
+        policy.observe(alone(1.5 * slow_twentieth(rng)))
+        plan = policy.plan(0.0, ANY)
+        assert plan.delay_s is not None
+        told.add(plan.reason)
+    assert f"{before.reason}{KEPT}" in told
+    assert all("warming up" not in reason for reason in told)
+
+
+def test_the_optimal_policy_lowers_what_it_can_when_its_target_is_out_of_reach() -> None:
+    policy = Optimal(0.05, OptimalOptions(target_percentile=99.0))
+    for number in range(1_000):  # with 7 % slow ones 2 % stay slow, whatever is done with duplicates for 5 %
+        policy.observe(alone(100.0 if number % 100 < 7 else 10.0))
+    plan = policy.plan(0.0, ANY)
+    assert plan.delay_s is not None
+    assert plan.reason.startswith("P99 is out of reach; P97 expected at")
+    assert plan.probability * 0.07 <= 0.05 + 1e-9
 
 
 def test_the_posterior_of_a_bin_is_that_of_a_beta() -> None:

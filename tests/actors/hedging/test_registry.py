@@ -13,6 +13,8 @@ from crucible.messages.experiment import HedgingConfig
 
 from .races import ANY, alone
 
+SIZE = size_class(ANY)
+
 
 def backoff(seed: int) -> HedgePolicy:
     return ExponentialBackoff()
@@ -20,18 +22,18 @@ def backoff(seed: int) -> HedgePolicy:
 
 def test_backends_and_size_classes_learn_apart() -> None:
     registry = PolicyRegistry(backoff, seed=0)
-    registry.policy_for("a", ANY).observe(alone(1.0))
-    assert registry.policy_for("a", ANY).plan(0.0, ANY).delay_s == pytest.approx(0.09)
-    assert registry.policy_for("b", ANY).plan(0.0, ANY).delay_s == 0.1
+    registry.policy_for("a", SIZE).observe(alone(1.0))
+    assert registry.policy_for("a", SIZE).plan(0.0, ANY).delay_s == pytest.approx(0.09)
+    assert registry.policy_for("b", SIZE).plan(0.0, ANY).delay_s == 0.1
     long = RequestFeatures(max_tokens=4_096)
-    assert registry.policy_for("a", long).plan(0.0, long).delay_s == 0.1
+    assert registry.policy_for("a", size_class(long)).plan(0.0, long).delay_s == 0.1
     assert len(registry) == 3
 
 
 def test_two_registries_share_nothing() -> None:
     one, two = PolicyRegistry(backoff, seed=0), PolicyRegistry(backoff, seed=0)
-    one.policy_for("a", ANY).observe(alone(1.0))
-    assert two.policy_for("a", ANY).plan(0.0, ANY).delay_s == 0.1
+    one.policy_for("a", SIZE).observe(alone(1.0))
+    assert two.policy_for("a", SIZE).plan(0.0, ANY).delay_s == 0.1
 
 
 def test_every_key_gets_a_seed_that_depends_on_the_runs() -> None:
@@ -43,8 +45,8 @@ def test_every_key_gets_a_seed_that_depends_on_the_runs() -> None:
 
     for run_seed in (0, 0, 1):
         registry = PolicyRegistry(make, run_seed)
-        registry.policy_for("a", ANY)
-        registry.policy_for("b", ANY)
+        registry.policy_for("a", SIZE)
+        registry.policy_for("b", SIZE)
     assert seeds[:2] == seeds[2:4]
     assert len(set(seeds)) == 4
 

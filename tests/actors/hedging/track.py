@@ -1,25 +1,24 @@
-"""Racing actors over samplers that answer by script, in virtual time."""
+"""Races over samplers that answer by script, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from crucible.actors.first_token import first_token_came
-from crucible.actors.hedging.actor import Racer
+from crucible.actors.hedging.actor import Drain, HedgingActor
 from crucible.actors.hedging.options import NoOptions
-from crucible.actors.hedging.pool import Drain, HedgePool
+from crucible.actors.hedging.pool import HedgePool
+from crucible.actors.hedging.racer import Racer
 from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
 from crucible.actors.hedging.sent import Lane
 from crucible.actors.hedging.tally import HedgeTally, figures
 from crucible.actors.limits import RetryPolicy
-from crucible.actors.runtime import ActorRef
 from crucible.actors.stage import Wiring
 from crucible.messages.base import Message
 from crucible.messages.experiment import HedgingConfig
 from crucible.messages.records import Completion, Prompt, SamplingParams, Usage
-from crucible.messages.requests import BackendReply, BackendRequest, RaceOutcome, RaceRequest
+from crucible.messages.requests import BackendReply, BackendRequest, RaceOutcome
 from crucible.messages.trace import Span
 from crucible.testing import TestKit
 
@@ -71,7 +70,7 @@ class Scripted:
 
 
 class Track:
-    """A pool and its racers over some samplers."""
+    """A pool, its actor and its racer over some samplers."""
 
     def __init__(
         self,
@@ -96,25 +95,23 @@ class Track:
             policy=policy or NoOptions(),
             racing=racing or RacingOptions(),
         )
-        self.pool = kit.spawn(lambda: HedgePool(settings, self.tally, seed=1), mailbox_capacity=100_000)
+        pool = HedgePool(settings, self.tally, kit.clock, seed=1)
+        self.open_races = pool.races
+        self.pool = kit.spawn(lambda: HedgingActor(pool))
         lanes = [Lane(f"lane{number}", sampler) for number, sampler in enumerate(samplers)]
         retry = RetryPolicy(max_attempts=max_attempts, timeout_s=timeout_s, base_s=0.0)
-        wiring = Wiring(
-            stage="backend_call", supervisor=self.trace.ref, trace=self.trace.ref, now=kit.clock.now
-        )
-        self._make: Callable[[], Racer] = lambda: Racer(lanes, self.pool, settings, retry, wiring)
-        self._racers: list[ActorRef] = []
+        trace = self.trace.ref
+        wiring = Wiring(stage="backend_call", supervisor=trace, trace=trace, now=kit.clock.now)
+        self.racer = Racer(lanes, pool, self.pool, settings, retry, wiring, kit.clock, trace.tell_nowait)
 
     def ask(self, key: str = "k", temperature: float = 0.0) -> asyncio.Task[RaceOutcome]:
-        racer = self.kit.spawn(self._make)
-        self._racers.append(racer)
         request = BackendRequest(
             key=key,
             example_id=key,
             prompt=Prompt(text="why?"),
             params=SamplingParams(temperature=temperature),
         )
-        return asyncio.ensure_future(racer.ask(RaceRequest(request=request, span=7, lane="l"), timeout=None))
+        return asyncio.ensure_future(self.racer.race(request, span=7, lane="l"))
 
     async def outcome(self, seconds: float = 1000.0, **ask: Any) -> RaceOutcome:
         task = self.ask(**ask)
@@ -122,9 +119,8 @@ class Track:
         return await task
 
     async def figures(self) -> dict[str, Any]:
-        for racer in self._racers:
-            await racer.stop()
         await self.pool.ask(Drain())
+        await self.kit.advance(0.0)  # what was cancelled is over
         return figures([self.tally])
 
     def spans(self) -> list[Span]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crucible.actors.asking import SystemSpec
 from crucible.actors.runtime import ActorRef, SupervisionPolicy
 from crucible.actors.stage import Tally, Wiring
 from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions, BackendSettings
+from crucible.actors.systems import SystemSpec
 from crucible.actors.voting.normalise import NORMALISERS
 from crucible.actors.voting.settings import EnsembleOptions, EnsembleSettings
 from crucible.adapters.backends.mock import MockBackend
