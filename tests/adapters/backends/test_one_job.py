@@ -1,4 +1,4 @@
-"""One experiment file on every trainable backend: only its id and the name of the base model change."""
+"""One experiment file on every trainable backend: only its id changes, and the name of the base model may."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ ROOT = Path(__file__).parents[3]
 SHORT = ("pipeline.backend_call.options.max_tokens=48", "dataset.options.limit=40")
 
 
-def crucible(*arguments: str | Path, **environment: str) -> dict[str, Any]:
+def crucible(*arguments: str | Path, folder: Path | None = None, **environment: str) -> dict[str, Any]:
     ran = subprocess.run(
         [COMMAND, *map(str, arguments), "--json"],
         env={**os.environ, **environment},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -37,7 +38,7 @@ def run(out: Path, backend: str, base_model: str, **environment: str) -> Path:
     settings = (f"backend.id={backend}", f"backend.options.base_model={base_model}", *SHORT)
     sets = [part for setting in settings for part in ("--set", setting)]
     file = ROOT / "config/experiments/tinker.toml"
-    return out / str(crucible("run", file, "-q", "--out", out, *sets, **environment)["run_id"])
+    return out / str(crucible("run", file, "-q", "--out", out, *sets, folder=None, **environment)["run_id"])
 
 
 def compared(out: Path, *runs: Path) -> set[str]:
@@ -57,14 +58,55 @@ def test_extractive_and_tinker_train_from_one_file_and_are_compared(needed: str,
     assert compared(out, tinker, extractive) == {"tinker", "extractive"}
 
 
+def sample_texts() -> list[str]:
+    lines = (ROOT / "config/data/claims.jsonl").read_text().splitlines()
+    return [str(json.loads(line)[key]) for line in lines for key in ("prompt", "completion")]
+
+
 @needs_torch
 def test_local_trains_from_the_same_file(tmp_path: Path) -> None:
-    texts = [
-        str(text)
-        for line in (ROOT / "config/data/claims.jsonl").read_text().splitlines()
-        for text in (json.loads(line)["prompt"], json.loads(line)["completion"])
-    ]
-    model = make_model(tmp_path / "model", context=2048, texts=texts)
+    model = make_model(tmp_path / "model", context=2048, texts=sample_texts())
     local = run(tmp_path / "runs", "local", str(model))
     extractive = run(tmp_path / "runs", "extractive", str(model))
     assert compared(tmp_path / "runs", local, extractive) == {"local", "extractive"}
+
+
+def stage(folder: Path, name: str) -> dict[str, Any]:
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (found,) = [each for each in record["stages"] if each["stage"] == name]
+    return dict(found)
+
+
+@needs_torch
+@pytest.mark.parametrize("needed", [pytest.param("tinker", marks=MARKS)])
+def test_one_file_trains_on_all_three_with_nothing_changed_but_the_backend(
+    needed: str, tmp_path: Path
+) -> None:
+    make_model(tmp_path / "models" / "small", context=2048, texts=sample_texts())
+    tokenizer, out = make_tokenizer(tmp_path / "tokenizer"), tmp_path / "runs"
+    file, runs = ROOT / "config/experiments/one_job.toml", dict[str, Path]()
+    with running_server(tokenizer) as port:
+        given = {"TINKER_API_KEY": KEY, "TINKER_BASE_URL": Tenant(port, "three").url}
+        for backend in ("extractive", "local", needed):
+            arguments = ("run", file, "-q", "--out", out, "--set", f"backend.id={backend}")
+            ran = crucible(*arguments, folder=tmp_path, OMP_NUM_THREADS="1", **given)
+            runs[backend] = out / str(ran["run_id"])
+    for backend, folder in runs.items():
+        called = stage(folder, "backend_call")
+        points = [point["loss"] for point in called["losses"] if point["split"] == "train"]
+        assert (len(points), points[-1] < points[0]) == (18, True), backend
+        assert called["metrics"]["training"]["held_out_loss"] is not None
+    found = crucible("compare", *(f"{name}={folder}" for name, folder in runs.items()), "--out", out)
+    (bench,) = [each for each in found["stages"] if each["stage"] == "bench"]
+    pairs = {(each["system"], each["baseline"], each["n"]) for each in bench["comparisons"]}
+    assert pairs >= {("extractive", "local", 12), ("extractive", "tinker", 12)}
+    (sentences,) = [
+        each
+        for each in bench["comparisons"]
+        if (each["metric"], each["baseline"]) == ("sentence_f1", "tinker")
+    ]
+    assert sentences["verdict"] in ("better", "undecided")
+    assert sentences["interval"]["low"] <= sentences["difference"] <= sentences["interval"]["high"]
+    assert all(0 <= test["p_value"] <= test["p_adjusted"] <= 1 for test in sentences["tests"])
+    (page,) = out.glob("comparison-*/report.html")
+    assert all(name in page.read_text(encoding="utf-8") for name in runs)

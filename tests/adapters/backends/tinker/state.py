@@ -25,7 +25,8 @@ TEXTS = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 VOCABULARY = TEXTS.get_vocab_size()
 END: int = TEXTS.token_to_id("<|end|>")
 BASE = Base(VOCABULARY)
-MODELS = {"tiny/lora": 4096, "tiny/short": 48}
+MODELS = {"tiny/lora": 4096, "tiny/short": 48, "models/small": 4096}
+"""The last is the name of a folder too: an experiment that names it runs on `local` as well."""
 PROTO = "application/x-protobuf"
 NUMPY = {pb.DTYPE_FLOAT32: np.float32, pb.DTYPE_INT64: np.int64, pb.DTYPE_INT32: np.int32}
 NUMBERS = itertools.count(1)
