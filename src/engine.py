@@ -29,6 +29,7 @@ from .messages.errors import CrucibleError, InputError, RunCancelledError, Stage
 from .messages.experiment import Experiment
 from .messages.queue import TERMINAL, QueuedRun
 from .messages.settings import DaemonSettings
+from .messages.type_tables import build_messages
 from .planning import make_plan
 
 __all__ = ["RunHandle", "Supervisor", "run"]
@@ -142,6 +143,7 @@ class Supervisor:
         self._runs: list[RunHandle] = []
 
     async def __aenter__(self) -> Self:
+        build_messages()  # before there are threads
         await self._system.__aenter__()
         if self._store is not None:
             self._queue = EmbeddedQueue(

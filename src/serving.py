@@ -35,6 +35,7 @@ from .messages.errors import CrucibleError, InputError, StoreError
 from .messages.queue import DaemonRecord
 from .messages.settings import Settings
 from .messages.settings_file import RELOADABLE, changed_settings
+from .messages.type_tables import build_messages
 
 __all__ = ["serve"]
 
@@ -64,6 +65,7 @@ async def serve(
     ``reload`` reads the settings again, on SIGHUP; ``announce`` is told the address once requests are
     answered; ``leave`` ends the process at once, for the second interrupt.
     """
+    build_messages()  # before there are threads
     serving = _Serving(settings, folder, reload, Notifier())
     with _listening(settings) as listener, _signals(serving, leave):
         store = await open_store(settings.store, folder.path)

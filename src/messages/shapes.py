@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import msgspec.inspect as mi
 
+from .type_tables import build
+
 __all__ = [
     "Field",
     "choices_text",
@@ -60,6 +62,7 @@ def _field(raw: mi.Field, hint: Any) -> Field:
 
 def shape_of(type_: Any) -> mi.Type:
     """The type as a tree; Struct nodes are opened with ``fields_of``."""
+    build(type_)  # which looking at it would begin, too
     return _in_order(mi.type_info(type_), _orders(type_))
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.integration.model_server import ModelServer
 
 import crucible
 from crucible.messages.queue import TERMINAL, QueuedRun
@@ -34,9 +38,9 @@ def data(tmp_path: Path) -> Path:
 def serving(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A daemon that answers; killed at the end if it still lives."""
     command = [COMMAND, "serve", "--data", str(data), "--set", "api.port=0", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-    )
+    log = data.with_name("daemon.log")
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
     assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith("crucible serves http://127.0.0.1:")
@@ -48,8 +52,10 @@ def serving(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
-def experiment(folder: Path, name: str, latency_s: float = 0.05) -> Path:
-    """Rows that are asked one after the other of a model that takes its time."""
+def experiment(
+    folder: Path, name: str, latency_s: float = 0.05, backend: Any = None, concurrency: int = 1
+) -> Path:
+    """Rows that are asked, one after the other by default, of a model that takes its time."""
     rows = folder / "rows.jsonl"
     if not rows.exists():
         lines = (json.dumps({"prompt": f"Say {n}.", "completion": "c"}) + "\n" for n in range(ROWS))
@@ -57,10 +63,11 @@ def experiment(folder: Path, name: str, latency_s: float = 0.05) -> Path:
     content: dict[str, Any] = {
         "id": name,
         "dataset": {"name": "rows", "split": "all", "options": {"path": str(rows)}},
-        "backend": {"id": "mock", "options": {"replies": [{"text": "c"}], "latency_ms": 1000 * latency_s}},
+        "backend": backend
+        or {"id": "mock", "options": {"replies": [{"text": "c"}], "latency_ms": 1000 * latency_s}},
         "pipeline": [
             {"name": "data_load"},
-            {"name": "backend_call", "options": {"concurrency": 1}},
+            {"name": "backend_call", "options": {"concurrency": concurrency}},
             {"name": "bench"},
             {"name": "report"},
         ],
@@ -112,16 +119,11 @@ def check_reports(data: Path, ids: list[str]) -> None:
         assert len({json.loads(line)["id"] for line in lines}) == len(lines) == ROWS
 
 
-def kill_in_mid_run(data: Path, tmp_path: Path, kills: int) -> None:
+def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Path) -> None:
     with serving(data) as daemon:
         ids = [submit(data, experiment(tmp_path, f"e{number}")) for number in range(3)]
         until(data, lambda found: any(run.state == "running" for run in found.values()))
-        time.sleep(0.3)
         daemon.kill()
-    for _ in range(kills - 1):
-        with serving(data) as daemon:
-            time.sleep(0.4)
-            daemon.kill()
     with serving(data):
         found = until(data, all_ended)
         assert {run.state for run in found.values()} == {"completed"}
@@ -138,15 +140,42 @@ def kill_in_mid_run(data: Path, tmp_path: Path, kills: int) -> None:
                 ]
 
 
-def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Path) -> None:
-    kill_in_mid_run(data, tmp_path, kills=1)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_random_kills_cost_no_more_than_what_was_in_flight(data: Path, tmp_path: Path, kills: int) -> None:
+    """Against a real server that counts: what was answered and kept is never asked again."""
+    in_flight, runs_at_once, draw = 2, 2, random.Random(kills)
+    # As the settings have it, a run that took down three daemons in a row is parked.
+    settings = ("--set", "daemon.max_interruptions=1000", "--set", f"daemon.max_running={runs_at_once}")
+    with ModelServer(lambda _prompt, _before: (0.1, "c")) as server:
+        backend = {"id": "openai", "options": {"base_url": server.url, "model": "m"}}
+        with serving(data, *settings) as daemon:
+            ids = [
+                submit(data, experiment(tmp_path, f"e{number}", backend=backend, concurrency=in_flight))
+                for number in range(3)
+            ]
+            wait_for_requests(server, 1)
+            daemon.kill()
+        for _ in range(kills - 1):
+            with serving(data, *settings) as daemon:
+                if all_ended(runs(data)):
+                    break
+                wait_for_requests(server, draw.randrange(6))
+                daemon.kill()
+        with serving(data, *settings):
+            found = until(data, all_ended)
+        asked = Counter(server.asked)
+    assert {run.state for run in found.values()} == {"completed"}
+    check_reports(data, ids)
+    assert len(asked) == ROWS  # the three have the same prompts
+    assert sum(asked.values()) - 3 * ROWS <= kills * runs_at_once * in_flight
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_three_submissions_survive_several_kills(data: Path, tmp_path: Path) -> None:
-    # As the settings have it, a run that took down three daemons in a row would be parked.
-    kill_in_mid_run(data, tmp_path, kills=2)
+def wait_for_requests(server: ModelServer, more: int) -> None:
+    """Until the server was asked so many more; at most a second, for there may be none to come."""
+    wanted, end = len(server.asked) + more, time.monotonic() + 1.0
+    while len(server.asked) < wanted and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def test_what_was_answered_before_a_kill_is_not_asked_again(data: Path, tmp_path: Path) -> None:
@@ -190,8 +219,29 @@ def test_a_second_daemon_on_the_same_folder_names_the_first(data: Path) -> None:
 
 def test_an_interrupt_ends_a_daemon_in_order(data: Path) -> None:
     with serving(data) as daemon:
-        os.killpg(daemon.pid, signal.SIGINT)
+        daemon.send_signal(signal.SIGINT)
         assert daemon.wait(PATIENCE_S) == 0
+
+
+def test_the_link_that_opens_the_page_is_for_a_terminal_only(data: Path) -> None:
+    controller, terminal = pty.openpty()
+    command = [COMMAND, "serve", "--data", str(data), "--set", "api.port=0"]
+    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL)
+    os.close(terminal)
+    try:
+        shown = b""
+        while b"the page: " not in shown or not shown.endswith(b"\n"):
+            shown += os.read(controller, 1000)
+        with crucible.Client(data=data) as client:
+            assert f"the page: {client.address.page}\r\n" in shown.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(controller)
+    with serving(data) as daemon:
+        assert daemon.stdout is not None
+        daemon.terminate()
+        assert "#token" not in daemon.stdout.read()
 
 
 def test_the_settings_are_read_again_on_a_hangup(data: Path, tmp_path: Path) -> None:

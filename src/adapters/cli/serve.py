@@ -38,6 +38,7 @@ def serve(
     _need_the_extra()
     from ...adapters.service.data_folder import DataFolder
     from ...adapters.service.logs import configure, known_secrets
+    from ...client.address import Address
     from ...messages.settings_file import load_settings
     from ...serving import serve as serve_until_signal
 
@@ -57,7 +58,7 @@ def serve(
             with quiet_pipe(sys.stdout):
                 print(f"crucible serves {url} (data in {folder.path}, process {os.getpid()})", flush=True)
                 if sys.stdout.isatty():  # it holds the token: for the operator's eyes, not for a log
-                    print(f"the page: {url}/#token={token}", flush=True)
+                    print(f"the page: {Address(url, token).page}", flush=True)
 
         async def main() -> int:
             threads = Threads(thread_name_prefix="crucible")

@@ -17,6 +17,7 @@ from ..reports.samples import SampleLine
 
 __all__ = ["FinishedRun", "find_run", "open_run"]
 
+_DECODER = msgspec.json.Decoder(SampleLine)
 RESULT, SAMPLES = "run.json", "samples.jsonl"
 
 
@@ -42,7 +43,7 @@ class FinishedRun:
         self.folder = folder
         self.result = result
         self._path = folder / SAMPLES
-        self._decoder = msgspec.json.Decoder(SampleLine)
+        self._decoder = _DECODER
         self._file: BinaryIO = _open(self._path)
         self._places: dict[str, tuple[int, int]] = {}
         try:

@@ -47,6 +47,9 @@ class _Event(msgspec.Struct):
     args: _Args = msgspec.field(default_factory=_Args)
 
 
+_DECODER = msgspec.json.Decoder(_Event)
+
+
 class StoredTrace:
     """The trace file of a run. ``cut_off`` is known once ``spans`` has come to its end."""
 
@@ -88,7 +91,7 @@ class StoredTrace:
             raise DatasetError(f"cannot be read: {error.strerror}", source=str(self.path)) from error
 
     def _events(self, lines: Iterator[bytes]) -> Iterator[_Event]:
-        decode = msgspec.json.Decoder(_Event).decode
+        decode = _DECODER.decode
         if next(lines, b"").strip() != b"[":
             raise self._wrong(1, "expected a line that holds nothing but [")
         for number, line in enumerate(lines, start=2):

@@ -79,6 +79,9 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int
 
 
+_HEADER = msgspec.json.Decoder(_Header)
+
+
 class Model:
     """Weights, optimiser state and step count."""
 
@@ -169,7 +172,7 @@ def _arrays(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
 
 def _decode(arrays: dict[str, npt.NDArray[np.generic]]) -> _Header:
     try:
-        return msgspec.json.decode(arrays["header"].tobytes(), type=_Header)
+        return _HEADER.decode(arrays["header"].tobytes())
     except (KeyError, msgspec.MsgspecError) as error:
         raise ValueError(_NO_CHECKPOINT) from error
 

@@ -34,6 +34,9 @@ class Manifest(Message, frozen=True):
     """Weights to be asked."""
 
 
+_DECODER = msgspec.json.Decoder(Manifest)
+
+
 def write_manifest(
     folder: Path, name: str, manifest: Manifest, *, step: int, epoch: int, loss: float | None
 ) -> CheckpointRef:
@@ -46,7 +49,7 @@ def read_manifest(folder: Path, ref: CheckpointRef, options: TinkerOptions) -> M
     """Read and check it. Blocking; raises BackendError for a file that is damaged or of another model."""
     data = read_checkpoint(folder, ref)
     try:
-        found = msgspec.json.decode(data, type=Manifest)
+        found = _DECODER.decode(data)
     except msgspec.DecodeError as error:
         raise BackendError(f"{ref.uri}: not a checkpoint of the backend tinker: {error}") from error
     if (found.base_model, found.lora_rank) != (options.base_model, options.lora_rank):

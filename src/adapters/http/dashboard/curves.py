@@ -190,10 +190,13 @@ class _Losses(msgspec.Struct):
     losses: tuple[LossPoint, ...] = ()
 
 
+_LOSSES = msgspec.json.Decoder(_Losses)
+
+
 def loss_points(folder: Path) -> tuple[LossPoint, ...]:
     """Losses of a run's training up to its last checkpoint; none without one. Blocking."""
     try:
         content = (folder / "checkpoints" / "training.json").read_bytes()
-        return msgspec.json.decode(content, type=_Losses).losses
+        return _LOSSES.decode(content).losses
     except (OSError, msgspec.MsgspecError):
         return ()

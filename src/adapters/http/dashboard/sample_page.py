@@ -21,6 +21,7 @@ from .experiments import compared, read_experiment
 __all__ = ["answer_view", "one_context", "samples_context"]
 
 PAGE = 25
+_DECODER = msgspec.json.Decoder(SamplePage)
 MOST_TEXT = 100_000
 """Longer answers are shown cut; the file has them whole."""
 
@@ -122,6 +123,6 @@ async def _page(
     def read() -> SamplePage:
         folder = services.runs_folder / run_id
         raw = services.samples.page(folder, wanted, start=start, limit=limit)
-        return msgspec.json.decode(raw, type=SamplePage)
+        return _DECODER.decode(raw)
 
     return await asyncio.to_thread(read)
