@@ -1,9 +1,10 @@
 """Has msgspec build its table of a type in one thread at a time.
 
-msgspec (0.22) fills the table of a Struct when the type is first decoded, with calls into Python between:
-another thread may see it half full, and the process dies by a segmentation fault. Once it is whole, any number
-of threads may use it. So types that threads decode are built before: all messages by whoever starts threads,
-others by ``build`` before their first use, or by a decoder of their module, which the import lock guards.
+msgspec (0.22) fills the table of a Struct when the type is first decoded, with calls into Python between.
+Another thread may then see it half full, and the process dies by a segmentation fault; once it is whole, any
+number of threads may use it. So types that threads decode are built before: all messages by whoever starts
+threads, others by ``build`` before their first use, or by a decoder of their module, which the import lock
+guards.
 """
 
 from __future__ import annotations

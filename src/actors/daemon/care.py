@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,16 +32,16 @@ class _Tick:
     """Time to look again."""
 
 
-class _Loop(Actor):
+class _Loop(Actor, ABC):
     """Calls ``once`` every ``every_s`` seconds, the first time at once."""
 
+    @abstractmethod
     def every_s(self) -> float:
         """Seconds between two looks."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def once(self) -> None:
         """Look."""
-        raise NotImplementedError
 
     async def on_start(self) -> None:
         """The first look."""
