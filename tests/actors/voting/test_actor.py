@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from crucible.actors.stages.guardrails import OutputGuard
 from crucible.actors.voting.ballots import Vote
 from crucible.actors.voting.settings import EnsembleOptions
+from crucible.adapters.guardrails import GuardOptions, RuleGuard
 from crucible.messages.errors import BackendError, ConnectionFailedError, StageError
 from crucible.messages.flow import Batch, EndOfStream, Sample
 from crucible.messages.records import Example, SamplingParams
@@ -351,3 +354,41 @@ async def test_what_is_decided_at_the_end_is_told_for_each_question(tmp_path: Pa
         parts = [span for span in spans if span.parent_id == whole.id]
         assert [span.attributes["example"] for span in parts] == ["q0", "q1", "q2"]
         assert {span.decisions[0].chosen for span in parts} == {"a"}
+
+
+@pytest.mark.parametrize("strategy", ["majority", "dawid_skene"])
+async def test_what_is_redacted_in_the_answer_is_redacted_in_its_ballots_and_in_the_trace(
+    tmp_path: Path, strategy: Literal["majority", "dawid_skene"]
+) -> None:
+    mail = "Jo.Doe@Example.org"
+    guard = OutputGuard(RuleGuard(GuardOptions(redact="placeholder")), redacts=True)
+    async with TestKit() as kit:
+        members = [Member(kit, f"Ask {mail}"), Member(kit, f"ask {mail}"), Member(kit, "nobody")]
+        jury = Jury(kit, tmp_path, *members, strategy=strategy, early_stop="off", guard=guard)
+        got, result = await jury.ask(reference=f"ask {mail}")
+        ballots = got[0].ballots
+        assert ballots is not None
+        assert got[0].text == "Ask [EMAIL]"
+        assert [each.text for each in ballots.members] == ["Ask [EMAIL]", "ask [EMAIL]", "nobody"]
+        assert (ballots.key, list(ballots.scores)) == ("ask [email]", ["ask [email]", "nobody"])
+        told = repr([got, jury.trace.messages, result])
+        assert "doe@example" not in told.lower()
+        assert result.metrics["guardrails"]["violations"] == 1
+        accuracy = {name: each["accuracy"] for name, each in result.metrics["ensemble"]["members"].items()}
+        assert accuracy == {"a": 1.0, "b": 1.0, "c": 0.0}  # they are judged by what they said
+
+
+async def test_a_vote_that_ends_with_its_stage_is_cancelled_in_the_trace_and_no_error(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a", after=1_000.0), Member(kit, "b", after=1_000.0)]
+        jury = Jury(kit, tmp_path, *members)
+        asking = asyncio.ensure_future(jury.ask())
+        while not (members[0].asked and members[1].asked):
+            await kit.advance(0.05)
+        await jury.ref.stop(grace=0.01)
+        asking.cancel()
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        assert {(span.kind, span.status) for span in spans} == {
+            ("vote", "cancelled"),
+            ("request", "cancelled"),
+        }
