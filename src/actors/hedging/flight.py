@@ -149,7 +149,7 @@ class Flight:
         sent = Sent(
             kind=kind,
             lane=lane,
-            number=len(self.earlier) + len(self.round) + 1,
+            number=len(self.earlier) + sum(each.number > 0 for each in self.round) + 1,
             started=now,
             deadline=now + self.policy.timeout_s,
             ticket=ticket,
@@ -184,6 +184,7 @@ class Flight:
         due = min(patience if until is None else [until, *patience], default=None)
         wait_s = None if due is None else due - self.clock.now()
         if wait_s is not None and wait_s <= 0:
+            await asyncio.sleep(0)  # a request that is cancelled before its task has run would never be over
             return
         self._waiter = asyncio.get_running_loop().create_future()
         timer = None if wait_s is None else self.clock.call_later(wait_s, self.changed)
@@ -211,11 +212,13 @@ class Flight:
             self.note(each)
 
     async def abandon(self) -> None:
-        """Give up whatever still runs."""
+        """Give up whatever still runs; all is told though whoever waits for it is cancelled meanwhile."""
         running = {each.task for each in self.round if each.task is not None and not each.task.done()}
         for each in self.round:
             if each.open:
                 each.give_up(self.clock.now())
-        if running:
-            await asyncio.wait(running)
-        self.tell_ended()
+        try:
+            if running:
+                await asyncio.wait(running)
+        finally:
+            self.tell_ended()
