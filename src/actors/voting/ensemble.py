@@ -136,8 +136,9 @@ class Ensemble:
 
     async def learn(self, examples: Sequence[Example]) -> None:
         """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
+        lanes = Slots(max(1, self._slots.free))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._everyone(example)) for example in examples]
+            tasks = [group.create_task(self._everyone(example, lanes)) for example in examples]
         answers = [task.result() for task in tasks]
         known = [
             ([ballot(output) for output in outputs], example.reference or "")
@@ -239,18 +240,22 @@ class Ensemble:
         finally:
             self._slots.give(slot)
 
-    async def _everyone(self, example: Example) -> list[Output]:
+    async def _everyone(self, example: Example, lanes: Slots) -> list[Output]:
         """All members' answers, without any early stop."""
-        number = next(self._wiring.ids)
+        lane = await lanes.take()
+        number, row = next(self._wiring.ids), f"{self._wiring.stage}/vote {lane}"
         started = self._wiring.elapsed()
         try:
             outputs = await asyncio.gather(
                 *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
             )
         except BaseException as error:
-            self._stage.broken_span("learn", "vote", started, error, number=number, example=example.id)
+            self._stage.broken_span(
+                "learn", "vote", started, error, number=number, lane=row, example=example.id
+            )
             raise
-        await self._stage.span("learn", "vote", started, number=number, attributes={"example": example.id})
+        await self._stage.span("learn", "vote", started, number=number, lane=row, example=example.id)
+        lanes.give(lane)
         return outputs
 
     # votes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -93,6 +94,23 @@ async def test_weights_are_learned_on_the_validation_split(tmp_path: Path) -> No
         assert told["weights"]["a"] > 0
         assert told["weights"]["b"] == 0
         assert (told["learned"]["rows"], told["learned"]["requests"]) == (30, 90)
+
+
+async def test_votes_that_go_on_at_once_have_rows_of_their_own_in_the_trace(tmp_path: Path) -> None:
+    """Spans that overlap in one row cannot be drawn: they are taken for nested ones, or left out."""
+    async with TestKit() as kit:
+        waits = [Member(kit, "a", after=0.3), Member(kit, "b", after=0.7), Member(kit, "a", after=0.5)]
+        jury = Jury(kit, tmp_path, *waits, strategy="weighted", early_stop="off", call={"concurrency": 4})
+        await jury.ask(9, learn=["a"] * 9)
+        rows = dict[str, list[Span]]()
+        for span in (message for message in jury.trace.messages if isinstance(message, Span)):
+            rows.setdefault(span.lane, []).append(span)
+        votes = [(span.name, lane) for lane, spans in rows.items() for span in spans if span.kind == "vote"]
+        assert (len(votes), sum(name == "learn" for name, _ in votes)) == (18, 9)
+        for spans in rows.values():
+            drawn = [span for span in spans if span.kind == "vote"]
+            for one, other in itertools.combinations(drawn, 2):
+                assert one.end_s <= other.start_s or other.end_s <= one.start_s, (one, other)
 
 
 async def test_unanimous_members_or_no_consensus(tmp_path: Path) -> None:
