@@ -204,7 +204,9 @@ def test_logs_are_told_a_line_an_event(bench: Workbench, daemon: Daemon) -> None
 def test_schedules_are_added_listed_and_dropped(bench: Workbench, daemon: Daemon) -> None:
     added = bench.crucible("schedule", "add", "nightly", "0 3 * * *", bench.experiment())
     assert added.out.startswith("nightly: small next at ")
-    assert bench.crucible("schedule", "list").out.startswith("nightly: 0 3 * * *, small, next ")
+    listed = bench.crucible("schedule", "list").out
+    assert listed.startswith("nightly: 0 3 * * *, small, next ")
+    assert listed.endswith(" 03:00:00 UTC\n")
     assert bench.crucible("schedule", "drop", "nightly").out == "nightly: dropped\n"
     assert json.loads(bench.crucible("schedule", "list", "--json").out) == []
     assert bench.crucible("schedule", "drop", "nightly").code == 2
