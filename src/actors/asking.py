@@ -78,7 +78,7 @@ class Asker:
                 sent()
                 outcome = await self._races.race(spec, sampler, request, told.number, told.lane)
                 output = await self._kept(spec, example, request, _answer(outcome), outcome.race)
-                await told.end_race(output, outcome.sent)
+                await told.end_race(output, outcome)
         except BaseException as error:
             told.broken(error)
             raise

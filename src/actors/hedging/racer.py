@@ -7,7 +7,6 @@ requests of its race are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from ...messages.requests import BackendRequest, RaceOutcome
 from ...messages.trace import Span
@@ -58,17 +57,31 @@ class Racer:
         self._tell = tell
 
     async def race(self, request: BackendRequest, span: int | None = None, lane: str = "") -> RaceOutcome:
-        """Race; ``span`` and ``lane`` are those of the request in the trace."""
-        pool = self._pool
-        flight = Flight(
-            request, self._lanes, self._policy, pool, self._clock, partial(self._note, request, span, lane)
-        )
+        """Race; ``span`` and ``lane`` are those of the request in the trace.
+
+        A race that needed one attempt only leaves its facts to the span of the request.
+        """
+        pool, first, over = self._pool, list[Sent](), False
+
+        def note(sent: Sent) -> None:
+            if over or sent.number > 1 or not sent.acceptable:
+                self._note(request, span, lane, sent)
+            else:
+                first.append(sent)
+
+        flight = Flight(request, self._lanes, self._policy, pool, self._clock, note)
         run = RaceRun(flight, self._max_hedges, self._tiers)
+        alone = False
         try:
             outcome = await run.run()
+            alone = outcome.attempts == 1 and outcome.race.winner == "first"
         except BaseException:
             pool.left(request.key)
             raise
+        finally:
+            over = True
+            if first and not alone:
+                self._note(request, span, lane, first[0])
         pool.left(request.key, outcome.race, outcome.attempts)
         if run.left_open:
             await self._hand_over(run)
