@@ -7,6 +7,7 @@ requests of its race are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ...messages.requests import BackendRequest, RaceOutcome
 from ...messages.trace import Span
@@ -61,14 +62,8 @@ class Racer:
 
         A race that needed one attempt only leaves its facts to the span of the request.
         """
-        pool, first, over = self._pool, list[Sent](), False
-
-        def note(sent: Sent) -> None:
-            if over or sent.number > 1 or not sent.acceptable:
-                self._note(request, span, lane, sent)
-            else:
-                first.append(sent)
-
+        pool = self._pool
+        note = partial(self._note, request, span, lane)
         flight = Flight(request, self._lanes, self._policy, pool, self._clock, note)
         run = RaceRun(flight, self._max_hedges, self._tiers)
         alone = False
@@ -79,9 +74,9 @@ class Racer:
             pool.left(request.key)
             raise
         finally:
-            over = True
-            if first and not alone:
-                self._note(request, span, lane, first[0])
+            flight.over = True
+            if not alone:
+                flight.say()
         pool.left(request.key, outcome.race, outcome.attempts)
         if run.left_open:
             await self._hand_over(run)
