@@ -250,6 +250,21 @@ async def test_hedged_asks_the_next_member_at_once_when_the_first_fails(tmp_path
         assert ballots.members[0].error == "ConnectionFailedError: gone"
 
 
+async def test_hedged_asks_the_next_member_at_once_when_one_fails_beside_a_slow_one(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [
+            Member(kit, "slow", after=50.0),
+            Member(kit, "what do I know?", after=0.5),
+            Member(kit, "5", after=0.5),
+        ]
+        jury = Jury(kit, tmp_path, *members, execution="hedged", normalizer="numeric")
+        output, _ = await jury.one()
+        assert output.text == "5"
+        first, second, third = (member.asked[0][1] for member in members)
+        assert second - first == pytest.approx(1.0)
+        assert third - second == pytest.approx(0.5)  # an abstention is no vote either
+
+
 async def test_a_hedged_answer_above_temperature_zero_is_flagged(tmp_path: Path) -> None:
     async with TestKit() as kit:
         members = [Member(kit, "slow", after=50.0), Member(kit, "fast")]
