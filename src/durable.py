@@ -101,6 +101,7 @@ class RunFolders:
                 journal=journal,
                 effects=job.effects,
                 safe_point=job.safe_point,
+                current=job.current,
                 stream=StreamWriter(folder),
                 done=KeptStream.of(folder),
             )
