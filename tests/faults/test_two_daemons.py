@@ -28,7 +28,6 @@ from tests.faults.daemon_process import (
     wait_for,
 )
 from tests.integration.model_server import ModelServer
-from tests.support.postgres import PostgresServer, binaries
 
 import crucible
 from crucible.adapters.stores import care_postgres
@@ -49,22 +48,6 @@ class Model(ModelServer):
 def model() -> Iterator[Model]:
     with Model() as model:
         yield model
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    server = PostgresServer(fsync=True)
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def queue(server: PostgresServer, tmp_path: Path) -> str:
-    """Where its address is."""
-    (tmp_path / "url").write_text(server.url)
-    return f"file:{tmp_path / 'url'}"
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""A PostgreSQL for each test: what is done to it is not done to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.postgres import PostgresServer, binaries
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[str]:
+    """The reference to its address."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    server = PostgresServer(fsync=True)
+    file = tmp_path / "url"
+    file.write_text(server.url)
+    yield f"file:{file}"
+    server.remove()
