@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -121,13 +124,55 @@ def test_a_daemon_that_is_told_to_stop_hands_back_what_it_does(data: Path, tmp_p
     assert (run.state, run.attempt, run.interruptions) == ("completed", 1, 0)
 
 
-def test_a_second_daemon_on_the_same_folder_names_the_first(data: Path) -> None:
-    with serving(data) as daemon:
-        second = subprocess.run(serve_command(data), capture_output=True, text=True)
+def test_a_daemon_that_hands_back_is_not_ready(data: Path, tmp_path: Path) -> None:
+    with serving(data) as daemon, crucible.Client(data=data) as client:
+        url = client.address.url
+        run_id = submit(data, experiment(tmp_path, "slow", latency_s=0.5))
+        until(data, lambda found: found[run_id].state == "running")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        with no_writes(data):  # so nothing can be handed back yet
+            daemon.send_signal(signal.SIGTERM)
+            wait_for(lambda: httpx.get(f"{url}/readyz", trust_env=False).status_code == 503, "not ready")
+            answer = httpx.get(f"{url}/readyz", trust_env=False)
+            assert answer.json()["reason"] == "the daemon takes no runs"
+            assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+            assert client.run(run_id).state == "running"
+        assert daemon.wait(PATIENCE_S) == 0
+
+
+@contextlib.contextmanager
+def no_writes(data: Path) -> Iterator[None]:
+    """Another program has the turn to write to the queue. It writes nothing; others may read."""
+    with contextlib.closing(sqlite3.connect(data / "queue.db", isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_a_second_daemon_on_the_same_folder_names_the_first_and_touches_nothing(
+    data: Path, store: str
+) -> None:
+    options = ("--set", f"store.kind={store}")
+    with serving(data, *options) as daemon:
+        before = files_of(data)
+        second = subprocess.run(serve_command(data, *options), capture_output=True, text=True)
         assert second.returncode == 2
         [line] = second.stderr.splitlines()
-        assert str(daemon.pid) in line
-        assert daemon.poll() is None
+        assert f"is in use by process {daemon.pid}: stop that daemon first" in line
+        assert second.stdout == ""
+        assert files_of(data) == before
+        with crucible.Client(data=data) as client:
+            assert client.live().status["pid"] == daemon.pid
+
+
+def files_of(data: Path) -> dict[str, tuple[bytes, int]]:
+    """What is in the folder and when it was written, without the queue, in which a daemon always writes."""
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in data.iterdir()
+        if path.is_file() and not path.name.startswith("queue.db")
+    }
 
 
 def test_an_interrupt_ends_a_daemon_in_order(data: Path) -> None:

@@ -1,9 +1,9 @@
 """The data folder of a daemon: made, locked, with the daemon's id and the token of its API.
 
-Opened before anything else when a daemon starts. One daemon holds a folder at a time: the lock is the
-system's (flock), so it goes with the process, however that ends. What is made here only its owner may read.
+Opened before anything else when a daemon starts. One process holds a folder at a time, by the lock of the
+queue, whether or not the queue is in it. What is made here only its owner may read.
 
-    daemon.lock    locked by the daemon that runs, and its process id
+    queue.lock     locked by the process that has the folder
     daemon-id      kept from start to start, so that a daemon finds its own runs again
     token          the bearer token of the API, made at the first start
     address.json   where the API of the running daemon is; gone when it has ended in order
@@ -12,7 +12,6 @@ system's (flock), so it goes with the process, however that ends. What is made h
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import uuid
@@ -22,12 +21,13 @@ from typing import Self
 
 import msgspec
 
-from ...messages.errors import ConflictError, InputError, OutputError
+from ...messages.errors import InputError, OutputError
 from ..reports.files import write_whole
+from ..stores.folder_lock import FolderLock
 
 __all__ = ["DataFolder"]
 
-LOCK, ID, TOKEN, ADDRESS, RUNS = "daemon.lock", "daemon-id", "token", "address.json", "runs"
+ID, TOKEN, ADDRESS, RUNS = "daemon-id", "token", "address.json", "runs"
 SHORTEST_TOKEN = 16
 
 
@@ -35,37 +35,19 @@ class DataFolder:
     """A folder that this process holds. Blocking; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Make and lock it. Raises ConflictError naming the daemon that has it, or OutputError."""
+        """Make and lock it. Raises ConflictError naming the process that has it, or OutputError."""
         self.path = path
         self.runs = path / RUNS
+        self.lock = FolderLock(path)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            reason = "expected a folder" if isinstance(error, FileExistsError) else error.strerror
-            raise OutputError(f"{path}: cannot keep the data of a daemon: {reason}") from None
-        try:
-            self._take()
             self.runs.mkdir(mode=0o700, exist_ok=True)
             self.daemon_id = self._kept_id()
         except OSError as error:
-            os.close(self._lock)
+            self.lock.release()
             raise OutputError(f"{path}: cannot keep the data of a daemon: {error.strerror}") from None
         except BaseException:
-            os.close(self._lock)
+            self.lock.release()
             raise
-
-    def _take(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise ConflictError(
-                f"{self.path}: belongs to a running daemon (process {holder}): "
-                "stop that one, or give this one another data folder"
-            ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _kept_id(self) -> str:
         path = self.path / ID
@@ -101,7 +83,7 @@ class DataFolder:
     def close(self) -> None:
         """Give the folder up."""
         (self.path / ADDRESS).unlink(missing_ok=True)
-        os.close(self._lock)
+        self.lock.release()
 
     def __enter__(self) -> Self:
         """Hold it."""
