@@ -1,4 +1,4 @@
-"""A PostgreSQL for each test: what is done to it is not done to others."""
+"""A data folder and a PostgreSQL for each test: what is done to them is not done to others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.support.postgres import PostgresServer, binaries
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Not made yet."""
+    return tmp_path / "data"
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ from tests.integration.model_server import ModelServer
 import crucible
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Path) -> None:
     with serving(data) as daemon:
         ids = [submit(data, experiment(tmp_path, f"e{number}")) for number in range(3)]
