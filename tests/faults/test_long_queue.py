@@ -56,6 +56,4 @@ def test_a_daemon_starts_on_a_queue_of_ten_thousand_and_works_through_it_in_orde
     assert found.runs == {"completed": done, "queued": QUEUED + 1 - done}
     reports = {path.parent.name for path in (data / "runs").glob("*/report.json")}
     assert len(reports) >= done > 4
-    assert reports <= {urgent} | {
-        f"r{number:05}" for number in range(done + 2)
-    }  # two at once
+    assert reports <= {urgent} | {f"r{number:05}" for number in range(done + 2)}  # two at once
