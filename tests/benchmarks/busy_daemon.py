@@ -163,7 +163,7 @@ async def measure(data: Path, pid: int, files: list[Path], readers: int) -> None
         ids = [(await client.submit(file)).run.id for file in files]
         watchers = Watchers(http, pid)
         works = [watchers.follow() for _ in range(readers)] + [watchers.dawdle(), watchers.weigh()]
-        works += [watchers.browse(number, ids[number]) for number in range(4)]
+        works += [watchers.browse(number, ids[number % len(ids)]) for number in range(4)]
         tasks = [asyncio.ensure_future(work) for work in works]
         while True:
             runs = [await client.run(id_) for id_ in ids]

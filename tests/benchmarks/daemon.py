@@ -12,7 +12,6 @@ then the clock runs from the kill of the one to the lease of the other, with the
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import statistics
@@ -24,12 +23,12 @@ from pathlib import Path
 
 import httpx
 from tests.support.postgres import PostgresServer, binaries
+from tests.support.queue import new_run
 
 import crucible
 from crucible.adapters.stores import SqliteStore
 from crucible.client import find_address
 from crucible.messages.experiment_file import encode_experiment, load_experiment
-from crucible.messages.queue import NewRun
 from crucible.messages.settings import DaemonSettings
 
 from .processes import load
@@ -143,10 +142,9 @@ def taken_over(folder: Path) -> float:
 
 async def fill(data: Path, file: Path) -> None:
     spec = encode_experiment(load_experiment(file))
-    known = {"spec": spec, "spec_hash": hashlib.sha256(spec).hexdigest(), "base": str(file.parent)}
     store = await SqliteStore.open(data)
     for begin in range(0, QUEUED, 500):
-        each = (NewRun(id=f"r{n:05}", experiment_id="slow", **known) for n in range(begin, begin + 500))
+        each = (new_run(f"r{n:05}", spec=spec, base=str(file.parent)) for n in range(begin, begin + 500))
         await asyncio.gather(*(store.submit(run) for run in each))
     await store.aclose()
 

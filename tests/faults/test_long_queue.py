@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 
 import pytest
 from tests.faults.daemon_process import PATIENCE_S, check_report, experiment, serving, wait_for
+from tests.support.queue import new_run
 
 import crucible
 from crucible.adapters.stores import SqliteStore, care_sqlite
 from crucible.messages.experiment_file import encode_experiment, load_experiment
-from crucible.messages.queue import NewRun
 
 QUEUED = 10_000
 
@@ -20,12 +19,11 @@ QUEUED = 10_000
 async def fill(data: Path, file: Path) -> None:
     """Runs with ids in the order in which they are due."""
     spec = encode_experiment(load_experiment(file))
-    known = {"spec": spec, "spec_hash": hashlib.sha256(spec).hexdigest(), "base": str(file.parent)}
     store = await SqliteStore.open(data)
     for start in range(0, QUEUED, 500):
         await asyncio.gather(
             *(
-                store.submit(NewRun(id=f"r{number:05}", experiment_id="e", **known))
+                store.submit(new_run(f"r{number:05}", spec=spec, base=str(file.parent)))
                 for number in range(start, start + 500)
             )
         )
