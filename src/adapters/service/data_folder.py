@@ -12,7 +12,9 @@ queue, whether or not the queue is in it. What is made here only its owner may r
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import uuid
 from pathlib import Path
@@ -29,6 +31,8 @@ __all__ = ["DataFolder"]
 
 ID, TOKEN, ADDRESS, RUNS = "daemon-id", "token", "address.json", "runs"
 SHORTEST_TOKEN = 16
+ID_PATTERN = re.compile("[0-9a-f]{12}")
+NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class DataFolder:
@@ -38,13 +42,17 @@ class DataFolder:
         """Make and lock it. Raises ConflictError naming the process that has it, or OutputError."""
         self.path = path
         self.runs = path / RUNS
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(_unfit(path, error)) from None
         self.lock = FolderLock(path)
         try:
             self.runs.mkdir(mode=0o700, exist_ok=True)
             self.daemon_id = self._kept_id()
         except OSError as error:
             self.lock.release()
-            raise OutputError(f"{path}: cannot keep the data of a daemon: {error.strerror}") from None
+            raise OutputError(_unfit(path, error)) from None
         except BaseException:
             self.lock.release()
             raise
@@ -53,7 +61,13 @@ class DataFolder:
         path = self.path / ID
         if not path.exists():
             write_whole(path, f"{uuid.uuid4().hex[:12]}\n".encode())
-        return path.read_text().strip()
+        kept = path.read_text(errors="replace").strip()
+        if not ID_PATTERN.fullmatch(kept):
+            raise InputError(
+                f"{path}: holds no id of a daemon: expected {ID_PATTERN.pattern}; delete the file to be "
+                "given a new one (runs of the old id go back into the queue when their leases run out)"
+            )
+        return kept
 
     def token(self, given: str | None) -> str:
         """The API's token: from the file that was named, which must be there, or our own, made if missing."""
@@ -94,3 +108,16 @@ class DataFolder:
     ) -> None:
         """Give it up."""
         self.close()
+
+
+def _unfit(folder: Path, error: OSError) -> str:
+    """What is wrong with a data folder, and what is expected of it."""
+    named = Path(error.filename) if isinstance(error.filename, str) else folder
+    where = "" if named == folder else f"{named}: "
+    if isinstance(error, FileExistsError):
+        reason = f"{where}expected a folder, found a file"
+    else:
+        reason = f"{where}{error.strerror}"
+    if error.errno in NO_WRITING:
+        reason += ": expected a folder that this user may write; --data names another"
+    return f"{folder}: cannot keep the data of a daemon: {reason}"
