@@ -23,6 +23,7 @@ from typing import Self
 
 import msgspec
 
+from ...actors.synced import make_folder
 from ...messages.errors import InputError, OutputError
 from ..reports.files import write_whole
 from ..stores.folder_lock import FolderLock
@@ -43,12 +44,12 @@ class DataFolder:
         self.path = path
         self.runs = path / RUNS
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path, 0o700)
         except OSError as error:
             raise OutputError(_unfit(path, error)) from None
         self.lock = FolderLock(path)
         try:
-            self.runs.mkdir(mode=0o700, exist_ok=True)
+            make_folder(self.runs, 0o700)
             self.daemon_id = self._kept_id()
         except OSError as error:
             self.lock.release()
