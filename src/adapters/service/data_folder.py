@@ -24,7 +24,7 @@ from typing import Self
 import msgspec
 
 from ...actors.synced import make_folder
-from ...messages.errors import InputError, OutputError
+from ...messages.errors import CrucibleError, InputError, OutputError, StoreError
 from ..reports.files import write_whole
 from ..stores.folder_lock import FolderLock
 
@@ -33,6 +33,7 @@ __all__ = ["DataFolder"]
 ID, TOKEN, ADDRESS, RUNS = "daemon-id", "token", "address.json", "runs"
 SHORTEST_TOKEN = 16
 ID_PATTERN = re.compile("[0-9a-f]{12}")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -40,20 +41,24 @@ class DataFolder:
     """A folder that this process holds. Blocking; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Make and lock it. Raises ConflictError naming the process that has it, or OutputError."""
+        """Make and lock it.
+
+        Raises ConflictError naming the process that has it, OutputError where it cannot be, and StoreError
+        when there is no room for it now.
+        """
         self.path = path
         self.runs = path / RUNS
         try:
             make_folder(path, 0o700)
         except OSError as error:
-            raise OutputError(_unfit(path, error)) from None
-        self.lock = FolderLock(path)
+            raise _refusal(path, error) from None
+        self.lock = _locked(path)
         try:
             make_folder(self.runs, 0o700)
             self.daemon_id = self._kept_id()
         except OSError as error:
             self.lock.release()
-            raise OutputError(_unfit(path, error)) from None
+            raise _refusal(path, error) from None
         except BaseException:
             self.lock.release()
             raise
@@ -61,7 +66,7 @@ class DataFolder:
     def _kept_id(self) -> str:
         path = self.path / ID
         if not path.exists():
-            write_whole(path, f"{uuid.uuid4().hex[:12]}\n".encode())
+            _write(path, f"{uuid.uuid4().hex[:12]}\n".encode())
         kept = path.read_text(errors="replace").strip()
         if not ID_PATTERN.fullmatch(kept):
             raise InputError(
@@ -75,7 +80,7 @@ class DataFolder:
         path = self.path / TOKEN if given is None else Path(given).expanduser()
         try:
             if given is None and not path.exists():
-                write_whole(path, secrets.token_urlsafe(32).encode() + b"\n")
+                _write(path, secrets.token_urlsafe(32).encode() + b"\n")
             token = path.read_text().strip()
             mode = path.stat().st_mode
         except (OSError, UnicodeDecodeError) as error:
@@ -93,7 +98,7 @@ class DataFolder:
     def tell_address(self, url: str) -> None:
         """Leave where the API is."""
         content = msgspec.json.encode({"url": url, "pid": os.getpid()})
-        write_whole(self.path / ADDRESS, content + b"\n")
+        _write(self.path / ADDRESS, content + b"\n")
 
     def close(self) -> None:
         """Give the folder up."""
@@ -109,6 +114,35 @@ class DataFolder:
     ) -> None:
         """Give it up."""
         self.close()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
+            raise StoreError(f"{error}: {_ROOM}") from None
+        raise
+
+
+_ROOM = "free some space and start again, what was stored is safe"
+
+
+def _locked(folder: Path) -> FolderLock:
+    try:
+        return FolderLock(folder)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _refusal(folder, error.__cause__) from None
+        raise
+
+
+def _refusal(folder: Path, error: OSError) -> CrucibleError:
+    """A full disk may have room when the daemon is started again; nothing else mends itself."""
+    told = _unfit(folder, error)
+    if error.errno in NO_ROOM:
+        return StoreError(f"{told}: {_ROOM}")
+    return OutputError(told)
 
 
 def _unfit(folder: Path, error: OSError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crucible.adapters.service.data_folder import DataFolder, _unfit
-from crucible.messages.errors import ConflictError, InputError, OutputError
+from crucible.messages.errors import ConflictError, InputError, OutputError, StoreError
 
 
 def test_the_id_of_a_daemon_is_kept_from_start_to_start(tmp_path: Path) -> None:
@@ -61,4 +61,19 @@ def test_a_folder_that_no_user_may_write_says_what_is_expected() -> None:
 
 def test_a_second_daemon_is_told_who_has_the_folder(tmp_path: Path) -> None:
     with DataFolder(tmp_path), pytest.raises(ConflictError, match=f"process {os.getpid()}"):
+        DataFolder(tmp_path)
+
+
+def test_a_full_disk_is_no_wrong_setting_so_that_a_service_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left on device: free some space") as caught:
+        DataFolder(tmp_path)
+    assert not isinstance(caught.value, InputError)
+    monkeypatch.setattr(os, "ftruncate", lambda _descriptor, _size: full(0))
+    with pytest.raises(StoreError, match="cannot keep the data of a daemon: No space left"):
         DataFolder(tmp_path)
