@@ -159,6 +159,9 @@ class CnsMetrics:
         }
 
 
+ROUNDING = 1e-9
+
+
 def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
     """Cosine of both c1, in [0, 1]; 0 when the answer has none, None when the reference has none."""
     wanted = None if reference is None else _c1(reference)
@@ -167,8 +170,11 @@ def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
     given = _c1(answer)
     if not given:
         return 0.0
+    if given == wanted:
+        return 1.0
     first, second = embed([given, wanted])
-    return min(1.0, max(0.0, float(first @ second)))
+    cosine = float(first @ second)
+    return 1.0 if cosine > 1.0 - ROUNDING else max(0.0, cosine)
 
 
 def _c1(text: str) -> str | None:
