@@ -38,11 +38,14 @@ class Corpus:
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self._learned: dict[Any, Any] = {}
+        self._kept: list[Example] | None = None
 
     def once(self, learn: Callable[[Sequence[Example]], T]) -> T:
         """``learn`` of the rows; a later call with the same function gives the same object. Blocking."""
         if learn not in self._learned:
-            self._learned[learn] = learn(self._rows())
+            if self._kept is None:
+                self._kept = self._rows()
+            self._learned[learn] = learn(self._kept)
         return cast("T", self._learned[learn])
 
     def _rows(self) -> list[Example]:

@@ -23,7 +23,7 @@ from ..cns.citations import document_ids
 from ..cns.critics import LEXICAL, Profile, model_profile
 from ..cns.critics.answers import critic_methods, critic_scores
 from ..cns.metrics import METHODS, Entailment, score_answer
-from ..cns.parser import parse_claims, read_answer
+from ..cns.parser import read_answer
 from ..cns.passage import parse_passage
 from ..cns.quality import TARGETS, meets
 from ..cns.scores import Score
@@ -178,7 +178,7 @@ def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
 
 
 def _c1(text: str) -> str | None:
-    return next((claim.text for claim in parse_claims(text).claims if claim.id == "c1"), None)
+    return next((claim.text for claim in read_answer(text)[1].claims if claim.id == "c1"), None)
 
 
 _MEANS = (

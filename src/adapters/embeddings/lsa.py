@@ -31,11 +31,11 @@ from .tfidf import TfIdf, fit_tfidf, sentences_of
 
 __all__ = ["DIMENSIONS", "MAX_SENTENCES", "Lsa", "Unlearned", "fit_lsa", "lsa_of"]
 
-DIMENSIONS = 200
-MAX_SENTENCES = 4_000
+DIMENSIONS = 100
+MAX_SENTENCES = 2_000
 SEED = 0
 KEPT = 1_024
-WHOLE_UP_TO = 1_000
+WHOLE_UP_TO = 1_500
 """Sentences, or words, up to which their matrix of cosines is decomposed as a whole: quicker than ARPACK."""
 _NOISE = 1e-12
 """Coordinates whose squared singular value is below this share of the largest are rounding."""

@@ -25,9 +25,9 @@ from ...messages.records import Example
 from ..cns.parser import parse_claims
 from ..cns.passage import parse_passage
 from ..cns.sentences import split_sentences
-from ..cns.text import content_tokens
+from ..cns.text import STOP_WORDS, content_tokens, known_tokens
 
-__all__ = ["TfIdf", "fit_tfidf", "sentences_of", "term_counts"]
+__all__ = ["TfIdf", "fit_tfidf", "sentences_of"]
 
 KEPT = 1_024
 
@@ -41,6 +41,8 @@ class TfIdf:
     def __init__(self, frequency: Mapping[str, int] | None = None, sentences: int = 0) -> None:
         self._frequency = dict(frequency or {})
         self._sentences = sentences
+        self._idf = {word: self._rarity(count) for word, count in self._frequency.items()}
+        self._unseen = self._rarity(0)
         self._weights = lru_cache(maxsize=KEPT)(self._compute)
 
     def __reduce__(self) -> tuple[type[TfIdf], tuple[dict[str, int], int]]:
@@ -54,7 +56,10 @@ class TfIdf:
 
     def idf(self, word: str) -> float:
         """ln((1 + N) / (1 + df)) + 1."""
-        return math.log((1 + self._sentences) / (1 + self._frequency.get(word, 0))) + 1.0
+        return self._idf.get(word, self._unseen)
+
+    def _rarity(self, count: int) -> float:
+        return math.log((1 + self._sentences) / (1 + count)) + 1.0
 
     def weights(self, text: str) -> Mapping[str, float]:
         """The words of a text with their weights; the sum of their squares is 1, or there is none."""
@@ -73,15 +78,12 @@ class TfIdf:
         return points
 
     def _compute(self, text: str) -> dict[str, float]:
-        counts = term_counts(text)
-        raw = {word: (1.0 + math.log(count)) * self.idf(word) for word, count in counts.items()}
-        length = math.sqrt(math.fsum(weight * weight for weight in raw.values()))
+        raw: dict[str, float] = {}
+        for word, count in Counter(known_tokens(text)).items():
+            if word not in STOP_WORDS:
+                raw[word] = self.idf(word) * (1.0 if count == 1 else 1.0 + math.log(count))
+        length = math.sqrt(math.fsum([weight * weight for weight in raw.values()]))
         return {word: weight / length for word, weight in raw.items()}
-
-
-def term_counts(text: str) -> Counter[str]:
-    """How often each word that is no stop word stands in a text."""
-    return Counter(content_tokens(text))
 
 
 def fit_tfidf(examples: Sequence[Example]) -> TfIdf:

@@ -28,11 +28,14 @@ def rows(texts: list[str]) -> list[Example]:
     return [Example(id=str(i), input=text) for i, text in enumerate(texts)]
 
 
-@pytest.mark.parametrize(("sentences", "words"), [(400, 500), (500, 300), (1_050, 1_200)])
+@pytest.mark.parametrize(
+    ("sentences", "words", "whole_up_to"), [(400, 500, 1_500), (500, 300, 1_500), (400, 500, 100)]
+)
 def test_cosines_equal_those_of_truncated_svd(
-    sentences: int, words: int, monkeypatch: pytest.MonkeyPatch
+    sentences: int, words: int, whole_up_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lsa, "DIMENSIONS", 40)
+    monkeypatch.setattr(lsa, "WHOLE_UP_TO", whole_up_to)
     texts, asked = texts_of(sentences, 1, words), texts_of(30, 2, words)
     peer = TfidfVectorizer(analyzer=content_tokens, sublinear_tf=True)
     matrix = peer.fit_transform(texts)
@@ -62,10 +65,15 @@ def test_words_that_stand_with_the_same_words_come_close(monkeypatch: pytest.Mon
     assert atenolol @ losartan > 0.8 > 0.3 > abs(atenolol @ other)
 
 
-def test_neither_the_order_of_rows_nor_the_hash_seed_changes_a_bit() -> None:
+@pytest.mark.parametrize("whole_up_to", [1_500, 100])
+def test_neither_the_order_of_rows_nor_the_hash_seed_changes_a_bit(
+    whole_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lsa, "WHOLE_UP_TO", whole_up_to)
     texts = texts_of(300, 5)
     code = (
-        "import hashlib, random; from crucible.adapters.embeddings.lsa import fit_lsa;"
+        "import hashlib, random; from crucible.adapters.embeddings import lsa; fit_lsa = lsa.fit_lsa;"
+        f"lsa.WHOLE_UP_TO = {whole_up_to};"
         "from crucible.messages.records import Example;"
         f"t = {texts!r}; random.Random(9).shuffle(t);"
         "m = fit_lsa([Example(id=str(i), input=x) for i, x in enumerate(t)]);"
