@@ -121,7 +121,7 @@ class PairedStatistics:
             comparison,
             detectable=detectable,
             needed=units_needed(estimate, config.alpha),
-            summary=finding(comparison, detectable),
+            summary=finding(comparison, detectable, config),
         )
 
     def watch(self, *, comparisons: int, config: StatsConfig) -> Watch:

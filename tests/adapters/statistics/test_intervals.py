@@ -130,7 +130,7 @@ def test_the_correction_reaches_further_to_the_long_tail_and_turns_with_it() -> 
     assert left is not None
     assert right.low > plain.low
     assert right.high > plain.high
-    assert (left.low, left.high) == (pytest.approx(-right.high), pytest.approx(-right.low))
+    assert [left.low, left.high] == pytest.approx([-right.high, -right.low])
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.3, 0.4, 0.5, 0.7, 0.2, 0.6, 0.4, 0.4], [0.0, 0.0, 0.0, 0.9, 0.0]])
