@@ -196,13 +196,9 @@ def _how_compared(comparisons: Sequence[Comparison], stats: StatsConfig) -> str:
         if found
     ]
     raw = "" if stats.correction == "none" else ", before correction"
-    return " ".join(
-        [
-            *parts,
-            "Could show: the true difference that so many pairs with this spread find with power 0.8 at alpha"
-            f" {stats.alpha:g}{raw}.",
-        ]
-    )
+    power = f"power 0.8 at alpha {stats.alpha:g}{raw}."
+    parts.append(f"Could show: the true difference that so many pairs with this spread find with {power}")
+    return " ".join(parts)
 
 
 def _pairs(comparison: Comparison) -> str:

@@ -19,24 +19,36 @@ from .student import t_quantile
 if TYPE_CHECKING:
     from .pairs import Pairs
 
-__all__ = ["clustered_wilson", "newcombe", "newcombe_paired", "paired_rates"]
+__all__ = ["clustered_wilson", "effective_wilson", "newcombe", "newcombe_paired", "paired_rates"]
 
 Limits = tuple[float, float]
 
 
 def clustered_wilson(estimate: Estimate, level: float) -> Interval | None:
-    """Interval of the rate of 0/1 scores in clusters; None for a single cluster.
-
-    The effective size is at most n. Where the clusters show no spread (all scores 0, or all 1) it is what is
-    left if the scores of a cluster always agree.
-    """
+    """Interval of the rate of 0/1 scores in clusters; None for a single cluster."""
     if estimate.clusters is None or not estimate.df:
         return None
-    rate, size = estimate.mean, estimate.alike
-    if estimate.error is not None:
-        size = min(float(estimate.n), rate * (1 - rate) / estimate.error**2)
-    low, high = wilson_limits(rate, size, t_quantile((1 + level) / 2, estimate.df))
-    method = f"Wilson, effective n {size:.4g}, {estimate.clusters} clusters, t({estimate.df})"
+    return effective_wilson(
+        estimate.mean,
+        estimate.n,
+        estimate.error,
+        alike=estimate.alike,
+        clusters=estimate.clusters,
+        level=level,
+    )
+
+
+def effective_wilson(
+    rate: float, n: int, error: float | None, *, alike: float, clusters: int, level: float
+) -> Interval:
+    """Wilson's interval of a rate with the standard error ``error`` over two clusters or more.
+
+    The effective size is at most ``n``. Where the clusters show no spread (all scores 0, or all 1) it is
+    ``alike``: what is left if the scores of a cluster always agree.
+    """
+    size = min(float(n), rate * (1 - rate) / error**2) if error else alike
+    low, high = wilson_limits(rate, size, t_quantile((1 + level) / 2, clusters - 1))
+    method = f"Wilson, effective n {size:.4g}, {clusters} clusters, t({clusters - 1})"
     return Interval(low=low, high=high, level=level, method=method)
 
 
