@@ -145,22 +145,27 @@ def student_interval(estimate: Estimate, level: float) -> Interval | None:
     return Interval(low=estimate.mean - half, high=estimate.mean + half, level=level, method=estimate.method)
 
 
-def mean_interval(estimate: Estimate, level: float) -> Interval | None:
+def mean_interval(estimate: Estimate, level: float, *, unit: bool = False) -> Interval | None:
     """Student's interval, corrected for skewness where Cochran's rule says that the mean needs it.
 
-    Hall's transformation of t is monotone and has a closed inverse; without skewness it changes nothing.
+    Hall's transformation of t is monotone and has a closed inverse; without skewness it changes nothing. With
+    few scores it overshoots: for those in [0, 1] (``unit``), which vary at most as much as a rate of the same
+    mean, the corrected limits are held within Wilson's for such a rate.
     """
     units, skewness = estimate.units, estimate.skewness
     if estimate.error is None or units < FEW or units > COCHRAN * skewness**2:
-        return student_interval(estimate, level)
+        interval = student_interval(estimate, level)
+        return cut_to_unit(interval) if unit else interval
     t = t_quantile((1 + level) / 2, estimate.df)
-    low, high = _hall(t, skewness, units), _hall(-t, skewness, units)
-    return Interval(
-        low=estimate.mean - low * estimate.error,
-        high=estimate.mean - high * estimate.error,
-        level=level,
-        method=f"{estimate.method}, skewness corrected",
-    )
+    low = estimate.mean - _hall(t, skewness, units) * estimate.error
+    high = estimate.mean - _hall(-t, skewness, units) * estimate.error
+    if unit:
+        rate = estimate.mean
+        size = max(estimate.alike, min(float(estimate.n), rate * (1 - rate) / estimate.error**2))
+        least, most = wilson_limits(rate, size, t)
+        low, high = max(low, least), min(high, most)
+    method = f"{estimate.method}, skewness corrected"
+    return Interval(low=low, high=high, level=level, method=method)
 
 
 def _hall(x: float, skewness: float, n: int) -> float:

@@ -17,7 +17,7 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, Ranking, TestResult
 from .correction import adjust
 from .effects import detectable_difference, standardised_difference, units_needed
-from .intervals import cut_to_unit, estimate_mean, is_binary, mean_interval, wilson_interval
+from .intervals import estimate_mean, is_binary, mean_interval, wilson_interval
 from .rates import clustered_wilson, paired_rates
 from .words import decision, finding
 
@@ -52,9 +52,8 @@ class PairedStatistics:
             reason = "no example has this score"
             return Metric(name=name, value=None, n=0, method=method, reason=reason)
         estimate, level = estimate_mean(kept, kept_clusters), config.confidence_level
-        if not is_binary(kept):
-            interval = mean_interval(estimate, level)
-            interval = cut_to_unit(interval) if bounded else interval
+        if not is_binary(kept) or (estimate.reason and not bounded):  # counts that are all 0 are no rate
+            interval = mean_interval(estimate, level, unit=bounded)
         elif estimate.clusters is None:
             interval = wilson_interval(int(sum(kept)), len(kept), level)
         else:

@@ -174,7 +174,7 @@ def few_pairs_that_differ(rng: RNG) -> tuple[Interval | None, float]:
 def skewed(rng: RNG) -> tuple[Interval | None, float]:
     """24 scores, most of them 1: the t interval covers in 86 %."""
     values = np.where(rng.random(24) < 0.8, 1.0, rng.beta(4, 2, 24))
-    return mean_interval(estimate_mean(values.tolist(), None), 0.95), 0.8 + 0.2 * 2 / 3
+    return mean_interval(estimate_mean(values.tolist(), None), 0.95, unit=True), 0.8 + 0.2 * 2 / 3
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ import random
 
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from crucible.adapters.statistics.intervals import (
     cut_to_unit,
@@ -146,3 +147,14 @@ def test_the_skewness_of_clustered_scores_is_that_of_the_sums_of_their_clusters(
     interval = mean_interval(estimate, 0.95)
     assert interval is not None
     assert interval.method == "CR1 over 20 clusters, t(19), skewness corrected"
+
+
+def test_the_correction_of_scores_in_the_unit_interval_stays_within_wilsons() -> None:
+    estimate = estimate_mean([0.0] * 13 + [0.5, 0.5], None)
+    free, held = mean_interval(estimate, 0.95), mean_interval(estimate, 0.95, unit=True)
+    alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, 14))
+    low, high = proportion_confint(1.0, 15, alpha, method="wilson")
+    assert free is not None
+    assert held is not None
+    assert free.high > high
+    assert [held.low, held.high] == pytest.approx([max(free.low, low), high], rel=1e-9)

@@ -13,9 +13,9 @@ NAN = math.nan
 STATISTICS = PairedStatistics()
 
 
-def summarize(values: list[float], clusters: list[int] | None = None) -> Metric:
+def summarize(values: list[float], clusters: list[int] | None = None, *, bounded: bool = False) -> Metric:
     return STATISTICS.summarize(
-        "f1", values, clusters=clusters, method="lexical", config=StatsConfig(), seed=1
+        "f1", values, clusters=clusters, method="lexical", config=StatsConfig(), seed=1, bounded=bounded
     )
 
 
@@ -68,11 +68,17 @@ def test_clustered_scores_get_cr1() -> None:
 
 
 def test_a_perfect_rate_in_clusters_has_an_interval_too() -> None:
-    metric = summarize([1.0] * 24, [row // 3 for row in range(24)])
+    metric = summarize([1.0] * 24, [row // 3 for row in range(24)], bounded=True)
     assert metric.interval is not None
     assert metric.interval.high == 1.0
     assert 0.5 < metric.interval.low < 0.7
     assert metric.reason is None
+
+
+def test_counts_that_are_all_zero_are_no_rate() -> None:
+    metric = summarize([0.0] * 24)
+    assert metric.interval is None
+    assert metric.reason == "all 24 values are equal"
 
 
 def test_skewed_scores_are_corrected_and_the_method_says_so() -> None:
