@@ -1,4 +1,4 @@
-r"""Document to LaTeX: the tables of numbers, ready for ``\input`` in a paper that loads booktabs.
+r"""Document to LaTeX: the tables of numbers, for ``\input`` in a paper that loads booktabs and graphicx.
 
 Only tables that are not folded away and hold a column of numbers; no plots, no texts of models. Columns of
 long words (how a figure came about) become a note below the table, which fits on a page then. Every string
@@ -16,6 +16,8 @@ from .text import visible
 
 __all__ = ["latex_text", "render_latex"]
 
+SHRINK = r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi"
+"""A table wider than the text becomes as wide as the text."""
 LONG = 30
 """Signs of the widest cell of words that a table keeps."""
 
@@ -34,7 +36,7 @@ SIGNS = str.maketrans(
 
 def render_latex(document: Document) -> str:
     """One ``table`` environment for each table, in the order of the report."""
-    lines = [f"% {' '.join(visible(document.title).split())}: needs \\usepackage{{booktabs}}"]
+    lines = [f"% {' '.join(visible(document.title).split())}: needs \\usepackage{{booktabs,graphicx}}"]
     for section in document.sections:
         for table in section.tables:
             if table.numeric and not table.folded:
@@ -54,6 +56,7 @@ def _table(key: str, table: Table) -> Iterator[str]:
     yield r"\centering"
     yield rf"\caption{{{latex_text(table.caption)}}}"
     yield rf"\label{{tab:{key}-{_slug(table.caption)}}}"
+    yield r"\sbox0{%"
     yield rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}"
     yield r"\toprule"
     yield _row([latex_text(table.heads[index]) for index in shown])
@@ -61,7 +64,8 @@ def _table(key: str, table: Table) -> Iterator[str]:
     for row in table.rows:
         yield _row([_cell(row[index]) for index in shown])
     yield r"\bottomrule"
-    yield r"\end{tabular}"
+    yield r"\end{tabular}}%"
+    yield SHRINK
     notes = [_in_words(table, index) for index in range(len(table.heads)) if index not in shown]
     for note in (*notes, table.note):
         if note:

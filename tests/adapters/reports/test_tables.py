@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -255,3 +257,19 @@ def test_an_abandoned_run_keeps_its_scores_under_a_partial_name(tmp_path: Path, 
     sink.abandon()
     assert sink.finish(report) == []
     assert {path.name for path in tmp_path.iterdir()} == {"samples.jsonl.partial", "scores.csv.partial"}
+
+
+def test_a_paper_with_the_tables_compiles_and_nothing_stands_out_of_it(
+    tmp_path: Path, report: RunReport
+) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("needs pdflatex")
+    (tmp_path / "report.tex").write_text(render_latex(build_document(with_fairness(report))))
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{report}\end{document}"
+    )
+    command = [latex, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
