@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .daemon import Data, Json, Url, connect, one_line, print_json, told_time
+from .daemon import Data, Json, Url, connect, one_line, print_json, told_utc
 from .submit import labels_of
 
 __all__ = ["add", "drop", "list_all"]
@@ -59,7 +59,7 @@ def add(
     if json:
         print_json(made)
     else:
-        print(f"{made.id}: {made.experiment_id} next at {told_time(made.next_at)}")
+        print(f"{made.id}: {made.experiment_id} next at {told_utc(made.next_at)}")
     return 0
 
 
@@ -72,7 +72,7 @@ def list_all(*, url: Url = None, data: Data = None, json: Json = False) -> int:
         return 0
     for each in found:
         last = f", last run {each.last_run_id}" if each.last_run_id else ""
-        print(one_line(f"{each.id}: {each.cron}, {each.experiment_id}, next {told_time(each.next_at)}{last}"))
+        print(one_line(f"{each.id}: {each.cron}, {each.experiment_id}, next {told_utc(each.next_at)}{last}"))
     return 0
 
 
