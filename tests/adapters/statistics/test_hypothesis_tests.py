@@ -165,12 +165,27 @@ def test_the_bootstrap_p_value_is_studentised_with_and_without_clusters() -> Non
     expected = _studentised(values, 3)
     assert 0.005 < expected < 0.2
     assert plain == pytest.approx(expected, abs=0.006)
-    # clusters of two equal pairs each, one of them with a third: the same units, other sizes
+    # clusters of two equal pairs each are the same units
     doubled = [value for value in values for _ in range(2)]
     even = _bootstrap(pair_up(doubled, [0.0] * 60, [i // 2 for i in range(60)])).p_value
     assert even == pytest.approx(expected, abs=0.006)
-    uneven = _bootstrap(pair_up([*doubled, values[0]], [0.0] * 61, [*(i // 2 for i in range(60)), 0])).p_value
-    assert uneven == pytest.approx(expected, abs=0.03)
+
+
+def test_the_bootstrap_p_value_is_studentised_over_clusters_of_several_sizes() -> None:
+    rng = np.random.default_rng(9)
+    sizes = rng.integers(1, 9, 25)
+    codes = np.repeat(np.arange(25), sizes)
+    values = rng.normal(0.12, 0.4, 25)[codes] + rng.normal(0, 0.5, len(codes))
+    found = _bootstrap(pair_up(values.tolist(), [0.0] * len(codes), codes.tolist())).p_value
+    drawn = rng.integers(0, 25, (40_000, 25))
+    sums, counts = np.bincount(codes, weights=values)[drawn], sizes[drawn]
+    means = sums.sum(axis=1) / counts.sum(axis=1)
+    errors = np.sqrt(((sums - means[:, None] * counts) ** 2).sum(axis=1)) / counts.sum(axis=1)
+    mean = values.mean()
+    own = np.sqrt(((np.bincount(codes, weights=values) - mean * sizes) ** 2).sum()) / len(codes)
+    expected = float(np.mean(np.abs(means - mean) / errors >= abs(mean) / own))
+    assert 0.01 < expected < 0.5
+    assert found == pytest.approx(expected, abs=0.008)
 
 
 @pytest.mark.slow
