@@ -11,7 +11,7 @@ import pytest
 from crucible.adapters.statistics import rates
 from crucible.adapters.statistics.dominance import cliffs_delta, matched_rank_biserial
 from crucible.adapters.statistics.effect_sizes import cohens_d, d_z, glass_delta, hedges_g
-from crucible.adapters.statistics.explained_variance import eta_squared
+from crucible.adapters.statistics.explained_variance import eta_squared, rank_epsilon_squared
 from crucible.adapters.statistics.intervals import (
     estimate_mean,
     mean_interval,
@@ -76,6 +76,11 @@ def matched(rng: RNG) -> tuple[Interval | None, float]:
 def eta(rng: RNG) -> tuple[Interval | None, float]:
     groups = [normal(rng, 20, mean) for mean in (-0.3 * math.sqrt(1.5), 0.0, 0.3 * math.sqrt(1.5))]
     return eta_squared(groups).interval, 0.09 / 1.09
+
+
+def no_rank_effect(rng: RNG) -> tuple[Interval | None, float]:
+    """Of a share of 0: the percentile bootstrap never holds it."""
+    return rank_epsilon_squared([normal(rng, 20) for _ in range(3)]).interval, 0.0
 
 
 def woolf(rng: RNG) -> tuple[Interval | None, float]:
@@ -180,7 +185,7 @@ def skewed(rng: RNG) -> tuple[Interval | None, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
-    [rates_in_clusters, two_rates_in_clusters, few_pairs_that_differ, skewed],
+    [no_rank_effect, rates_in_clusters, two_rates_in_clusters, few_pairs_that_differ, skewed],
     ids=lambda d: d.__name__,
 )
 def test_intervals_for_hard_cases_cover_at_least_what_they_say(draw: Draw) -> None:

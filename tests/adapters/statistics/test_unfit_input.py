@@ -80,7 +80,7 @@ TWO: dict[str, Callable[[Column, Column], Result]] = {
     "eta_squared": lambda x, y: explained_variance.eta_squared([x, y]),
     "omega_squared": lambda x, y: explained_variance.omega_squared([x, y]),
     "epsilon_squared": lambda x, y: explained_variance.epsilon_squared([x, y]),
-    "rank_epsilon_squared": lambda x, y: explained_variance.rank_epsilon_squared([x, y], iterations=200),
+    "rank_epsilon_squared": lambda x, y: explained_variance.rank_epsilon_squared([x, y]),
     "bootstrap": lambda x, y: resampling.bootstrap_interval([*x, *y], iterations=200),
     "bootstrap_difference": lambda x, y: resampling.bootstrap_difference(x, y, iterations=200),
     "betting": lambda x, y: sequential.sequential_test([*x, *y]),
