@@ -4,8 +4,8 @@ eta^2 = SSb / SSt overstates the share in small samples; omega^2 (Hays 1963) and
 the expected share of chance off. All three estimate the same population share, lambda / (lambda + N), so they
 have the same interval: the limits of the noncentrality of F (Steiger 2004), exact for normal groups of equal
 variance. The rank epsilon^2 of Kruskal-Wallis is H / (N - 1) (Kelley 1935; Tomczak & Tomczak 2014), which is
-eta^2 of the ranks: its interval is that of the F of the ranks, approximate. Rejected: the percentile bootstrap
-within groups, which never holds a share of 0.
+eta^2 of the ranks: its interval is that of the F of the ranks, approximate. Rejected: the percentile
+bootstrap within groups, which never holds a share of 0.
 """
 
 from __future__ import annotations
