@@ -18,6 +18,8 @@ MEDIA_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".tex": "application/x-tex; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
     ".mmd": "text/vnd.mermaid",
     ".parquet": "application/vnd.apache.parquet",
 }

@@ -383,9 +383,9 @@ def answered(name: str, model: str, base: str) -> Sample:
     return sample(name, outputs=(output(name, model), output(name, base, "base")))
 
 
-async def test_the_interval_of_a_difference_of_rates_stays_between_minus_one_and_one() -> None:
-    work = bench(metrics=("exact_match",))
-    answers = [("gold", "wrong")] * 4 + [("gold", "gold"), ("wrong", "wrong")]
+async def test_the_interval_of_a_difference_of_scores_stays_between_minus_one_and_one() -> None:
+    work = bench(metrics=("token_f1",))
+    answers = [("gold", "wrong")] * 4 + [("gold leaf", "gold"), ("wrong", "wrong")]
     await work.process([answered(f"r{i}", mine, theirs) for i, (mine, theirs) in enumerate(answers)])
     (comparison,) = (await work.finish(())).comparisons
     assert comparison.interval is not None
