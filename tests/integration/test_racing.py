@@ -105,7 +105,7 @@ def test_the_trace_shows_the_race_below_its_request(tmp_path: Path) -> None:
 
 def test_free_slots_clone_the_last_request_of_a_batch(tmp_path: Path) -> None:
     with ModelServer(
-        lambda prompt, before: (120.0 if prompt == "question 39" and not before else 0.0, "a")
+        lambda prompt, before: (30.0 if prompt == "question 39" and not before else 0.0, "a")
     ) as server:
         config = HedgingConfig(
             strategy="fixed",
@@ -119,7 +119,7 @@ def test_free_slots_clone_the_last_request_of_a_batch(tmp_path: Path) -> None:
     told = stage(result, "backend_call").metrics["hedging"]
     assert told["clones"] >= 1  # the other requests at the end may be cloned too
     assert told["wins"] >= 1
-    assert result.seconds < 100
+    assert result.seconds < 20
 
 
 async def test_a_run_cancelled_while_it_clones_hangs_up_on_both_and_closes_every_span(tmp_path: Path) -> None:

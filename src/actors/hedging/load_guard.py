@@ -14,7 +14,7 @@ slower than it was: ``PAIRS`` pairs of periods, one with duplicates and one with
 coin (a switchback experiment). Hedging goes on only if the mean latency is lower with it by ``SURE`` standard
 errors of the paired differences; undecided counts as harmful. The verdict holds for ``REST`` races, or until
 the server is no longer busy. A trial that found no help makes wary until one does: busy is then
-``WARY_LOADED`` times the lowest median, for ``WARY_HOLD`` races, and the next trial is twice as far away.
+``WARY_LOADED`` times the lowest median, and the next trial is twice as far away.
 
 The first races of a period are left out, since the queue of the period before is still there. A busy queue
 remembers for much longer than that; hence periods alone cannot show the harm (simulated at 95 % of capacity
@@ -39,7 +39,7 @@ RECENT, LOOK = 150, 10
 BLOCK, BLOCKS = 300, 16
 LOADED = 1.75
 HOLD = 1_000
-WARY_LOADED, WARY_HOLD = 1.4, 3_000
+WARY_LOADED = 1.4
 PERIOD, WASHOUT, PAIRS = 100, 30, 6
 SURE = 1.5
 REST = 3_000
@@ -113,7 +113,7 @@ class _Load:
             self._until_look = LOOK
             typical, lowest = statistics.median(self._recent), min(self._levels)
             if typical >= (WARY_LOADED if self.wary else LOADED) * lowest:
-                self._busy_for = WARY_HOLD if self.wary else HOLD
+                self._busy_for = HOLD
             self.told = f"typical latency {typical * 1000:.4g} ms, was {lowest * 1000:.4g} ms"
 
 

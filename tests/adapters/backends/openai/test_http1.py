@@ -41,8 +41,7 @@ class Wire(asyncio.Transport):
 
 async def received(pieces: list[bytes]) -> tuple[int, bytes, bool]:
     """Status, body and whether the connection can be used again."""
-    connection = Connection()
-    connection.connection_made(Wire())
+    connection = connected()
     exchange = asyncio.create_task(connection.exchange(b"", b"", 5.0))
     await asyncio.sleep(0)
     for piece in pieces:
@@ -142,6 +141,12 @@ async def test_bytes_that_wait_in_the_socket_are_seen_before_the_loop_reads_them
     theirs.close()
 
 
+def connected() -> Connection:
+    connection = Connection()
+    connection.connection_made(Wire())
+    return connection
+
+
 async def waiting(connection: Connection) -> asyncio.Task[object]:
     """For a reply, with an hour's patience."""
     exchange: asyncio.Task[object] = asyncio.create_task(connection.exchange(b"", b"", 3600.0))
@@ -149,9 +154,17 @@ async def waiting(connection: Connection) -> asyncio.Task[object]:
     return exchange
 
 
+async def half_read() -> Connection:
+    """The head of a reply has come, and two of the four bytes of its body."""
+    connection = connected()
+    exchange = await waiting(connection)
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
+    await exchange
+    return connection
+
+
 async def test_one_timer_serves_all_waits_and_each_has_its_own_patience() -> None:
-    connection = Connection()
-    connection.connection_made(Wire())
+    connection = connected()
     first = await waiting(connection)
     timer, due = connection._timer, connection._due
     connection.data_received(b"HTTP/1.1 204 OK\r\n\r\n")
@@ -171,8 +184,7 @@ async def test_one_timer_serves_all_waits_and_each_has_its_own_patience() -> Non
 
 
 async def test_a_shorter_patience_is_not_held_up_by_an_earlier_timer() -> None:
-    connection = Connection()
-    connection.connection_made(Wire())
+    connection = connected()
     first = await waiting(connection)
     connection.data_received(b"HTTP/1.1 204 OK\r\n\r\n")
     await first
@@ -181,8 +193,7 @@ async def test_a_shorter_patience_is_not_held_up_by_an_earlier_timer() -> None:
 
 
 async def test_a_closed_connection_leaves_no_timer() -> None:
-    connection = Connection()
-    connection.connection_made(Wire())
+    connection = connected()
     exchange = await waiting(connection)
     timer = connection._timer
     connection.close()
@@ -195,11 +206,7 @@ async def test_a_closed_connection_leaves_no_timer() -> None:
 
 
 async def test_a_short_body_is_read_at_once_and_a_long_one_in_pieces() -> None:
-    connection = Connection()
-    connection.connection_made(Wire())
-    exchange = await waiting(connection)
-    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
-    await exchange
+    connection = await half_read()
     assert await connection.short_body(3) is None
     body = asyncio.create_task(connection.short_body(4))
     await asyncio.sleep(0)
@@ -209,11 +216,7 @@ async def test_a_short_body_is_read_at_once_and_a_long_one_in_pieces() -> None:
 
 
 async def test_a_short_body_that_is_cut_off_is_said_to_be() -> None:
-    connection = Connection()
-    connection.connection_made(Wire())
-    exchange = await waiting(connection)
-    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
-    await exchange
+    connection = await half_read()
     connection.eof_received()
     with pytest.raises(MalformedReplyError, match="2 bytes are missing"):
         await connection.short_body(4)
