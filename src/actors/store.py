@@ -16,7 +16,7 @@ Rules that every store keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..messages.queue import (
@@ -157,9 +157,18 @@ class Store(Protocol):
         ...
 
     async def claim(
-        self, daemon_id: str, *, limit: int, ttl_s: float, max_running_by_owner: int | None = None
+        self,
+        daemon_id: str,
+        *,
+        limit: int,
+        ttl_s: float,
+        max_running_by_owner: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Lease]:
-        """Take up to ``limit`` due runs, by priority and then by age; none over an owner's quota."""
+        """Take up to ``limit`` due runs, by priority and then by age; none over an owner's quota.
+
+        ``among``: none but these few, by id.
+        """
         ...
 
     async def renew(self, daemon_id: str, leases: Mapping[str, int], *, ttl_s: float) -> list[LeaseNews]:

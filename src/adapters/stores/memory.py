@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -217,11 +217,19 @@ class MemoryStore:
             del self._daemons[daemon_id]
 
     async def claim(
-        self, daemon_id: str, *, limit: int, ttl_s: float, max_running_by_owner: int | None = None
+        self,
+        daemon_id: str,
+        *,
+        limit: int,
+        ttl_s: float,
+        max_running_by_owner: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Lease]:
         """Take due runs; see the contract."""
         now = self._clock()
         due = [entry for entry in self._entries.values() if is_due(entry.run, now)]
+        if among is not None:
+            due = [entry for entry in due if entry.run.id in among]
         running = Counter(entry.run.owner for entry in self._entries.values() if entry.run.state == "running")
         daemon = self._daemons.get(daemon_id)
         leases: list[Lease] = []
