@@ -78,6 +78,18 @@ async def test_finished_runs_are_compared(
     assert {folder.name for folder in (daemon.folder / "runs").iterdir()} == set(finished)
 
 
+async def test_a_baseline_is_compared_in_a_data_folder_with_an_equals_sign(
+    finished: list[str], daemon: Daemon, tmp_path: Path
+) -> None:
+    moved = tmp_path / "seed=3"
+    (daemon.folder / "runs").rename(moved)
+    daemon.app.services.runs_folder = moved
+    async with daemon.client() as api:
+        pairs = f"{finished[0]}:mock,{finished[1]}:mock"
+        answer = await api.get(f"{API}/compare", params={"runs": pairs, "metric": "exact_match"})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     "runs",
     [
