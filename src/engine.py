@@ -273,7 +273,14 @@ def run(
     stage that fails StageError, unless ``check`` is false; then the result says so. Inside a running event
     loop use ``Supervisor``.
     """
-    return asyncio.run(_run(experiment, out=out, base=base, on_event=on_event, check=check))
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_run(experiment, out=out, base=base, on_event=on_event, check=check))
+    raise InputError(
+        "crucible.run: an event loop runs here, as in a notebook or an async program: "
+        "use async with crucible.Supervisor() as supervisor"
+    )
 
 
 async def _run(
