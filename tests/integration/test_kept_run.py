@@ -83,9 +83,12 @@ def test_a_killed_run_goes_on_when_it_is_run_again_and_asks_nothing_twice(bench:
         again = keep(bench, file)
         assert again.code == 0, again.err
         assert f"crucible: going on with run {run['id']}\n" in again.err
-        asked = Counter(server.asked)
+        asked, keys = Counter(server.asked), server.keys
     assert sorted(asked.values()) == [1] * (ROWS - 1) + [2]  # the one that hung
     assert asked.most_common(1)[0][0] == server.asked[5]
+    again_at = server.asked.index(server.asked[5], 6)
+    assert keys[again_at] == keys[5] is not None  # a server that honours it bills that call once
+    assert len(set(keys)) == ROWS
     assert [(each["id"], each["state"]) for each in kept(bench)] == [(run["id"], "completed")]
     folder = bench.folder / "kept" / "runs" / run["id"]
     assert len((folder / "samples.jsonl").read_bytes().splitlines()) == ROWS

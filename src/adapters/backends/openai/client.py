@@ -45,8 +45,8 @@ class WireReply(Protocol):
 class Wire(Protocol):
     """A way to the server."""
 
-    async def send(self, target: bytes, body: bytes) -> WireReply:
-        """Post to a path; raises TransientError and BackendError only."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> WireReply:
+        """Post to a path, with an idempotency key; raises TransientError and BackendError only."""
         ...
 
     async def aclose(self) -> None:
@@ -107,8 +107,8 @@ class HttpClient:
         self._wire = _wire(options, httpx.Headers(headers))
 
     @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncIterator[HttpReply]:
-        """Send and hand out the reply as soon as its head is there.
+    async def post(self, path: str, body: bytes, key: bytes | None = None) -> AsyncIterator[HttpReply]:
+        """Send, with an idempotency key, and hand out the reply as soon as its head is there.
 
         Leaving the block before the body was read, by an error or by cancellation, closes the connection
         (HTTP/1.1) or resets the stream (HTTP/2). Raises TransientError and BackendError only.
@@ -117,7 +117,7 @@ class HttpClient:
         if target is None:
             url = self._base.copy_with(path=self._base.path.rstrip("/") + path)
             target = self._targets[path] = url.raw_path
-        reply = await self._wire.send(target, body)
+        reply = await self._wire.send(target, body, key)
         try:
             coding = reply.headers.get("content-encoding", "identity")
             if coding != "identity":
