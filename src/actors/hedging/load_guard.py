@@ -64,7 +64,7 @@ class LoadGuard:
     @property
     def reason(self) -> str:
         """Why not."""
-        return f"no duplicate while the server is busy: {self._load.told()}"
+        return f"no duplicate while the server is busy: {self._load.told}"
 
     def observe(self, latency_s: float) -> None:
         """A race was answered after so long."""
@@ -86,16 +86,14 @@ class _Load:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._block: list[float] = []
         self._levels: deque[float] = deque(maxlen=BLOCKS)
-        self._typical = 0.0
+        self.told = ""
+        """How it was seen last."""
         self._until_look = LOOK
         self._busy_for = 0
 
     @property
     def busy(self) -> bool:
         return self._busy_for > 0
-
-    def told(self) -> str:
-        return f"typical latency {self._typical * 1000:.4g} ms, was {min(self._levels) * 1000:.4g} ms"
 
     def observe(self, latency_s: float) -> None:
         self._recent.append(latency_s)
@@ -107,9 +105,10 @@ class _Load:
         self._until_look -= 1
         if self._until_look <= 0 and self._levels:
             self._until_look = LOOK
-            self._typical = statistics.median(self._recent)
-            if self._typical >= LOADED * min(self._levels):
+            typical, lowest = statistics.median(self._recent), min(self._levels)
+            if typical >= LOADED * lowest:
                 self._busy_for = HOLD
+            self.told = f"typical latency {typical * 1000:.4g} ms, was {lowest * 1000:.4g} ms"
 
 
 class _Trial:

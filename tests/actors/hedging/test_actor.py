@@ -433,3 +433,11 @@ async def test_the_outcome_names_all_requests_in_their_order() -> None:
     async with TestKit() as kit:
         track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")))
         assert (await track.outcome()).sent == ("first lane0", "hedge lane0")
+
+
+async def test_a_first_request_that_is_let_run_has_a_span_though_it_ends_after_the_race() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")), control_percent=100.0)
+        await track.outcome()
+        told = {span.kind: (span.status, round(span.end_s - span.start_s, 3)) for span in track.spans()}
+        assert told == {"attempt": ("ok", 60.0), "hedge": ("ok", 0.5)}
