@@ -237,6 +237,14 @@ class Store(Protocol):
         """Delete; what it has submitted stays. NotFoundError."""
         ...
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """It is not due any more until it is resumed. NotFoundError."""
+        ...
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on, from ``next_at`` on; no change when it is not paused. NotFoundError."""
+        ...
+
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Schedules whose time has come, and the store's time."""
         ...
@@ -244,7 +252,7 @@ class Store(Protocol):
     async def fire(self, schedule_id: str, *, due_at: float, next_at: float, run_id: str) -> QueuedRun | None:
         """Submit a schedule's run and set its next time, in one transaction.
 
-        None when another daemon has fired the one due at ``due_at`` already.
+        None when another daemon has fired the one due at ``due_at`` already, or when it is paused by now.
         """
         ...
 

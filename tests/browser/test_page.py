@@ -249,7 +249,14 @@ async def test_schedules_tell_when_they_are_due_and_what_became_of_the_last_run(
     await expect(rows.nth(1)).to_contain_text("queued")
     await daemon.work("by-clock")
     await expect(rows.nth(1)).to_contain_text("completed")
-    await rows.nth(1).get_by_role("link", name="by-clock").click()
+    await page.get_by_role("button", name="Pause sooner").click()
+    await expect(rows.nth(1)).to_contain_text("paused")
+    assert [each.enabled for each in await daemon.store.schedules()] == [True, False]
+    await page.get_by_role("button", name="Resume sooner").click()
+    await expect(page.get_by_role("button", name="Pause sooner")).to_be_visible()
+    assert all(each.enabled for each in await daemon.store.schedules())
+    rows = page.locator("tbody tr", has_text="sooner")  # due at its next time again, which is the first
+    await rows.get_by_role("link", name="by-clock").click()
     await expect(page.locator("#head .state")).to_contain_text("completed")
 
 
@@ -268,6 +275,8 @@ async def fill(daemon: Daemon) -> None:
     (daemon.run_folder("r1") / "samples.jsonl.partial").write_bytes(lines)
     await plan(daemon, "nightly", 4102444800.0, priority=2)
     await plan(daemon, "weekly", 4102444900.0)
+    await plan(daemon, "paused", 4102444800.0)
+    await daemon.store.pause_schedule("paused")
     await daemon.store.fire("weekly", due_at=4102444900.0, next_at=4102449900.0, run_id="from-the-clock")
 
 

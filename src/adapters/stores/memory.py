@@ -356,6 +356,24 @@ class MemoryStore:
             raise NotFoundError(f"there is no schedule {schedule_id!r}")
         self._changes.happened()
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Not due until it is resumed."""
+        return self._set_schedule(schedule_id, enabled=False)
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on."""
+        return self._set_schedule(schedule_id, enabled=True, next_at=next_at)
+
+    def _set_schedule(self, schedule_id: str, *, enabled: bool, next_at: float | None = None) -> Schedule:
+        stored = self._schedules.get(schedule_id)
+        if stored is None:
+            raise NotFoundError(f"there is no schedule {schedule_id!r}")
+        if stored.enabled != enabled:
+            stored = replace(stored, enabled=enabled, next_at=stored.next_at if next_at is None else next_at)
+            self._schedules[schedule_id] = stored
+            self._changes.happened()
+        return view(stored)
+
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Those whose time has come."""
         now = self._clock()
@@ -368,7 +386,7 @@ class MemoryStore:
             raise NotFoundError(f"there is no schedule {schedule_id!r}")
         if stored.last_run_id == run_id and run_id in self._entries:
             return self._entries[run_id].run
-        if stored.next_at != due_at:
+        if stored.next_at != due_at or not stored.enabled:
             return None
         if run_id in self._entries:
             raise ConflictError(f"run {run_id}: the id is taken by another run")

@@ -220,6 +220,14 @@ class SqlStore(abc.ABC):
         """Delete."""
         await self._write(planned.drop_schedule(schedule_id))
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Not due until it is resumed."""
+        return await self._write(planned.pause_schedule(schedule_id))
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on."""
+        return await self._write(planned.resume_schedule(schedule_id, next_at))
+
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Those whose time has come."""
         return await self._read(planned.due_schedules())

@@ -27,10 +27,17 @@ async def test_a_schedule_is_made_replaced_shown_and_dropped(
     assert replaced.json()["next_at"] == 1_000_008_000.0
     assert (await api.get(place)).json() == replaced.json()
     assert (await api.get(f"{API}/schedules")).json() == [replaced.json()]
+    paused = (await api.post(f"{place}/pause")).json()
+    assert (paused["enabled"], paused["next_at"]) == (False, 1_000_008_000.0)
+    daemon.app.services.now = lambda: 1_000_090_000.0  # a day later: what has passed is not made up for
+    resumed = (await api.post(f"{place}/resume")).json()
+    assert (resumed["enabled"], resumed["next_at"]) == (True, 1_000_094_400.0)
+    assert (await api.post(f"{API}/schedules/nobody/pause")).status_code == 404
+    assert (await api.post(f"{API}/schedules/nobody/resume")).status_code == 404
     assert (await api.delete(place)).status_code == 204
     assert (await api.get(place)).status_code == 404
     assert (await api.delete(place)).status_code == 404
-    assert daemon.live.woken == 2
+    assert daemon.live.woken == 3
 
 
 @pytest.mark.parametrize("cron", ["", "every day", "61 * * * *", "0 0 31 2 *"])
