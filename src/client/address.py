@@ -18,6 +18,7 @@ __all__ = ["DATA_FOLDER", "Address", "data_folder", "find_address"]
 
 DATA_FOLDER = "crucible-data"
 START = "start one with: crucible serve"
+OTHERS = "be the daemon's user, or set CRUCIBLE_URL and CRUCIBLE_TOKEN"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -70,7 +71,9 @@ def _told_url(folder: Path) -> str:
     except FileNotFoundError:
         raise ConnectionFailedError(f"no daemon is running on {folder}: {START}") from None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the daemon's address: {_reason(error)}") from None
+        raise InputError(
+            f"{path}: cannot read the daemon's address: {_reason(error)}{_mend(error)}"
+        ) from None
 
 
 def _told_token(folder: Path) -> str:
@@ -80,7 +83,11 @@ def _told_token(folder: Path) -> str:
     except FileNotFoundError:
         raise InputError(f"no token: set CRUCIBLE_TOKEN, or name the daemon's data folder ({path})") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the token: {_reason(error)}") from None
+        raise InputError(f"{path}: cannot read the token: {_reason(error)}{_mend(error)}") from None
+
+
+def _mend(error: Exception) -> str:
+    return f": {OTHERS}" if isinstance(error, PermissionError) else ""
 
 
 def _reason(error: Exception) -> str:

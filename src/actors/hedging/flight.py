@@ -27,8 +27,8 @@ class Flight:
     """What was sent for one request, and what became of it."""
 
     __slots__ = (
-        "_changed", "_note", "_waiter", "clock", "clone", "earlier", "entry", "lanes", "over", "policy", "pool",
-        "refused", "request", "round", "unsaid",
+        "_changed", "_note", "_waiter", "clock", "clone", "earlier", "entry", "lanes", "over", "policy",
+        "pool", "refused", "request", "round", "unsaid",
     )  # fmt: skip
 
     def __init__(

@@ -32,6 +32,7 @@ __all__ = [
     "print_json",
     "run_line",
     "told_time",
+    "told_utc",
 ]
 
 Url = Annotated[str | None, Parameter(help="Address of the daemon; default: CRUCIBLE_URL, else from --data.")]
@@ -41,13 +42,15 @@ Data = Annotated[
 Json = Annotated[bool, Parameter(negative="", help="Print JSON and nothing else on stdout.")]
 
 OK, FAILED, CANCELLED = 0, 1, 130
+PATIENCE_S = 20.0
+"""For one answer. It is asked for again a few times, so a daemon that hangs is told after about a minute."""
 
 
 def connect(url: str | None, data: Path | None) -> Client:
     """The daemon that a command talks to. The token comes from CRUCIBLE_TOKEN or the data folder only."""
     from ...client import Client
 
-    return Client(url, data=data)
+    return Client(url, data=data, timeout_s=PATIENCE_S)
 
 
 @contextlib.contextmanager
@@ -94,6 +97,11 @@ def told_time(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def told_utc(seconds: float) -> str:
+    """A point in time in UTC, as cron expressions have it."""
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def run_line(run: QueuedRun) -> str:

@@ -38,7 +38,8 @@ def status(run: str | None = None, /, *, url: Url = None, data: Data = None, jso
         print(f"  {name:<10} {value}")
     for stage in live.stages if live is not None else ():
         total = "" if stage.total is None else f" of {stage.total}"
-        print(one_line(f"  {stage.name}: {stage.state} {stage.phase} {stage.done}{total} {stage.note}"))
+        told = f"{stage.name}: {stage.state} {stage.phase} {stage.done}{total} {stage.note}"
+        print(f"  {one_line(told)}")
     for record in stages:
         print(f"  {record.name}: {record.status}, {record.seconds:.1f} s")
     return 0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .daemon import Data, Json, Url, connect, one_line, print_json, told_time
+from .daemon import Data, Json, Url, connect, one_line, print_json, told_utc
 from .submit import labels_of
 
 __all__ = ["add", "drop", "list_all", "pause", "resume"]
@@ -59,7 +59,7 @@ def add(
     if json:
         print_json(made)
     else:
-        print(f"{made.id}: {made.experiment_id} next at {told_time(made.next_at)}")
+        print(f"{made.id}: {made.experiment_id} next at {told_utc(made.next_at)}")
     return 0
 
 
@@ -72,7 +72,7 @@ def list_all(*, url: Url = None, data: Data = None, json: Json = False) -> int:
         return 0
     for each in found:
         last = f", last run {each.last_run_id}" if each.last_run_id else ""
-        due = f"next {told_time(each.next_at)}" if each.enabled else "paused"
+        due = f"next {told_utc(each.next_at)}" if each.enabled else "paused"
         print(one_line(f"{each.id}: {each.cron}, {each.experiment_id}, {due}{last}"))
     return 0
 
@@ -103,7 +103,7 @@ def resume(name: str, /, *, url: Url = None, data: Data = None, json: Json = Fal
     if json:
         print_json(resumed)
     else:
-        print(f"{name}: {resumed.experiment_id} next at {told_time(resumed.next_at)}")
+        print(f"{name}: {resumed.experiment_id} next at {told_utc(resumed.next_at)}")
     return 0
 
 

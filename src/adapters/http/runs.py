@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 
 from ...messages.api import Reason, StageView
 from ...messages.decoding import decode_struct
-from ...messages.errors import NotFoundError
+from ...messages.errors import ExperimentError, InputError, NotFoundError
 from ...messages.live import LiveRun
 from ...messages.queue import NewRun, QueuedRun, RunFilter, RunPage
 from .openapi import ExperimentBody, OptionalReason, answers
@@ -156,7 +156,11 @@ async def _reason(request: Request[Any, Any, Any]) -> str:
         data = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise HTTPException(status_code=400, detail='expected JSON such as {"reason": "..."}') from None
-    return " ".join(decode_struct(data, Reason).reason.split()) or Reason().reason
+    try:
+        reason = decode_struct(data, Reason).reason
+    except ExperimentError as error:  # it is of no experiment
+        raise InputError(str(error)) from None
+    return " ".join(reason.split()) or Reason().reason
 
 
 @post("/runs/{run_id:str}/pause", status_code=200, responses=answers({}, 404, 409))

@@ -44,6 +44,9 @@ class HttpxReply:
             raise _ours(error, self._where) from error
         self._opened.finished = True
 
+    async def short_body(self, most: int) -> None:
+        """Always in pieces."""
+
     async def aclose(self) -> None:
         """Reset the stream unless it has ended."""
         try:

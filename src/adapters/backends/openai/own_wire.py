@@ -34,6 +34,10 @@ class OwnReply:
             raise RuntimeError("the reply is closed")
         return self._connection.body()
 
+    async def short_body(self, most: int) -> bytes | None:
+        """See ``Connection``."""
+        return None if self._connection is None else await self._connection.short_body(most)
+
     async def aclose(self) -> None:
         """Give the connection back; one whose body was not read whole is closed. Idempotent."""
         connection, self._connection = self._connection, None
