@@ -69,7 +69,7 @@ async def serve(
     build_messages()  # before there are threads
     serving = _Serving(settings, folder, reload, Notifier())
     with _listening(settings) as listener, _signals(serving, leave):
-        store = await open_store(settings.store, folder.path)
+        store = await open_store(settings.store, folder.path, lock=folder.lock)
         try:
             return await serving.run(store, listener, announce)
         finally:

@@ -158,7 +158,7 @@ class Flight:
         sent = Sent(
             kind=kind,
             lane=lane,
-            number=len(self.earlier) + len(self.round) + 1,
+            number=len(self.earlier) + sum(each.number > 0 for each in self.round) + 1,
             started=now,
             deadline=now + self.policy.timeout_s,
             ticket=ticket,
@@ -193,6 +193,8 @@ class Flight:
                     self._waiter = None
                     if timer is not None:
                         timer.cancel()
+            else:  # a request that is cancelled before its task has run would never be over
+                await asyncio.sleep(0)
         self._changed = False
         self._see()
 
@@ -213,7 +215,7 @@ class Flight:
                 continue
             each.told = True
             self.pool.ended(each)
-            if self.over or each.number > 1 or not each.acceptable:
+            if self.over or each.number > 1 or each.reply is None:
                 self._note(each)
             else:
                 self.unsaid = each
@@ -224,11 +226,13 @@ class Flight:
             self._note(self.unsaid)
 
     async def abandon(self) -> None:
-        """Give up whatever still runs."""
+        """Give up whatever still runs; all is told though whoever waits for it is cancelled meanwhile."""
         running = {each.task for each in self.round if each.task is not None and not each.task.done()}
         for each in self.round:
             if each.open:
                 each.give_up(self.clock.now())
-        if running:
-            await asyncio.wait(running)
-        self.tell_ended()
+        try:
+            if running:
+                await asyncio.wait(running)
+        finally:
+            self.tell_ended()

@@ -13,7 +13,8 @@ If the server stays busy for ``REST`` races the burden of proof is on the duplic
 slower than it was: ``PAIRS`` pairs of periods, one with duplicates and one without, in an order drawn by a
 coin (a switchback experiment). Hedging goes on only if the mean latency is lower with it by ``SURE`` standard
 errors of the paired differences; undecided counts as harmful. The verdict holds for ``REST`` races, or until
-the server is no longer busy.
+the server is no longer busy. A trial that found no help makes wary until one does: busy is then
+``WARY_LOADED`` times the lowest median, for ``WARY_HOLD`` races, and the next trial is twice as far away.
 
 The first races of a period are left out, since the queue of the period before is still there. A busy queue
 remembers for much longer than that; hence periods alone cannot show the harm (simulated at 95 % of capacity
@@ -38,6 +39,7 @@ RECENT, LOOK = 150, 10
 BLOCK, BLOCKS = 300, 16
 LOADED = 1.75
 HOLD = 1_000
+WARY_LOADED, WARY_HOLD = 1.4, 3_000
 PERIOD, WASHOUT, PAIRS = 100, 30, 6
 SURE = 1.5
 REST = 3_000
@@ -51,7 +53,8 @@ class LoadGuard:
         self._rng = random.Random(seed)
         self._helps = False
         """The verdict of the last trial, while it holds."""
-        self._rest = REST
+        self._pause = self._rest = REST
+        """Races between trials, and those that are left until the next."""
         self._trial: _Trial | None = None
 
     @property
@@ -70,13 +73,15 @@ class LoadGuard:
         """A race was answered after so long."""
         self._load.observe(latency_s)
         if not self._load.busy:
-            self._helps, self._rest, self._trial = False, REST, None
+            self._helps, self._rest, self._trial = False, self._pause, None
         elif self._trial is None:
             self._rest -= 1
             if self._rest <= 0:
                 self._trial = _Trial(self._rng)
         elif self._trial.observe(latency_s):
-            self._helps, self._rest, self._trial = self._trial.helps(), REST, None
+            self._helps, self._trial = self._trial.helps(), None
+            self._load.wary = not self._helps
+            self._pause = self._rest = REST if self._helps else 2 * self._pause
 
 
 class _Load:
@@ -86,6 +91,7 @@ class _Load:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._block: list[float] = []
         self._levels: deque[float] = deque(maxlen=BLOCKS)
+        self.wary = False
         self.told = ""
         """How it was seen last."""
         self._until_look = LOOK
@@ -106,8 +112,8 @@ class _Load:
         if self._until_look <= 0 and self._levels:
             self._until_look = LOOK
             typical, lowest = statistics.median(self._recent), min(self._levels)
-            if typical >= LOADED * lowest:
-                self._busy_for = HOLD
+            if typical >= (WARY_LOADED if self.wary else LOADED) * lowest:
+                self._busy_for = WARY_HOLD if self.wary else HOLD
             self.told = f"typical latency {typical * 1000:.4g} ms, was {lowest * 1000:.4g} ms"
 
 

@@ -91,6 +91,7 @@ class Racer:
             await run.finish()
         except BaseException:
             run.give_up()
+            run.flight.tell_ended()
             raise
 
     def _note(self, request: BackendRequest, parent: int | None, row: str, sent: Sent) -> None:

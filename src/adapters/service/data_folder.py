@@ -1,9 +1,9 @@
 """The data folder of a daemon: made, locked, with the daemon's id and the token of its API.
 
-Opened before anything else when a daemon starts. One daemon holds a folder at a time: the lock is the
-system's (flock), so it goes with the process, however that ends. What is made here only its owner may read.
+Opened before anything else when a daemon starts. One process holds a folder at a time, by the lock of the
+queue, whether or not the queue is in it. What is made here only its owner may read.
 
-    daemon.lock    locked by the daemon that runs, and its process id
+    queue.lock     locked by the process that has the folder
     daemon-id      kept from start to start, so that a daemon finds its own runs again
     token          the bearer token of the API, made at the first start
     address.json   where the API of the running daemon is; gone when it has ended in order
@@ -13,7 +13,6 @@ system's (flock), so it goes with the process, however that ends. What is made h
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -24,12 +23,14 @@ from typing import Self
 
 import msgspec
 
-from ...messages.errors import ConflictError, CrucibleError, InputError, OutputError, StoreError
+from ...actors.synced import make_folder
+from ...messages.errors import CrucibleError, InputError, OutputError, StoreError
 from ..reports.files import write_whole
+from ..stores.folder_lock import FolderLock
 
 __all__ = ["DataFolder"]
 
-LOCK, ID, TOKEN, ADDRESS, RUNS = "daemon.lock", "daemon-id", "token", "address.json", "runs"
+ID, TOKEN, ADDRESS, RUNS = "daemon-id", "token", "address.json", "runs"
 SHORTEST_TOKEN = 16
 ID_PATTERN = re.compile("[0-9a-f]{12}")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -42,38 +43,25 @@ class DataFolder:
     def __init__(self, path: Path) -> None:
         """Make and lock it.
 
-        Raises ConflictError naming the daemon that has it, OutputError where it cannot be, and StoreError
+        Raises ConflictError naming the process that has it, OutputError where it cannot be, and StoreError
         when there is no room for it now.
         """
         self.path = path
         self.runs = path / RUNS
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_folder(path, 0o700)
         except OSError as error:
             raise _refusal(path, error) from None
+        self.lock = _locked(path)
         try:
-            self._take()
-            self.runs.mkdir(mode=0o700, exist_ok=True)
+            make_folder(self.runs, 0o700)
             self.daemon_id = self._kept_id()
         except OSError as error:
-            os.close(self._lock)
+            self.lock.release()
             raise _refusal(path, error) from None
         except BaseException:
-            os.close(self._lock)
+            self.lock.release()
             raise
-
-    def _take(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise ConflictError(
-                f"{self.path}: belongs to a running daemon (process {holder}): "
-                "stop that one, or give this one another data folder"
-            ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _kept_id(self) -> str:
         path = self.path / ID
@@ -115,7 +103,7 @@ class DataFolder:
     def close(self) -> None:
         """Give the folder up."""
         (self.path / ADDRESS).unlink(missing_ok=True)
-        os.close(self._lock)
+        self.lock.release()
 
     def __enter__(self) -> Self:
         """Hold it."""
@@ -138,6 +126,15 @@ def _write(path: Path, content: bytes) -> None:
 
 
 _ROOM = "free some space and start again, what was stored is safe"
+
+
+def _locked(folder: Path) -> FolderLock:
+    try:
+        return FolderLock(folder)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _refusal(folder, error.__cause__) from None
+        raise
 
 
 def _refusal(folder: Path, error: OSError) -> CrucibleError:
