@@ -38,7 +38,7 @@ async def kept_supervisor(data: Path, *, cache: bool) -> AsyncIterator[Superviso
     with folder:
         # Whoever gives the command sees what comes of it: nothing is parked for having been killed often.
         settings = DaemonSettings(name=folder.daemon_id, max_running=1, max_interruptions=sys.maxsize)
-        store = await SqliteStore.open(data)
+        store = await SqliteStore.open(data, lock=folder.lock)
         try:
             async with Supervisor(
                 out=folder.runs, cache=cache, store=store, settings=settings, own_only=True
