@@ -33,6 +33,10 @@ def experiment(
     return crucible.decode_experiment_json(json.dumps(content | changes).encode())
 
 
+async def starts(store: MemoryStore, run_id: str) -> int:
+    return [event.kind for event in await store.events(run_id=run_id)].count("run.started")
+
+
 async def test_a_durable_run_tells_its_events_and_has_its_result(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "queue")
     async with crucible.Supervisor(out=tmp_path / "runs", store=store) as supervisor:
@@ -104,10 +108,12 @@ async def test_a_supervisor_of_its_own_runs_leaves_the_others_in_the_queue(tmp_p
     async with crucible.Supervisor(out=tmp_path / "runs", store=store) as supervisor:
         theirs = await supervisor.submit(experiment(tmp_path, latency_ms=300.0))
         await supervisor.hand_back("enough")
+    begun = await starts(store, theirs.run_id)
     async with crucible.Supervisor(out=tmp_path / "runs", store=store, own_only=True) as supervisor:
         mine = await supervisor.submit(experiment(tmp_path, id="mine"))
         assert (await mine.result()).status == "completed"
     assert (await store.run(theirs.run_id)).state == "queued"
+    assert await starts(store, theirs.run_id) == begun
 
 
 async def test_resuming_goes_on_with_what_failed_until_it_completes(tmp_path: Path) -> None:
@@ -120,6 +126,7 @@ async def test_resuming_goes_on_with_what_failed_until_it_completes(tmp_path: Pa
         again = await supervisor.submit(experiment(tmp_path, backend=flaky), resume=True, max_attempts=1)
         assert (again.run_id, again.resumed, first.resumed) == (first.run_id, True, False)
         assert (await again.result()).status == "failed"
+        assert await starts(store, first.run_id) == 2
         other = await supervisor.submit(experiment(tmp_path), resume=True, max_attempts=1)
         assert (await other.result()).status == "completed"
         fresh = await supervisor.submit(experiment(tmp_path), resume=True, max_attempts=1)
