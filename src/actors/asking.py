@@ -183,6 +183,7 @@ class Asker:
         return BackendRequest(
             key=digest.hexdigest(),
             example_id=example.id,
+            run=asking.run_id,
             prompt=Prompt(text=example.input),
             params=SamplingParams(
                 max_tokens=params.max_tokens,

@@ -14,7 +14,7 @@ import msgspec
 
 from ..messages.errors import ConnectionFailedError, InputError
 
-__all__ = ["DATA_FOLDER", "Address", "find_address"]
+__all__ = ["DATA_FOLDER", "Address", "data_folder", "find_address"]
 
 DATA_FOLDER = "crucible-data"
 START = "start one with: crucible serve"
@@ -53,10 +53,15 @@ def find_address(
     ``data`` is its data folder; default: that of CRUCIBLE_DATA, else ``crucible-data`` here. Raises
     ConnectionFailedError when no daemon runs on the folder, InputError for what cannot be used.
     """
-    folder = Path(data if data is not None else os.environ.get("CRUCIBLE_DATA") or DATA_FOLDER)
+    folder = data_folder(data)
     url = url or (None if data is not None else os.environ.get("CRUCIBLE_URL")) or _told_url(folder)
     token = token or (None if data is not None else os.environ.get("CRUCIBLE_TOKEN")) or _told_token(folder)
     return Address(_checked_url(url), _checked_token(token))
+
+
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """The data folder that is meant: as given, else that of CRUCIBLE_DATA, else ``crucible-data`` here."""
+    return Path(given if given is not None else os.environ.get("CRUCIBLE_DATA") or DATA_FOLDER)
 
 
 def _told_url(folder: Path) -> str:

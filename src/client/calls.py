@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -344,6 +344,12 @@ def put_schedule(
 def schedules() -> Call[list[Schedule]]:
     """All schedules."""
     return _get(f"{API}/schedules", list[Schedule])
+
+
+def set_schedule(schedule_id: str, verb: Literal["pause", "resume"]) -> Call[Schedule]:
+    """Pause a schedule, or resume it."""
+    path = f"{API}/schedules/{quote(schedule_id, safe='')}/{verb}"
+    return Call(method="POST", path=path, kind=Schedule, repeatable=True)
 
 
 def drop_schedule(schedule_id: str) -> Call[None]:

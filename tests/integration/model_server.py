@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ class ModelServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.asked: list[str] = []
+        self.keys: list[str | None] = []
+        """The idempotency key of each."""
         self.hung_up: list[str] = []
         self.port = 0
 
@@ -84,6 +87,8 @@ class ModelServer:
                     if b"content-length" in line
                 )
                 body = json.loads(await reader.readexactly(size))
+                key = re.search(rb"\r\nidempotency-key: (\S+)", head)
+                self.keys.append(None if key is None else key[1].decode())
                 if not await self._reply(body, reader, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):

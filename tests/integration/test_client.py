@@ -184,6 +184,8 @@ def test_schedules_are_put_listed_and_dropped(client: crucible.Client, tmp_path:
     made = client.put_schedule("nightly", "0 3 * * *", as_stored(experiment(tmp_path)), priority=2)
     assert (made.id, made.cron, made.priority) == ("nightly", "0 3 * * *", 2)
     assert client.schedules() == [made]
+    assert not client.pause_schedule("nightly").enabled
+    assert client.resume_schedule("nightly") == made
     client.drop_schedule("nightly")
     assert client.schedules() == []
     with pytest.raises(NotFoundError):

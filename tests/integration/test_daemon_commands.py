@@ -217,6 +217,15 @@ def test_schedules_are_added_listed_and_dropped(bench: Workbench, daemon: Daemon
     listed = bench.crucible("schedule", "list").out
     assert listed.startswith("nightly: 0 3 * * *, small, next ")
     assert listed.endswith(" 03:00:00 UTC\n")
+    assert bench.crucible("schedule", "pause", "nightly").out == "nightly: paused\n"
+    assert bench.crucible("schedule", "list").out == "nightly: 0 3 * * *, small, paused\n"
+    assert bench.crucible("schedule", "resume", "nightly").out == added.out
+    assert not json.loads(bench.crucible("schedule", "pause", "nightly", "--json").out)["enabled"]
+    assert json.loads(bench.crucible("schedule", "resume", "nightly", "--json").out)["enabled"]
+    for verb in ("pause", "resume"):
+        unknown = bench.crucible("schedule", verb, "nobody")
+        assert (unknown.code, len(unknown.lines)) == (2, 1), verb
+        assert "there is no schedule" in unknown.err
     assert bench.crucible("schedule", "drop", "nightly").out == "nightly: dropped\n"
     assert json.loads(bench.crucible("schedule", "list", "--json").out) == []
     assert bench.crucible("schedule", "drop", "nightly").code == 2

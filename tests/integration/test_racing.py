@@ -70,6 +70,8 @@ def test_a_duplicate_wins_the_loser_is_hung_up_on_and_both_are_paid(tmp_path: Pa
         result = crucible.run(hedged(server.url, hedging), out=tmp_path)
         assert result.failure is None
         assert server.hung_up == ["question 39"]  # the server saw the connection close
+        assert None not in server.keys
+        assert len(set(server.keys)) == len(server.asked)  # a duplicate is no copy of what it races against
     race = outputs(tmp_path)["r39"].race
     assert race is not None
     assert (race.hedged, race.winner, race.cancelled) == (True, "hedge", 1)

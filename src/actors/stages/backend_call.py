@@ -217,6 +217,7 @@ class BackendCall(StageBase):
             ),
             experiment_id=settings.experiment_id,
             seed=settings.seed,
+            run_id=settings.workdir.name,
             concurrency=options.concurrency,
             limits=self._limits,
             cache=settings.cache,

@@ -5,8 +5,10 @@ Text from the daemon may hold what a model or somebody else wrote: it is shown w
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from ..reports.text import visible
 
 if TYPE_CHECKING:
     from ...client import Client
+    from ..stores.resting import RestingQueue
 
 __all__ = [
     "Data",
@@ -24,6 +27,7 @@ __all__ = [
     "Url",
     "connect",
     "exit_code",
+    "look",
     "one_line",
     "print_json",
     "run_line",
@@ -47,6 +51,28 @@ def connect(url: str | None, data: Path | None) -> Client:
     from ...client import Client
 
     return Client(url, data=data, timeout_s=PATIENCE_S)
+
+
+@contextlib.contextmanager
+def look(url: str | None, data: Path | None) -> Iterator[Client | RestingQueue]:
+    """What a command reads from: the daemon, or while none runs the queue that is in its data folder."""
+    from ...client.address import data_folder
+    from ...messages.errors import ConnectionFailedError
+    from ..stores.resting import RestingQueue
+    from ..stores.sqlite_database import FILE
+
+    folder = data_folder(data)
+    with contextlib.ExitStack() as opened:
+        found: Client | RestingQueue
+        try:
+            found = opened.enter_context(connect(url, data))
+            found.queue()
+        except ConnectionFailedError:
+            if url is not None or not (folder / FILE).is_file():
+                raise
+            print(f"crucible: no daemon is running on {folder}: this is what is kept there", file=sys.stderr)
+            found = opened.enter_context(RestingQueue(folder))
+        yield found
 
 
 def exit_code(run: QueuedRun) -> int:

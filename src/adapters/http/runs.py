@@ -13,9 +13,8 @@ from litestar.exceptions import HTTPException
 from ...messages.api import Reason, StageView
 from ...messages.decoding import decode_struct
 from ...messages.errors import ExperimentError, InputError, NotFoundError
-from ...messages.flow import StageResult
 from ...messages.live import LiveRun
-from ...messages.queue import NewRun, QueuedRun, RunFilter, RunPage, StageRecord
+from ...messages.queue import NewRun, QueuedRun, RunFilter, RunPage
 from .openapi import ExperimentBody, OptionalReason, answers
 from .parameters import (
     Attempts,
@@ -124,19 +123,7 @@ async def spec(services: Served, run_id: RunId) -> Response[bytes]:
 async def stages(services: Served, run_id: RunId) -> list[StageView]:
     """What is recorded of the stages of a run."""
     await services.store.run(run_id)
-    return [_stage_view(record) for record in await services.store.stages(run_id)]
-
-
-def _stage_view(record: StageRecord) -> StageView:
-    return StageView(
-        name=record.name,
-        status=record.status,
-        attempt=record.attempt,
-        seconds=record.seconds,
-        ended_at=record.ended_at,
-        input_hash=record.input_hash,
-        result=msgspec.json.decode(record.result, type=StageResult) if record.result else None,
-    )
+    return [StageView.of(record) for record in await services.store.stages(run_id)]
 
 
 @get("/runs/{run_id:str}/live", responses=answers({}, 404))

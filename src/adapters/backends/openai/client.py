@@ -49,8 +49,8 @@ class WireReply(Protocol):
 class Wire(Protocol):
     """A way to the server."""
 
-    async def send(self, target: bytes, body: bytes) -> WireReply:
-        """Post to a path; raises TransientError and BackendError only."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> WireReply:
+        """Post to a path, with an idempotency key; raises TransientError and BackendError only."""
         ...
 
     async def aclose(self) -> None:
@@ -112,8 +112,10 @@ class HttpClient:
         self._targets: dict[str, bytes] = {}
         self._wire = _wire(options, httpx.Headers(headers))
 
-    def post(self, path: str, body: bytes) -> AbstractAsyncContextManager[HttpReply]:
-        """Send and hand out the reply as soon as its head is there.
+    def post(
+        self, path: str, body: bytes, key: bytes | None = None
+    ) -> AbstractAsyncContextManager[HttpReply]:
+        """Send, with an idempotency key, and hand out the reply as soon as its head is there.
 
         Leaving the block before the body was read, by an error or by cancellation, closes the connection
         (HTTP/1.1) or resets the stream (HTTP/2). Raises TransientError and BackendError only.
@@ -122,7 +124,7 @@ class HttpClient:
         if target is None:
             url = self._base.copy_with(path=self._base.path.rstrip("/") + path)
             target = self._targets[path] = url.raw_path
-        return _Exchange(self._wire, target, body, self._most)
+        return _Exchange(self._wire, target, body, key, self._most)
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
@@ -132,13 +134,13 @@ class HttpClient:
 class _Exchange:
     """The block of one ``post``. A class, because a generator costs twice as much."""
 
-    __slots__ = ("_body", "_most", "_reply", "_target", "_wire")
+    __slots__ = ("_body", "_key", "_most", "_reply", "_target", "_wire")
 
-    def __init__(self, wire: Wire, target: bytes, body: bytes, most: int) -> None:
-        self._wire, self._target, self._body, self._most = wire, target, body, most
+    def __init__(self, wire: Wire, target: bytes, body: bytes, key: bytes | None, most: int) -> None:
+        self._wire, self._target, self._body, self._key, self._most = wire, target, body, key, most
 
     async def __aenter__(self) -> HttpReply:
-        self._reply = await self._wire.send(self._target, self._body)
+        self._reply = await self._wire.send(self._target, self._body, self._key)
         coding = self._reply.headers.get("content-encoding", "identity")
         if coding != "identity":
             await self._reply.aclose()

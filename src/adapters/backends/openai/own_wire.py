@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from .http1 import Connection, Head
 from .pool import Pool
 
-__all__ = ["OwnWire"]
+__all__ = ["KEY_HEADER", "OwnWire"]
+
+KEY_HEADER = b"idempotency-key"
 
 
 class OwnReply:
@@ -52,12 +54,13 @@ class OwnWire:
         self._read_timeout_s = read_timeout_s
         self._heads: dict[bytes, bytes] = {}
 
-    async def send(self, target: bytes, body: bytes) -> OwnReply:
-        """Post to a path; the reply comes as soon as its head is there."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> OwnReply:
+        """Post to a path; the reply comes as soon as its head is there. ``key``: of this very call."""
         start = self._heads.get(target)
         if start is None:
             start = self._heads[target] = b"POST %s HTTP/1.1\r\n%scontent-length: " % (target, self._lines)
-        head = b"%s%d\r\n\r\n" % (start, len(body))
+        line = b"" if key is None else b"%s: %s\r\n" % (KEY_HEADER, key)
+        head = b"%s%d\r\n%s\r\n" % (start, len(body), line)
         connection = await self._pool.acquire()
         try:
             reply = await connection.exchange(head, body, self._read_timeout_s)
