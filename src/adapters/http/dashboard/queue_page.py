@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from ....actors.daemon.decisions import headline_figures
 from ....messages.live import LiveRun
 from ....messages.queue import QueuedRun, RunFilter, RunState
 from ..services import Services
@@ -13,6 +14,7 @@ from ..services import Services
 __all__ = ["queue_context"]
 
 PAGE = 50
+MOST_FIGURES = 2
 STATES: tuple[RunState, ...] = get_args(RunState)
 
 
@@ -26,7 +28,8 @@ class Row:
     done: int | None
     total: int | None
     seconds: float | None
-    headline: tuple[tuple[str, Any], ...]
+    figures: Sequence[tuple[str, float]]
+    """Of a completed run, what is compared first."""
 
 
 def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
@@ -41,8 +44,7 @@ def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
     seconds = run.ran_s
     if run.state == "running" and run.started_at is not None and run.attempt <= 1:
         seconds = now - run.started_at
-    shown = [(name, value) for name, value in run.metrics.items() if isinstance(value, int | float)]
-    return Row(run, stage, done, total, seconds or None, tuple(shown[:2]))
+    return Row(run, stage, done, total, seconds or None, headline_figures(run.metrics, MOST_FIGURES))
 
 
 async def queue_context(
