@@ -368,3 +368,7 @@ async def test_runs_are_compared(watched: Watched, tmp_path: Path) -> None:
     await expect(page.get_by_role("heading", name="Differences")).to_be_visible()
     row = page.get_by_role("row", name="exact_match").first
     await expect(row).to_contain_text("1.000")
+    runs = page.url.partition("?runs=")[2]
+    assert sorted(runs.split(",")) == ["run-0", "run-1"]
+    await watched.open(f"/compare?runs={runs}")  # somebody else opens the link
+    await expect(page.get_by_role("heading", name="Differences")).to_be_visible()

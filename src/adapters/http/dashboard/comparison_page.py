@@ -15,6 +15,7 @@ from .drawing import dots
 __all__ = ["comparison_context"]
 
 MOST_DOTS = 24
+FEW = "A comparison needs two runs or more that completed. {} named: tick some in the list of runs."
 
 
 async def comparison_context(
@@ -23,7 +24,8 @@ async def comparison_context(
     """All that the template needs; a comparison that cannot be made has its reason."""
     chosen = list(dict.fromkeys(runs))
     context: dict[str, Any] = {
-        "runs": chosen,
+        "runs": [(name, name.partition(":")[0]) for name in chosen],
+        "link": ",".join(chosen),
         "found": None,
         "plot": None,
         "reason": "",
@@ -31,15 +33,17 @@ async def comparison_context(
         "offer": False,
     }
     if len(chosen) < 2:
-        return context | {"reason": "Choose two or more completed runs in the list of runs."}
+        return context | {"reason": FEW.format("One run is" if chosen else "None is")}
     try:
         found = await compared(services, chosen, Comparing(different_data=different_data, formats=("json",)))
-    except NotFoundError:
-        raise
+    except NotFoundError as error:
+        return context | {
+            "reason": f"{_sentence(str(error))} It may have been deleted, or be of another daemon."
+        }
     except InputError as error:
         told = str(error).removeprefix("compare: ")
         reason, _, offered = told.partition("; --different-data")
-        return context | {"reason": reason, "offer": bool(offered) and not different_data}
+        return context | {"reason": _sentence(reason), "offer": bool(offered) and not different_data}
     comparisons = [each for stage in found.stages for each in stage.comparisons]
     names = [each.name for each in found.systems]
     return context | {
@@ -50,6 +54,10 @@ async def comparison_context(
         "p_values": [p_value(each) for each in comparisons],
         "plot": dots([_dot(each) for each in comparisons if each.interval is not None][:MOST_DOTS]),
     }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def table(found: RunComparison, names: Sequence[str]) -> list[tuple[str, list[Any]]]:

@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from ...runs.pages import SamplesWanted, SampleVerdict
+from ..comparing import MOST_RUNS
 from ..parameters import Cursor, RunId, States
 from ..services import Served
 from .comparison_page import comparison_context
@@ -94,12 +95,15 @@ async def trace(services: Served, run_id: RunId) -> Response[bytes]:
 @get("/view/compare", include_in_schema=False)
 async def compare(
     services: Served,
-    runs: Annotated[list[str] | None, QueryParameter(name="run", max_items=8)] = None,
+    ticked: Annotated[list[str] | None, QueryParameter(name="run", max_items=MOST_RUNS)] = None,
+    runs: Annotated[str | None, QueryParameter(max_length=4000, description="As of the API.")] = None,
     different: Annotated[bool, QueryParameter(description="Compare runs on different data, too.")] = False,  # noqa: FBT002
 ) -> Response[bytes]:
-    """Runs side by side."""
+    """Runs side by side: those that were ticked in the list, or those that a link names."""
+    named = [name.strip() for name in (runs or "").split(",")]
+    chosen = [*(ticked or []), *(name for name in named if name)]
     return _fragment(
-        "compare.html.j2", **await comparison_context(services, runs or [], different_data=different)
+        "compare.html.j2", **await comparison_context(services, chosen, different_data=different)
     )
 
 

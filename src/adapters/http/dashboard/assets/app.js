@@ -234,7 +234,9 @@
       return;
     }
     const filled = [...new FormData(form)].filter(([, value]) => value !== "");
-    const query = new URLSearchParams(filled).toString();
+    const [each, all] = (form.dataset.join || "").split(" "); // several ticks as one list, which makes a link to share
+    const sent = all ? [[all, filled.filter(([name]) => name === each).map(([, value]) => value).join(",")]] : filled;
+    const query = new URLSearchParams(sent).toString().replaceAll("%2C", ",");
     go(form.getAttribute("action") + (query ? `?${query}` : ""));
   });
   addEventListener("keydown", (event) => {
