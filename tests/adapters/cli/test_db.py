@@ -141,6 +141,9 @@ def test_the_folder_is_the_one_that_the_other_commands_look_in(
     settings.write_text('[log]\nlevel = "info"\n')
     monkeypatch.chdir(tmp_path)
     assert invoke(["db", "upgrade", "--config", str(settings)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/named: ")  # as of crucible serve
+    monkeypatch.delenv("CRUCIBLE_DATA")
+    assert invoke(["db", "upgrade", "--config", str(settings)]) == 0
     assert capsys.readouterr().out.startswith("crucible-data: ")
     assert invoke(["db", "upgrade", "--config", str(settings), "--data", "other"]) == 0
     assert capsys.readouterr().out.startswith("other: ")
