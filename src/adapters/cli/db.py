@@ -115,13 +115,19 @@ def check(
 
 
 def _print(where: str, found: Inspection) -> None:
-    print(f"{where}: schema {found.schema}, {'sound' if not found.problems else 'NOT SOUND'}")
-    print("  runs:", ", ".join(f"{count:,} {state}" for state, count in found.runs.items()) or "none")
-    print(
-        "  rows:", ", ".join(f"{count:,} {table}" for table, count in found.rows.items() if count) or "none"
-    )
+    known = "schema unknown" if found.schema is None else f"schema {found.schema}"
+    verdict = "NOT SOUND" if found.problems else "sound"
+    if found.unchecked and not found.problems:
+        verdict = "sound as far as it may be read"
+    print(f"{where}: {known}, {verdict}")
+    if "run" not in found.unchecked:
+        print("  runs:", ", ".join(f"{count:,} {state}" for state, count in found.runs.items()) or "none")
+    rows = ", ".join(f"{count:,} {table}" for table, count in found.rows.items() if count)
+    print("  rows:", rows or "none")
     for problem in found.problems:
         print(f"  {problem}")
+    if found.unchecked:
+        print(f"  not checked, since the user may not read them: {', '.join(found.unchecked)}")
 
 
 def vacuum(*, config: Config = None, data: Data = None, url: Url = None) -> int:
