@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....comparison.options import Comparing, RunComparison
@@ -46,13 +47,15 @@ async def comparison_context(
         return context | {"reason": _sentence(reason), "offer": bool(offered) and not different_data}
     comparisons = [each for stage in found.stages for each in stage.comparisons]
     names = [each.name for each in found.systems]
+    letters = dict(zip(names, string.ascii_uppercase, strict=False))
     return context | {
         "found": found,
-        "systems": names,
+        "notes": [note for note in found.notes if not note.endswith(" rows of its run")],  # the table says it
+        "letters": letters,
         "rows": table(found, names),
         "comparisons": comparisons,
         "p_values": [p_value(each) for each in comparisons],
-        "plot": dots([_dot(each) for each in comparisons if each.interval is not None][:MOST_DOTS]),
+        "plot": dots([_dot(each, letters) for each in comparisons if each.interval is not None][:MOST_DOTS]),
     }
 
 
@@ -79,8 +82,9 @@ def p_value(comparison: Comparison) -> float | None:
     return None
 
 
-def _dot(comparison: Comparison) -> tuple[str, str, float, float, float]:
+def _dot(comparison: Comparison, letters: Mapping[str, str]) -> tuple[str, str, float, float, float]:
     assert comparison.interval is not None
-    label = f"{comparison.metric} · {comparison.baseline}"
+    pair = f"{letters[comparison.system]} − {letters[comparison.baseline]}"
     value = comparison.difference or 0.0
+    label = f"{comparison.metric}, {pair}"
     return label, comparison.verdict, value, comparison.interval.low, comparison.interval.high

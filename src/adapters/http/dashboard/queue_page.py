@@ -37,8 +37,8 @@ def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
     stage, done, total = "", None, None
     if live is not None:
         working = [each for each in live.stages if each.state == "running"]
-        if working:  # the last one is nearest to the result
-            current = working[-1]
+        if working:  # the one that knows how far it is; they wait for each other, so the last says less
+            current = next((each for each in working if each.total), working[-1])
             stage = " ".join(part for part in (current.name, current.phase) if part)
             done, total = current.done, current.total
     seconds = run.ran_s
