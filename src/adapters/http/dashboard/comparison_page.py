@@ -48,15 +48,22 @@ async def comparison_context(
     comparisons = [each for stage in found.stages for each in stage.comparisons]
     names = [each.name for each in found.systems]
     letters = dict(zip(names, string.ascii_uppercase, strict=False))
-    return context | {
-        "found": found,
-        "notes": [note for note in found.notes if not note.endswith(" rows of its run")],  # the table says it
-        "letters": letters,
-        "rows": table(found, names),
-        "comparisons": comparisons,
-        "p_values": [p_value(each) for each in comparisons],
-        "plot": dots([_dot(each, letters) for each in comparisons if each.interval is not None][:MOST_DOTS]),
-    }
+    return (
+        context
+        | {
+            "found": found,
+            "notes": [
+                note for note in found.notes if not note.endswith(" rows of its run")
+            ],  # the table says it
+            "letters": letters,
+            "rows": table(found, names),
+            "comparisons": comparisons,
+            "p_values": [p_value(each) for each in comparisons],
+            "plot": dots(
+                [_dot(each, letters) for each in comparisons if each.interval is not None][:MOST_DOTS]
+            ),
+        }
+    )
 
 
 def _sentence(text: str) -> str:
