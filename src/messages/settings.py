@@ -109,7 +109,11 @@ class Settings(Message, frozen=True):
     """All settings of a daemon."""
 
     data: Annotated[
-        str, Meta(description="folder of the queue, the runs and the token; CRUCIBLE_DATA goes before it")
+        str,
+        Meta(
+            min_length=1,
+            description="folder of the queue, the runs and the token; CRUCIBLE_DATA goes before it",
+        ),
     ] = "crucible-data"
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     daemon: DaemonSettings = msgspec.field(default_factory=DaemonSettings)

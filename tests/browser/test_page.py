@@ -16,7 +16,7 @@ from tests.integration.daemon import TOKEN, Daemon, as_stored, experiment, sampl
 from crucible.messages.experiment_file import encode_experiment
 from crucible.messages.findings import Comparison, Interval, Metric
 from crucible.messages.flow import StageResult
-from crucible.messages.live import LiveEvent, LiveRun, LiveStage
+from crucible.messages.live import ActorView, LiveEvent, LiveRun, LiveStage
 from crucible.messages.queue import DaemonRecord, NewRun, NewSchedule, Settlement, StageRecord
 
 from .conftest import Watched
@@ -276,6 +276,61 @@ async def test_a_page_without_a_stream_says_that_the_daemon_is_gone_and_when_it_
     watched.complaints[:] = [line for line in watched.complaints if "ERR_INTERNET_DISCONNECTED" not in line]
 
 
+async def test_races_and_votes_are_counted_while_they_go_on(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    await claim(daemon, "r1")
+    output = {"example_id": "s1", "system": "mock", "backend": "mock", "text": "answer"}
+    race = {"hedged": True, "winner": "hedge", "duplicates": 1, "cancelled": 1}
+    votes = {"status": "decided", "strategy": "majority", "reason": "two of three", "agreement": 0.75}
+    file = daemon.run_folder("r1") / "samples.jsonl.partial"
+    file.write_bytes(sample(1, outputs={"mock": output | {"race": race}}))
+    page = await watched.open("/runs/r1")
+    panel = page.locator("#racing .panel")
+    await expect(panel).to_have_count(1)
+    await expect(panel).to_contain_text("hedged1 (100.0%)")
+    with file.open("ab") as more:
+        more.write(sample(2, outputs={"mock": output | {"race": race | {"hedged": False}}}))
+        more.write(sample(3, outputs={"mock": output | {"ballots": votes}}))
+    moves(daemon, "r1", 3)
+    await expect(panel).to_have_count(2)
+    await expect(panel.first).to_contain_text("hedged1 (50.0%)")
+    await expect(panel.last).to_contain_text("mean agreement0.750")
+    await expect(page.locator("#racing")).to_contain_text("Agreement, mean so far")
+
+
+async def test_actors_are_a_tree_with_what_waits_and_what_restarted(watched: Watched) -> None:
+    page = await watched.open("/actors")
+    leaf = page.locator("#tree ul .actor")
+    await expect(leaf).to_contain_text("run-1")
+    await expect(leaf).to_contain_text("3 waiting")
+    stage = ActorView(
+        name="stage", kind="StageActor", state="running", mailbox=8, mailbox_capacity=8, restarts=2
+    )
+    watched.daemon.live.actors = lambda: ActorView(  # type: ignore[method-assign]
+        name="crucible", kind="root", state="running", children=(stage,)
+    )
+    await expect(leaf).to_contain_text("8 of 8 waiting")  # by itself
+    await expect(leaf).to_contain_text("2 restarts")
+
+
+async def test_flagged_samples_are_found(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    finding = {"detector": "regex", "category": "injection", "confidence": 0.9, "start": 0, "end": 3}
+    verdict = {"side": "input", "flagged": True, "findings": [finding]}
+    lines = sample(1) + sample(2, verdicts=[verdict]) + sample(3, outputs={})
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(lines)
+    page = await watched.open("/runs/r1/samples")
+    await expect(page.locator("tbody tr")).to_have_count(3)
+    await page.get_by_label("Verdict").select_option("flagged")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody tr")).to_contain_text("flagged")
+    await page.get_by_role("link", name="s2").click()
+    await expect(page.locator("main")).to_contain_text("input: injection (regex, 0.900)")
+
+
 async def test_what_is_not_there_is_said(watched: Watched) -> None:
     await watched.page.goto(f"{watched.daemon.url}/runs/nobody#token={TOKEN}")
     await expect(watched.page.get_by_role("heading", name="Not found")).to_be_visible()
@@ -443,7 +498,13 @@ async def test_runs_are_compared(watched: Watched, tmp_path: Path) -> None:
         shutil.move(made, daemon.folder / "runs" / f"run-{number}")
         await submit(daemon, f"run-{number}")
         await daemon.work(f"run-{number}")
-    page = await watched.open()
+    page = await watched.open("/runs/run-0/trace")
+    bars = page.locator(".timeline .bar")
+    assert await bars.count() > 5
+    await expect(page.locator(".timeline")).to_contain_text("backend_call")
+    await page.get_by_text("The same as a table").click()
+    await expect(page.locator("#spans tbody tr")).to_have_count(await bars.count())
+    await page.get_by_role("link", name="Runs").first.click()
     for number in range(2):
         await page.get_by_label(f"Compare run-{number}").check()
     await page.get_by_role("button", name="Compare chosen").click()
