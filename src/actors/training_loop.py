@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..messages.errors import InputError, StageError
+from ..messages.errors import BackendError, InputError, StageError
 from ..messages.flow import LossPoint
 from ..messages.records import CheckpointRef, Example, TrainStep
 from ..messages.training import EpochLoss, TrainingConfig, TrainingRecord
@@ -189,7 +189,15 @@ class _Loop:
         )
 
     async def run(self) -> None:
-        """Every epoch that is left."""
+        """Every epoch that is left. A backend that refuses for good is told with what can be gone on from."""
+        try:
+            await self._epochs()
+        except BackendError as error:
+            if type(error) is not BackendError or not self.outcome.checkpoints:
+                raise
+            raise BackendError(f"{error}; {_last(self.outcome.checkpoints)}") from error
+
+    async def _epochs(self) -> None:
         for epoch in range(self._started // self._per_epoch, self._config.epochs):
             if self.outcome.stopped_early:
                 return
@@ -357,8 +365,11 @@ def _due(config: TrainingConfig, epoch: int) -> bool:
 
 def _check_finite(kind: str, step: TrainStep, number: int, saved: Sequence[CheckpointRef]) -> None:
     if not abs(step.loss_sum) < float("inf"):
-        last = f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"
         raise StageError(
             "backend_call",
-            f"{kind} loss is {step.loss_sum} at step {number}; {last}; try a lower learning_rate",
+            f"{kind} loss is {step.loss_sum} at step {number}; {_last(saved)}; try a lower learning_rate",
         )
+
+
+def _last(saved: Sequence[CheckpointRef]) -> str:
+    return f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"
