@@ -100,8 +100,8 @@ async def train(
     With ``effects`` what changes something outside is written down before it is done, and the training saves
     a checkpoint and rests when its safe point is asked for.
 
-    Raises StageError when a loss is not finite, and InputError for patience without held-out rows and for a
-    record of another training.
+    Raises StageError when a loss is not finite, and InputError for patience without held-out rows, for rows
+    that are all left out, and for a record of another training.
     """
     if config.patience is not None and not held_out.count:
         raise InputError(
@@ -293,10 +293,15 @@ class _Loop:
 
     async def _end_epoch(self, epoch: int) -> None:
         await self._finish(down_to=0)
+        if not self._epoch_weight:
+            raise InputError(
+                f"backend.options: nothing to learn from: the backend left all {self._training.count} "
+                "training rows out, as too long (max_length, too_long)"
+            )
         outcome, config = self.outcome, self._config
         outcome.epochs = epoch + 1
         validation = await self._note_held_out(float(epoch + 1))
-        mean = self._epoch_sum / self._epoch_weight if self._epoch_weight else None
+        mean = self._epoch_sum / self._epoch_weight
         outcome.epoch_losses.append(EpochLoss(epoch=epoch + 1, train=mean, validation=validation))
         self._epoch_sum = self._epoch_weight = 0.0
         if validation is not None and (self._best is None or validation < self._best):

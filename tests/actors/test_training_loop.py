@@ -250,3 +250,12 @@ async def test_the_checkpoints_of_a_run_that_was_moved_are_those_beside_its_reco
     (tmp_path / "here.json").touch()
     found = read_record(str(tmp_path)).checkpoints
     assert [ref.uri for ref in found] == [str(tmp_path / "here.json"), "/gone/there.json"]
+
+
+async def test_rows_that_are_all_left_out_are_bad_input() -> None:
+    class Choosy(Averager):
+        def _loss(self, batch: Sequence[Example]) -> TrainStep:
+            return TrainStep(loss_sum=0.0, weight_sum=0.0)
+
+    with pytest.raises(InputError, match="left all 10 training rows out, as too long"):
+        await trained(Choosy())

@@ -52,6 +52,14 @@ def test_objects_become_prompts_of_the_chosen_format(bench: Workbench) -> None:
     assert [each["split"] for each in rows].count("train") == 8
 
 
+def test_an_override_reaches_a_stage_as_it_does_in_a_file(bench: Workbench) -> None:
+    sets = ("--set", "pipeline.backend_call.options.max_tokens=8", "--set", "pipeline.report.options={}")
+    result = bench.crucible("train", write(bench, TWO), "--experiment", *sets)
+    assert result.code == 0, result.err
+    stages = {stage["name"]: stage for stage in json.loads(result.out)["pipeline"]}
+    assert stages["backend_call"]["options"]["max_tokens"] == 8
+
+
 def test_the_printed_experiment_runs(bench: Workbench) -> None:
     file = write(bench, [{"id": f"s{n}", "claim": f"Claim {n}."} for n in range(10)])
     printed = bench.crucible(

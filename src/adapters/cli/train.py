@@ -140,12 +140,19 @@ def _changed(job: Experiment, overrides: list[str]) -> Experiment:
     from ...messages.experiment import Experiment
     from ...messages.overrides import apply_overrides
 
-    data, _, problems = apply_overrides(msgspec.to_builtins(job), overrides)
+    data, _, problems = apply_overrides(_lists(msgspec.to_builtins(job)), overrides)
     if not problems:
         found, problems = collect(apply_aliases(data), Experiment)
         if found is not None:
             return found
     raise ExperimentError(problems)
+
+
+def _lists(data: Any) -> Any:
+    """The same with lists in the place of tuples, as a file has them: overrides reach into those."""
+    if isinstance(data, dict):
+        return {key: _lists(value) for key, value in data.items()}
+    return [_lists(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def _print(job: Experiment) -> int:
