@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import registry
+from .actors.corpus import Corpus
 from .actors.durability import Durability
 from .actors.experiment import DISABLED, StagePlan
-from .actors.ports import Dataset, Preflight, ReplyCache, ReportSink
+from .actors.ports import Dataset, LearnsFromData, Preflight, ReplyCache, ReportSink
 from .actors.runtime import Actor
 from .actors.stage import StageActor, Tally, Wiring
 from .messages.base import Message
@@ -312,12 +313,15 @@ def build_stages(services: Services) -> tuple[StagePlan, ...]:
     """The plans of all enabled stages, in order; ``data_load`` is the source."""
     order = [stage.name for stage in services.prepared.enabled()]
     order.sort(key=lambda name: name != "data_load")  # stable: a validate stage before it has run by now
-    return tuple(_plan(services, registry.load("stage", name)) for name in order)
+    corpus = Corpus(services.dataset)
+    return tuple(_plan(services, registry.load("stage", name), corpus) for name in order)
 
 
-def _plan(services: Services, kind: StageType) -> StagePlan:
+def _plan(services: Services, kind: StageType, corpus: Corpus) -> StagePlan:
     own, adapter = services.prepared.stage_options[kind.name]
     part = None if adapter is None else adapter[0](adapter[1])
+    if isinstance(part, LearnsFromData):
+        part.learn(corpus)
     work = kind.build(services, own, part)
     return StagePlan(
         name=kind.name,

@@ -30,6 +30,7 @@ from .actors.daemon.stage_hashes import stage_hashes
 from .actors.durability import Durability
 from .actors.experiment import RunPlan
 from .actors.kept_stream import RESULTS, SAMPLES, KeptStream, StreamWriter
+from .actors.synced import make_folder
 from .composition import prepare
 from .messages.control import RunResult
 from .messages.errors import OutputError
@@ -101,6 +102,7 @@ class RunFolders:
                 journal=journal,
                 effects=job.effects,
                 safe_point=job.safe_point,
+                current=job.current,
                 stream=StreamWriter(folder),
                 done=KeptStream.of(folder),
             )
@@ -148,7 +150,7 @@ def _begin_again(folder: Path, hashes: Mapping[str, str]) -> None:
         if KeptStream.of(folder) is not None:
             kept |= {*ANSWERED, QUARANTINE}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for path in folder.iterdir():
             if path.name in kept:
                 continue

@@ -23,14 +23,14 @@ from .actors.experiment import ExperimentSupervisor, RunPlan
 from .actors.runtime import ActorRef, ActorSystem
 from .actors.store import Store
 from .composition import Prepared, prepare
-from .embedded_queue import EmbeddedQueue
+from .embedded_queue import EmbeddedQueue, new_run
 from .messages.control import Cancel, Progress, RunCompleted, RunEvent, RunResult, Start
 from .messages.errors import CrucibleError, InputError, RunCancelledError, StageError
 from .messages.experiment import Experiment
-from .messages.queue import TERMINAL, QueuedRun
+from .messages.queue import TERMINAL, NewRun, QueuedRun
 from .messages.settings import DaemonSettings
 from .messages.type_tables import build_messages
-from .planning import make_plan
+from .planning import make_plan, open_dataset
 
 __all__ = ["RunHandle", "Supervisor", "run"]
 
@@ -52,6 +52,8 @@ class RunHandle:
         self._ref: ActorRef | None = None
         self._queue: EmbeddedQueue | None = None
         self.dropped_events = 0
+        self.resumed = False
+        """Whether it was there before it was submitted: by its key, or as an unfinished one."""
 
     def attach(self, by: ActorRef | EmbeddedQueue) -> None:
         """Say what runs it. For the supervisor."""
@@ -128,12 +130,15 @@ class Supervisor:
         cache: bool = True,
         store: Store | None = None,
         settings: DaemonSettings | None = None,
+        own_only: bool = False,
     ) -> None:
         """``cache`` false: no run looks into its cache or keeps anything there.
 
         ``store``: opened and closed by the caller; ``settings`` say how its queue is worked through.
+        ``own_only``: of the queue only what is submitted here; what others have put into it waits for them.
         """
         self._store = store
+        self._own_only = own_only
         self._settings = settings or DaemonSettings()
         self._queue: EmbeddedQueue | None = None
         self._durable: dict[str, RunHandle] = {}
@@ -152,6 +157,7 @@ class Supervisor:
                 self._out,
                 self._settings,
                 use_cache=self._cache,
+                own_only=self._own_only,
                 new_id=new_run_id,
                 on_event=self._heard,
                 on_settled=self._settled,
@@ -161,14 +167,21 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._queue is not None:
-            await self._queue.stop()
-            for handle in self._durable.values():
-                handle.abandon(RunCancelledError("the supervisor was closed: the run is back in the queue"))
+        await self.hand_back("the supervisor was closed")
         for handle in self._runs:
             with contextlib.suppress(BaseException):
                 await handle.cancel("the supervisor was closed")
         await self._system.__aexit__(kind, error, trace)
+
+    async def hand_back(self, reason: str) -> None:
+        """Put all durable runs that are under way back into the queue, and begin no more.
+
+        A training saves what it has first. Whoever waits for a result gets RunCancelledError.
+        """
+        if self._queue is not None:
+            await self._queue.stop(reason)
+            for handle in self._durable.values():
+                handle.abandon(RunCancelledError(f"{reason}: the run is back in the queue"))
 
     def tree(self) -> str:
         """The live actors, printable."""
@@ -182,19 +195,28 @@ class Supervisor:
         base: str | os.PathLike[str] | None = None,
         source: str | None = None,
         key: str | None = None,
+        resume: bool = False,
+        max_attempts: int = 3,
     ) -> RunHandle:
         """Check everything, then start a run, or queue it if there is a store. InputError comes before that.
 
         ``base`` is the folder that relative data paths count from; ``source`` names the experiment file in
-        error messages. ``key``, with a store: the same key and experiment give the same run.
+        error messages. With a store: the same ``key`` and experiment give the same run; ``resume`` goes on
+        with a run of the same experiment that was submitted so and has neither completed nor been cancelled;
+        ``max_attempts`` says how often a run is tried before it has failed.
         """
-        if key is not None and self._queue is None:
-            raise InputError("submit: a key needs a store")
+        if self._queue is None and (key is not None or resume):
+            raise InputError(f"submit: {'a key' if key is not None else 'resume'} needs a store")
+        if key is not None and resume:
+            raise InputError("submit: expected a key or resume, got both")
         prepared = prepare(experiment, base=Path(base) if base else None, source=source)
         prepared.use_cache = self._cache
         run_id = run_id or new_run_id(experiment.id)
         if self._queue is not None:
-            return await self._enqueue(self._queue, experiment, run_id, prepared.base, key)
+            if resume:  # whoever runs it again wants to know of bad data now, not by a run that failed
+                await asyncio.to_thread(lambda: open_dataset(prepared).close())
+            new = new_run(experiment, run_id, base=prepared.base, key=key, max_attempts=max_attempts)
+            return await self._enqueue(self._queue, new, resume=resume)
         handle = RunHandle(run_id, self._out / run_id)
         plan = await _planned(prepared, handle)
         ref = self._system.spawn(
@@ -206,17 +228,16 @@ class Supervisor:
         await ref.tell(Start())
         return handle
 
-    async def _enqueue(
-        self, queue: EmbeddedQueue, experiment: Experiment, run_id: str, base: Path, key: str | None
-    ) -> RunHandle:
-        handle = self._durable[run_id] = RunHandle(run_id, self._out / run_id)
+    async def _enqueue(self, queue: EmbeddedQueue, new: NewRun, *, resume: bool) -> RunHandle:
+        handle = self._durable[new.id] = RunHandle(new.id, self._out / new.id)
         handle.attach(queue)
-        run = await queue.submit(experiment, run_id=run_id, base=base, key=key)
-        if run.id == run_id:
+        run = await queue.submit(new, resume=resume)
+        if run.id == new.id:
             return handle
-        del self._durable[run_id]  # the key has a run already
+        del self._durable[new.id]  # the key has a run already, or there is one to go on with
         handle = self._durable.setdefault(run.id, RunHandle(run.id, self._out / run.id))
         handle.attach(queue)
+        handle.resumed = True
         if run.state in TERMINAL:
             self._settled(run, await queue.result(run.id))
         return handle
@@ -252,7 +273,14 @@ def run(
     stage that fails StageError, unless ``check`` is false; then the result says so. Inside a running event
     loop use ``Supervisor``.
     """
-    return asyncio.run(_run(experiment, out=out, base=base, on_event=on_event, check=check))
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_run(experiment, out=out, base=base, on_event=on_event, check=check))
+    raise InputError(
+        "crucible.run: an event loop runs here, as in a notebook or an async program: "
+        "use async with crucible.Supervisor() as supervisor"
+    )
 
 
 async def _run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import random
@@ -68,7 +69,7 @@ async def serve(
     build_messages()  # before there are threads
     serving = _Serving(settings, folder, reload, Notifier())
     with _listening(settings) as listener, _signals(serving, leave):
-        store = await open_store(settings.store, folder.path)
+        store = await open_store(settings.store, folder.path, lock=folder.lock)
         try:
             return await serving.run(store, listener, announce)
         finally:
@@ -87,9 +88,24 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         # acknowledgement of its head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        raise InputError(f"api: cannot listen on {host} port {port}: {error.strerror or error}") from None
+        raise InputError(f"api: cannot listen on {host} port {port}: {_unheard(error, host)}") from None
     with listener:
         yield listener
+
+
+def _unheard(error: OSError, host: str) -> str:
+    """Why it is not listened there, and what to do about it."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                "another program has it: end that one, or take another with --set api.port=PORT (0: any free)"
+            )
+        case errno.EACCES:
+            return "only root may take it: take one from 1024 up with --set api.port=PORT"
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is no address of this machine: see api.host of the settings"
+        case _:
+            return f"{error.strerror or error}: see api.host of the settings"
 
 
 @contextlib.contextmanager
@@ -127,7 +143,7 @@ class _Serving:
         self._settings, self._folder, self._read_settings = settings, folder, reload
         self._notifier = notifier
         self._ending = asyncio.Event()
-        self._why = ""
+        self._why = self._url = ""
         self._reload = asyncio.Event()
         self._stopped = asyncio.Event()
         self._failed: str | None = None
@@ -150,7 +166,7 @@ class _Serving:
     async def run(self, store: Store, listener: socket.socket, announce: Callable[[str], None]) -> int:
         """From start to end."""
         settings, record = self._settings, self._record()
-        url = _url(settings, listener)
+        self._url = url = _url(settings, listener)
         runs = RunFolders(self._folder.runs)
         async with ActorSystem("crucible") as system:
             feed = LiveFeed(system)
@@ -330,7 +346,7 @@ class _Serving:
             self._reload.clear()
             self._notifier.reloading()
             await self._take_settings(daemon)
-            self._notifier.ready("serving")
+            self._notifier.ready(f"serving {self._url}")
 
     async def _take_settings(self, daemon: ActorRef) -> None:
         """All that can be changed while runs go on; the rest is named."""
@@ -364,7 +380,8 @@ def _merged(old: Settings, new: Settings) -> Settings:
 
 
 def _url(settings: Settings, listener: socket.socket) -> str:
+    """Where commands on this machine find the API. Other names are refused unless ``api.hosts`` has them."""
     host, port = settings.api.host, listener.getsockname()[1]
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - named, not listened on
-        host = socket.gethostname()
+        host = "::1" if host == "::" else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

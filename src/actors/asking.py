@@ -76,9 +76,9 @@ class Asker:
                 await told.end(output, answer.reply)
             else:
                 sent()
-                outcome = await self._races.race(spec, sampler, request, told.number, told.lane)
+                outcome = await self._races.racer(spec, sampler).race(request, told.number, told.lane)
                 output = await self._kept(spec, example, request, _answer(outcome), outcome.race)
-                await told.end_race(output, outcome.sent)
+                await told.end_race(output, outcome)
         except BaseException as error:
             told.broken(error)
             raise
@@ -183,6 +183,7 @@ class Asker:
         return BackendRequest(
             key=digest.hexdigest(),
             example_id=example.id,
+            run=asking.run_id,
             prompt=Prompt(text=example.input),
             params=SamplingParams(
                 max_tokens=params.max_tokens,

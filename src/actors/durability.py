@@ -1,21 +1,24 @@
 """What a run of the durable queue has that a plain run has not.
 
-A record of what it did outside, the replies that it has paid for, and a point where it can be stopped without
-losing work. Made by the composition of the daemon, used by ``backend_call`` and by the training loop. A plain
-run has none of it (``None`` in the settings). Nothing here decides whether to go on; it makes it possible.
+A record of what it did outside, the replies that it has paid for, a point where it can be stopped without
+losing work, and a look at its lease before anything is asked. Made by the composition of the daemon, used by
+``backend_call`` and by the training loop. A plain run has none of it (``None`` in the settings). Nothing here
+decides whether to go on; it makes it possible.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..messages.records import CheckpointRef
+from ..messages.requests import BackendReply, BackendRequest
 from .kept_stream import KeptStream, StreamWriter
-from .ports import ReplyCache
+from .ports import ReplyCache, Sampler
 
-__all__ = ["Durability", "EffectLog", "SafePoint", "TrainingEffects"]
+__all__ = ["Durability", "EffectLog", "HeldSampler", "SafePoint", "TrainingEffects"]
 
 
 class EffectLog(Protocol):
@@ -72,6 +75,24 @@ class SafePoint:
         await asyncio.get_running_loop().create_future()
 
 
+class HeldSampler:
+    """Asks only while the lease holds; after that the end comes as a cancellation, and is waited for.
+
+    A process that was stopped, or whose machine slept, goes on in the midst of its work: answers that came
+    meanwhile are taken in, and the next requests are due, before a timer has told anybody that time is up.
+    """
+
+    def __init__(self, sampler: Sampler, current: Callable[[], bool]) -> None:
+        self._sampler, self._current = sampler, current
+        self.telemetry: Mapping[str, Any] = getattr(sampler, "telemetry", {})
+
+    async def sample(self, request: BackendRequest) -> BackendReply:
+        """See ``Sampler``."""
+        if not self._current():
+            await asyncio.get_running_loop().create_future()
+        return await self._sampler.sample(request)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durability:
     """Of one attempt."""
@@ -80,6 +101,8 @@ class Durability:
     """Replies that earlier attempts of this run have paid for; closed by whoever opened it."""
     effects: EffectLog
     safe_point: SafePoint
+    current: Callable[[], bool]
+    """Whether the lease still holds."""
     stream: StreamWriter
     """Takes what ``backend_call`` hands on."""
     done: KeptStream | None = None

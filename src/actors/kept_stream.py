@@ -20,6 +20,7 @@ from ..messages.errors import OutputError
 from ..messages.flow import EndOfStream, Sample, StageResult
 from .runtime import handler
 from .stage import StageBase, Tally, Wiring
+from .synced import sync_folder
 
 __all__ = ["RESULTS", "SAMPLES", "KeptStream", "StreamSource", "StreamWriter"]
 
@@ -62,6 +63,7 @@ class StreamWriter:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._folder / RESULTS)
+            sync_folder(self._folder)
         except OSError as error:
             raise self._failed(error) from error
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..messages.errors import InputError, StageError
 from ..messages.records import CheckpointRef
 from ..messages.trace import Decision
-from .durability import Durability, TrainingEffects
+from .durability import Durability, HeldSampler, TrainingEffects
 from .ports import QueuedSession, Sampler, Session
 from .stage import StageBase, Wiring
 from .systems import SystemSpec
@@ -70,7 +70,10 @@ class OpenedSystems:
         checkpoint = await self._train(session, spec, rows, folder) if trains else None
         if checkpoint is not None:
             self.checkpoints[id(spec)] = checkpoint
-        return None if self._mode == "train" else await session.sampler(checkpoint)
+        if self._mode == "train":
+            return None
+        sampler = await session.sampler(checkpoint)
+        return sampler if self._durable is None else HeldSampler(sampler, self._durable.current)
 
     async def _train(
         self, session: Session, spec: SystemSpec, rows: WaitingRows | None, folder: Path

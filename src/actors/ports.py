@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -38,6 +38,9 @@ from ..messages.report import DatasetFacts, RunReport
 from ..messages.requests import BackendReply, BackendRequest, StoredReply
 from ..messages.trace import Span
 
+if TYPE_CHECKING:
+    from .corpus import Corpus
+
 __all__ = [
     "Arguments",
     "Backend",
@@ -48,6 +51,7 @@ __all__ = [
     "DatasetLoader",
     "Expectations",
     "Guard",
+    "LearnsFromData",
     "MetricsAdapter",
     "PendingStep",
     "Preflight",
@@ -352,6 +356,15 @@ class TdaAdapter(Protocol):
 
     def accumulator(self) -> Summary:
         """An empty summary of PersistenceResult."""
+        ...
+
+
+@runtime_checkable
+class LearnsFromData(Protocol):
+    """What an analysis adapter may have besides: a look at the data before anything is asked."""
+
+    def learn(self, corpus: Corpus) -> None:
+        """Called once, before the run, in a thread. Blocking."""
         ...
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..messages.requests import BackendRequest, RaceOutcome
 from .hedging.actor import CloneOldest, Drain, HedgingActor
 from .hedging.pool import HedgePool
 from .hedging.racer import Racer
@@ -38,12 +37,9 @@ class Races:
         """Whether the requests of this system are raced."""
         return self._settings.config.strategy != "tiered" or bool(self._asking.tiers_of(spec))
 
-    async def race(
-        self, spec: SystemSpec, sampler: Sampler, request: BackendRequest, span: int, lane: str
-    ) -> RaceOutcome:
-        """What came of one race; ``span`` and ``lane`` are those of the request in the trace."""
-        racer = self._racers.get(spec.name) or self._make(spec, sampler)
-        return await racer.race(request, span, lane)
+    def racer(self, spec: SystemSpec, sampler: Sampler) -> Racer:
+        """That of the system."""
+        return self._racers.get(spec.name) or self._make(spec, sampler)
 
     def _make(self, spec: SystemSpec, sampler: Sampler) -> Racer:
         asking, clock = self._asking, self._stage.context.clock

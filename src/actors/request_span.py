@@ -1,7 +1,7 @@
 """The span of one request to one system, and of its attempts where no race makes them.
 
 Made by ``asking``, which asks through it, so that each attempt is seen. A request that needs only one attempt
-has no spans below it; the attempts of a race are told by the racer.
+has no spans below it; if a race takes several, the racer tells of each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..messages.records import Output
-from ..messages.requests import BackendReply, BackendRequest
+from ..messages.requests import BackendReply, BackendRequest, RaceOutcome
 from ..messages.trace import Span, SpanStatus
 from .ports import Sampler
 from .span_facts import call_attributes, error_attributes, race_decisions, reply_attributes
@@ -86,9 +86,12 @@ class RequestSpan:
         """It was answered from the cache: nobody was called, so nothing was used."""
         await self._end(output, {"cached": True})
 
-    async def end_race(self, output: Output, sent: Sequence[str]) -> None:
+    async def end_race(self, output: Output, outcome: RaceOutcome) -> None:
         """There is the output of a race."""
-        await self._end(output, {"hedging": output.race}, sent)
+        told: dict[str, Any] = {"hedging": output.race}
+        if outcome.attempts == 1 and outcome.race.winner == "first":  # whose attempt the racer has not told
+            told |= self._call(outcome.reply)
+        await self._end(output, told, outcome.sent)
 
     async def _end(self, output: Output, more: dict[str, Any], sent: Sequence[str] = ()) -> None:
         self._over = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..messages.records import Ballots, Race, SamplingParams
+from ..messages.records import Ballots, Output, Race, SamplingParams
 from ..messages.requests import BackendReply
 from ..messages.trace import Decision
 from .ports import Sampler
@@ -22,6 +22,7 @@ __all__ = [
     "error_attributes",
     "race_decisions",
     "reply_attributes",
+    "vote_attributes",
     "vote_decisions",
 ]
 
@@ -96,6 +97,29 @@ def race_decisions(race: Race, sent: Sequence[str], start_s: float, end_s: float
 def duplicate_decisions(title: str, why: str, start_s: float) -> tuple[Decision, ...]:
     """That a duplicate was sent beside a request that was still open, and what it was paid from."""
     return (Decision(kind="duplicate", chosen=title, alternatives=("wait",), why=why, at_s=start_s),)
+
+
+def vote_attributes(output: Output) -> dict[str, Any]:
+    """How an ensemble came to its output."""
+    record = output.ballots
+    if record is None:
+        return {"example": output.example_id}
+    return {
+        "example": output.example_id,
+        "strategy": record.strategy,
+        "status": record.status,
+        "reason": record.reason,
+        "winner": record.winner_member,
+        "consensus": record.consensus,
+        "confidence": output.confidence,
+        "votes": {each.system: each.error or each.text[:KEY_LENGTH] for each in record.members},
+        "scores": {key[:KEY_LENGTH]: score for key, score in record.scores.items()},
+        "abstained": record.abstained,
+        "cancelled": list(record.cancelled),
+        "not_asked": list(record.not_asked),
+        "stopped": record.stopped,
+        "cost_usd": output.cost_usd,
+    }
 
 
 def vote_decisions(record: Ballots, end_s: float) -> tuple[Decision, ...]:

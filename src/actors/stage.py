@@ -21,7 +21,7 @@ import msgspec
 from ..messages.control import Progress, StageCompleted, StageStarted, Start
 from ..messages.flow import Batch, EndOfStream, Sample, StageResult
 from ..messages.trace import Decision, Span, SpanKind, SpanStatus
-from .runtime import Actor, ActorRef, MailboxFull, handler
+from .runtime import Actor, ActorRef, ActorStopped, MailboxFull, handler
 
 __all__ = ["Releasing", "SourceActor", "SourceWork", "StageActor", "StageBase", "Tally", "Wiring", "Work"]
 
@@ -185,11 +185,14 @@ class StageBase(Actor):
         lane: str | None = None,
         **more: Any,
     ) -> None:
-        """Record work that ends with an exception. Does not wait, because what is cancelled must not."""
+        """Record work that ends with an exception. Does not wait, because what is cancelled must not.
+
+        A stage that is stopped stops its actors first: whoever waits for one of them is cancelled too.
+        """
         wiring = self._wiring
         if wiring.trace is None:
             return
-        cancelled = isinstance(error, asyncio.CancelledError)
+        cancelled = isinstance(error, asyncio.CancelledError | ActorStopped)
         if not cancelled:
             more = {**more, "error": " ".join(str(error).split()), "error.type": type(error).__name__}
         self.span_at_once(

@@ -16,7 +16,7 @@ Rules that every store keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..messages.queue import (
@@ -157,9 +157,18 @@ class Store(Protocol):
         ...
 
     async def claim(
-        self, daemon_id: str, *, limit: int, ttl_s: float, max_running_by_owner: int | None = None
+        self,
+        daemon_id: str,
+        *,
+        limit: int,
+        ttl_s: float,
+        max_running_by_owner: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Lease]:
-        """Take up to ``limit`` due runs, by priority and then by age; none over an owner's quota."""
+        """Take up to ``limit`` due runs, by priority and then by age; none over an owner's quota.
+
+        ``among``: none but these few, by id.
+        """
         ...
 
     async def renew(self, daemon_id: str, leases: Mapping[str, int], *, ttl_s: float) -> list[LeaseNews]:
@@ -228,6 +237,14 @@ class Store(Protocol):
         """Delete; what it has submitted stays. NotFoundError."""
         ...
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """It is not due any more until it is resumed. NotFoundError."""
+        ...
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on, from ``next_at`` on; no change when it is not paused. NotFoundError."""
+        ...
+
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Schedules whose time has come, and the store's time."""
         ...
@@ -235,7 +252,7 @@ class Store(Protocol):
     async def fire(self, schedule_id: str, *, due_at: float, next_at: float, run_id: str) -> QueuedRun | None:
         """Submit a schedule's run and set its next time, in one transaction.
 
-        None when another daemon has fired the one due at ``due_at`` already.
+        None when another daemon has fired the one due at ``due_at`` already, or when it is paused by now.
         """
         ...
 

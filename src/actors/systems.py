@@ -47,6 +47,7 @@ class Asking:
     policy: RetryPolicy
     experiment_id: str
     seed: int
+    run_id: str = ""
     concurrency: int = 1
     limits: RunLimits | None = None
     cache: ReplyCache | None = None

@@ -16,6 +16,7 @@ import msgspec
 from ..messages.errors import InputError, OutputError
 from ..messages.records import CheckpointRef, Example
 from ..messages.training import TrainingConfig, TrainingRecord
+from .synced import make_folder, sync_folder
 
 __all__ = ["RECORD", "identity", "read_record", "write_record"]
 
@@ -38,7 +39,7 @@ def identity(config: TrainingConfig, *, rows: int, seed: int, first: Sequence[Ex
 def write_record(folder: Path, record: TrainingRecord) -> None:
     """Blocking. Raises OutputError when the folder cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{RECORD}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -46,6 +47,7 @@ def write_record(folder: Path, record: TrainingRecord) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(folder / RECORD)
+            sync_folder(folder)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

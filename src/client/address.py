@@ -14,10 +14,11 @@ import msgspec
 
 from ..messages.errors import ConnectionFailedError, InputError
 
-__all__ = ["DATA_FOLDER", "Address", "find_address"]
+__all__ = ["DATA_FOLDER", "Address", "data_folder", "find_address"]
 
 DATA_FOLDER = "crucible-data"
 START = "start one with: crucible serve"
+OTHERS = "be the daemon's user, or set CRUCIBLE_URL and CRUCIBLE_TOKEN"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -52,10 +53,15 @@ def find_address(
     ``data`` is its data folder; default: that of CRUCIBLE_DATA, else ``crucible-data`` here. Raises
     ConnectionFailedError when no daemon runs on the folder, InputError for what cannot be used.
     """
-    folder = Path(data if data is not None else os.environ.get("CRUCIBLE_DATA") or DATA_FOLDER)
+    folder = data_folder(data)
     url = url or (None if data is not None else os.environ.get("CRUCIBLE_URL")) or _told_url(folder)
     token = token or (None if data is not None else os.environ.get("CRUCIBLE_TOKEN")) or _told_token(folder)
     return Address(_checked_url(url), _checked_token(token))
+
+
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """The data folder that is meant: as given, else that of CRUCIBLE_DATA, else ``crucible-data`` here."""
+    return Path(given if given is not None else os.environ.get("CRUCIBLE_DATA") or DATA_FOLDER)
 
 
 def _told_url(folder: Path) -> str:
@@ -65,7 +71,9 @@ def _told_url(folder: Path) -> str:
     except FileNotFoundError:
         raise ConnectionFailedError(f"no daemon is running on {folder}: {START}") from None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the daemon's address: {_reason(error)}") from None
+        raise InputError(
+            f"{path}: cannot read the daemon's address: {_reason(error)}{_mend(error)}"
+        ) from None
 
 
 def _told_token(folder: Path) -> str:
@@ -75,7 +83,11 @@ def _told_token(folder: Path) -> str:
     except FileNotFoundError:
         raise InputError(f"no token: set CRUCIBLE_TOKEN, or name the daemon's data folder ({path})") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the token: {_reason(error)}") from None
+        raise InputError(f"{path}: cannot read the token: {_reason(error)}{_mend(error)}") from None
+
+
+def _mend(error: Exception) -> str:
+    return f": {OTHERS}" if isinstance(error, PermissionError) else ""
 
 
 def _reason(error: Exception) -> str:

@@ -308,6 +308,14 @@ class AsyncClient:
         """All schedules."""
         return await self._do(calls.schedules())
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Submit nothing until it is resumed."""
+        return await self._do(calls.set_schedule(schedule_id, "pause"))
+
+    async def resume_schedule(self, schedule_id: str) -> Schedule:
+        """Go on with the next time that comes."""
+        return await self._do(calls.set_schedule(schedule_id, "resume"))
+
     async def drop_schedule(self, schedule_id: str) -> None:
         """Delete a schedule; the runs it has submitted stay."""
         await self._do(calls.drop_schedule(schedule_id))

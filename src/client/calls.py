@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from ..messages.api import LiveView, ProblemDocument, RunFile, StageView, Ticket
+from ..messages.api import RUN_ID, LiveView, ProblemDocument, RunFile, StageView, Ticket
 from ..messages.errors import (
     ConflictError,
     CrucibleError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["API", "Call", "Source", "problem_error"]
 
 API = "/api/v1"
+_ID = re.compile(RUN_ID)
 T = TypeVar("T")
 Source = Experiment | str | os.PathLike[str]
 """An experiment, or the path of an experiment file."""
@@ -100,8 +102,7 @@ def problem_error(status: int, body: bytes, headers: Mapping[str, str]) -> Cruci
         case "internal":
             return CrucibleError(f"the daemon failed: {document.detail}")
         case _:
-            told = "; ".join(f"{each.path}: {each.message}" for each in document.errors)
-            return InputError(f"{document.detail}: {told}" if told else document.detail)
+            return InputError(document.detail)
 
 
 def _given(**params: Any) -> dict[str, Any]:
@@ -109,7 +110,15 @@ def _given(**params: Any) -> dict[str, Any]:
 
 
 def _run_path(run_id: str, what: str = "") -> str:
-    return f"{API}/runs/{quote(run_id, safe='')}{what}"
+    if not _ID.fullmatch(run_id):  # it would lead elsewhere, or nowhere
+        raise NotFoundError(f"there is no run {run_id!r}")
+    return f"{API}/runs/{run_id}{what}"
+
+
+def _schedule_path(schedule_id: str) -> str:
+    if not _ID.fullmatch(schedule_id):
+        raise InputError(f"{schedule_id!r}: expected a name of letters, digits, '_', '.' and '-'")
+    return f"{API}/schedules/{schedule_id}"
 
 
 def _queue_params(
@@ -323,7 +332,7 @@ def put_schedule(
     )
     return Call(
         method="PUT",
-        path=f"{API}/schedules/{quote(schedule_id, safe='')}",
+        path=_schedule_path(schedule_id),
         kind=Schedule,
         params=params | {"cron": cron},
         headers={"content-type": "application/json"},
@@ -337,9 +346,15 @@ def schedules() -> Call[list[Schedule]]:
     return _get(f"{API}/schedules", list[Schedule])
 
 
+def set_schedule(schedule_id: str, verb: Literal["pause", "resume"]) -> Call[Schedule]:
+    """Pause a schedule, or resume it."""
+    path = f"{API}/schedules/{quote(schedule_id, safe='')}/{verb}"
+    return Call(method="POST", path=path, kind=Schedule, repeatable=True)
+
+
 def drop_schedule(schedule_id: str) -> Call[None]:
     """Delete a schedule."""
-    return Call(method="DELETE", path=f"{API}/schedules/{quote(schedule_id, safe='')}", kind=None)
+    return Call(method="DELETE", path=_schedule_path(schedule_id), kind=None)
 
 
 def queue() -> Call[QueueCounts]:

@@ -41,7 +41,7 @@ def transport_error(error: httpx.HTTPError, address: Address) -> TransientError:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return ConnectionFailedError(f"no daemon answers at {address.url}: {START}")
     if isinstance(error, httpx.TimeoutException):
-        return TimedOutError(f"the daemon at {address.url} did not answer in time")
+        return TimedOutError(f"the daemon at {address.url} did not answer in time: its log may say why")
     return ConnectionFailedError(f"the connection to {address.url} broke: {type(error).__name__}")
 
 

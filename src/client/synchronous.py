@@ -307,6 +307,14 @@ class Client:
         """All schedules."""
         return self._do(calls.schedules())
 
+    def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Submit nothing until it is resumed."""
+        return self._do(calls.set_schedule(schedule_id, "pause"))
+
+    def resume_schedule(self, schedule_id: str) -> Schedule:
+        """Go on with the next time that comes."""
+        return self._do(calls.set_schedule(schedule_id, "resume"))
+
     def drop_schedule(self, schedule_id: str) -> None:
         """Delete a schedule; the runs it has submitted stay."""
         self._do(calls.drop_schedule(schedule_id))

@@ -37,7 +37,8 @@ class Part:
 def open_part(text: str, runs: Path, opened: contextlib.ExitStack) -> Part:
     """Open ``[NAME=]RUN[:SYSTEM]``; raises InputError."""
     label, system, folder = None, None, text
-    if "=" in folder and not _exists(folder, runs):
+    # Paths and systems may have "=" in them: it ends a name only where the text names no run without one.
+    if "=" in folder and not _exists(folder, runs) and not _exists(folder.rpartition(":")[0], runs):
         label, _, folder = folder.partition("=")
         label = label.strip()
         if not label or not label.isprintable() or len(label) > LONGEST_NAME:
@@ -53,7 +54,7 @@ def open_part(text: str, runs: Path, opened: contextlib.ExitStack) -> Part:
 
 def _exists(name: str, runs: Path) -> bool:
     try:
-        return Path(name).exists() or (runs / name).exists()
+        return name != "" and (Path(name).exists() or (runs / name).exists())
     except OSError:  # the name is too long
         return False
 

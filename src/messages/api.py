@@ -13,6 +13,7 @@ from msgspec import Meta
 from .base import Message
 from .flow import StageResult
 from .live import ActorView, LiveRun
+from .queue import StageRecord
 
 __all__ = [
     "RUN_ID",
@@ -75,6 +76,19 @@ class StageView(Message, frozen=True):
     ended_at: float
     input_hash: str
     result: StageResult | None = None
+
+    @classmethod
+    def of(cls, record: StageRecord) -> StageView:
+        """What a store has of it."""
+        return cls(
+            name=record.name,
+            status=record.status,
+            attempt=record.attempt,
+            seconds=record.seconds,
+            ended_at=record.ended_at,
+            input_hash=record.input_hash,
+            result=msgspec.json.decode(record.result, type=StageResult) if record.result else None,
+        )
 
 
 class LiveView(Message, frozen=True):

@@ -31,7 +31,7 @@ __all__ = [
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Positive = Annotated[int, Meta(ge=1)]
 Options = dict[str, Any]
-ReportFormat = Literal["markdown", "html", "json", "csv", "latex", "parquet"]
+ReportFormat = Literal["markdown", "html", "json", "csv", "latex", "parquet", "svg", "png"]
 
 
 class DatasetRef(Message, frozen=True):
@@ -295,7 +295,10 @@ class OutputSpec(Message, frozen=True):
     ] = "report"
     formats: Annotated[
         tuple[ReportFormat, ...],
-        Meta(min_length=1, description="One file is written for each; parquet: scores.parquet."),
+        Meta(
+            min_length=1,
+            description="One file is written for each; parquet: scores.parquet; svg, png: one for each plot.",
+        ),
     ] = ("markdown", "html", "json")
     description: Annotated[str | None, Meta(description="Free text.")] = None
 

@@ -23,13 +23,19 @@ class BackendReply(Message, frozen=True):
 
 
 class BackendRequest(Message, frozen=True):
-    """One request. ``key`` is the idempotency key: the same over retries and restarts."""
+    """One request. ``key`` is the idempotency key: the same over retries, restarts and runs.
+
+    With ``run`` and ``attempt`` it names one call to the outside: whoever makes that call again after a
+    restart names it alike, and every retry and every duplicate in a race is another one.
+    """
 
     key: str
     example_id: str
     prompt: Prompt
     params: SamplingParams = field(default_factory=SamplingParams)
     attempt: int = 1
+    run: str = ""
+    """Id of the run that asks."""
 
     if TYPE_CHECKING:
 

@@ -14,6 +14,7 @@ import msgspec
 from .decoding import collect
 from .errors import ExperimentError, Problem
 from .experiment_file import Document, parse_document, read_document
+from .secret_keys import is_reference
 from .settings import Settings
 
 __all__ = ["RELOADABLE", "changed_settings", "load_settings"]
@@ -55,8 +56,11 @@ def _check(settings: Settings, document: Document) -> None:
         problems.append(
             Problem("daemon.renew_s", "expected at most half of daemon.lease_s, so that one may fail")
         )
-    if store.kind == "postgres" and store.url is None:
-        problems.append(Problem("store.url", "expected a reference such as env:CRUCIBLE_DATABASE_URL"))
+    if store.kind == "postgres" and not (store.url and is_reference(store.url)):
+        told = "" if store.url is None else "; the address itself does not belong here"
+        problems.append(
+            Problem("store.url", f"expected a reference such as env:CRUCIBLE_DATABASE_URL or file:PATH{told}")
+        )
     if store.kind != "postgres" and store.url is not None:
         problems.append(Problem("store.url", f"has no effect: store.kind is {store.kind!r}"))
     if daemon.retry_max_s < daemon.retry_base_s:

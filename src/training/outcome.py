@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..adapters.reports.files import write_whole
 from ..messages.base import Message
 from ..messages.control import RunResult
 from ..messages.errors import InputError, OutputError
@@ -94,13 +95,11 @@ def save_checkpoint(outcome: TrainingOutcome, path: str | Path) -> Path:
         metrics={each.name: each.value for each in evaluate(outcome).figures if each.system == model},
     )
     target = _meta(path)
-    waiting = target.with_name(f".{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        waiting.write_bytes(msgspec.json.format(msgspec.json.encode(saved), indent=2) + b"\n")
-        waiting.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror}") from None
+    write_whole(target, msgspec.json.format(msgspec.json.encode(saved), indent=2) + b"\n")
     return target
 
 

@@ -1,4 +1,4 @@
-"""Spans of requests and their attempts, as backend_call makes them without hedging."""
+"""Spans of requests and their attempts, as backend_call makes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from crucible.actors.hedging.options import NoOptions
+from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
 from crucible.actors.ports import Capabilities, Session
 from crucible.actors.runtime import ActorRef, SupervisionPolicy
 from crucible.actors.stage import Tally, Wiring
@@ -15,7 +17,8 @@ from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions,
 from crucible.actors.systems import SystemSpec
 from crucible.adapters.backends.untrained import UntrainedSession
 from crucible.messages.base import Message
-from crucible.messages.errors import BackendError, OverloadedError
+from crucible.messages.errors import BackendError, ConnectionFailedError, OverloadedError
+from crucible.messages.experiment import HedgingConfig
 from crucible.messages.flow import Batch, EndOfStream, Sample, StageResult
 from crucible.messages.records import Completion, Example, Usage
 from crucible.messages.requests import BackendReply, BackendRequest
@@ -51,7 +54,14 @@ class Scripted:
 class Call:
     """backend_call over one row; its spans."""
 
-    def __init__(self, kit: TestKit, folder: Path, backend: Scripted, **options: Any) -> None:
+    def __init__(
+        self,
+        kit: TestKit,
+        folder: Path,
+        backend: Scripted,
+        hedging: HedgeSettings | None = None,
+        **options: Any,
+    ) -> None:
         self.trace, self.next = kit.probe(), kit.probe()
         settings = BackendSettings(
             model=SystemSpec(name="model", backend_id="scripted", backend=backend, options=None),
@@ -61,6 +71,7 @@ class Call:
             experiment_id="x",
             seed=1,
             workdir=folder,
+            hedging=hedging,
         )
         wiring = Wiring(
             stage="backend_call", supervisor=kit.probe().ref, downstream=self.next.ref, trace=self.trace.ref,
@@ -144,6 +155,32 @@ async def test_a_request_that_is_cancelled_leaves_its_span_and_those_of_its_atte
         told = [(each.name, each.status) for each in call.told()]
         assert told == [("attempt 1", "error"), ("attempt 2", "cancelled"), ("model", "cancelled")]
         assert {each.parent_id for each in call.told()[:2]} == {call.told()[2].id}
+
+
+def races(delay_ms: float, control_percent: float = 0.0) -> HedgeSettings:
+    config = HedgingConfig(
+        strategy="fixed", delay_ms=delay_ms, budget_percent=100.0, control_percent=control_percent
+    )
+    return HedgeSettings(config=config, policy=NoOptions(), racing=RacingOptions())
+
+
+async def test_a_race_of_one_is_one_span_that_says_what_was_planned(tmp_path: Path) -> None:
+    async with TestKit("system") as kit:
+        (request,) = await Call(kit, tmp_path, Scripted("a"), hedging=races(1e6)).spans()
+        assert (request.kind, request.parent_id, request.status) == ("request", 7, "ok")
+        assert request.attributes["gen_ai.usage.input_tokens"] == 3
+        assert request.attributes["hedging"].winner == "first"
+        assert [decision.chosen for decision in request.decisions] == ["duplicate when late"]
+
+
+async def test_each_request_of_a_race_has_a_span_and_only_those_count_tokens(tmp_path: Path) -> None:
+    async with TestKit("system") as kit:
+        call = Call(kit, tmp_path, Scripted(ConnectionFailedError("gone"), "a"), hedging=races(1e6))
+        first, backup, request = await call.spans()
+        assert [each.name for each in (first, backup)] == ["first model", "backup model"]
+        assert {first.parent_id, backup.parent_id} == {request.id}
+        counted = [each.attributes.get("gen_ai.usage.input_tokens") for each in (first, backup, request)]
+        assert counted == [None, 3, None]
 
 
 async def test_a_bug_of_a_backend_is_in_the_trace(tmp_path: Path) -> None:

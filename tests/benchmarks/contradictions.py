@@ -12,6 +12,9 @@ refuted claims by turning a supported one round, so these are constructed contra
 halved by document: one half chooses the threshold (greatest recall at a precision of at least .8), the other
 half with the development claims is the test. The word lists were extended while looking at the first half.
 
+*The antagonist by rules*: how often what it holds against a thesis is right, on the same test pairs as parts
+of one thesis, and, with ``--rows``, on the sentences of the passage, as it searches them.
+
 *Claims against evidence*: a claim and the sentences that support or refute it. This is natural-language
 inference; the same scores are shown for what they are worth there.
 """
@@ -32,9 +35,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crucible.adapters.cns import parse_claims
+from crucible.adapters.cns import parse_claims, parse_passage
+from crucible.adapters.cns.dialectic.antagonist import antagonise
 from crucible.adapters.cns.opposition import contested, opposition
-from crucible.adapters.cns.text import token_f1
+from crucible.adapters.cns.text import normalise, token_f1
+from crucible.messages.claims import Evidence, Sno
 
 AIM_PRECISION, AIM_RECALL = 0.8, 0.7
 RESAMPLES = 2000
@@ -105,6 +110,46 @@ def answer_pairs(path: Path) -> list[Pair]:
             document = source.document_id or ""
             pairs.append(Pair(claims["c1"].text, source.text, relation.label == "refutes", document))
     return pairs
+
+
+def antagonist_on_parts(pairs: list[Pair]) -> str:
+    """Precision and recall of contradictions between two parts of a thesis that read the same sentence."""
+    place = Evidence(source="1", sentences=(0,), content="the sentence")
+    flagged = []
+    for pair in pairs:
+        parts = tuple(
+            Sno(id=f"c{number}", claim=text, evidence=(place,))
+            for number, text in enumerate((pair.left, pair.right), start=2)
+        )
+        found = antagonise(
+            Sno(id="c1", claim="", evidence=(place,), children=parts), (), example="e", most=50
+        )
+        flagged.append(any(each.type == "contradiction" for each in found.challenges))
+    right = sum(pair.opposed for pair, is_flagged in zip(pairs, flagged, strict=True) if is_flagged)
+    return _rates(right, sum(flagged), sum(pair.opposed for pair in pairs))
+
+
+def antagonist_on_passages(path: Path) -> str:
+    """The same of the sentences of the passage that it holds against the hypothesis of the reference."""
+    right = found = wanted = 0
+    for row in rows(path):
+        answer = parse_claims(row["completion"])
+        claims = {claim.id: normalise(claim.text) for claim in answer.claims}
+        refuting = [claims[relation.source] for relation in answer.relations if relation.label == "refutes"]
+        passage = parse_passage(row["prompt"])
+        sentences = [normalise(sentence) for document in passage for sentence in document.sentences]
+        gold = {sentence for sentence in sentences if any(sentence in text for text in refuting)}
+        thesis = Sno(id="c1", claim=next(claim.text for claim in answer.claims if claim.id == "c1"))
+        rival = antagonise(thesis, passage, example="e", most=50).antithesis
+        held = {normalise(part.claim) for part in rival.children} if rival is not None else set()
+        right, found, wanted = right + len(held & gold), found + len(held), wanted + len(gold)
+    return _rates(right, found, wanted)
+
+
+def _rates(right: int, flagged: int, wanted: int) -> str:
+    precision = f"{right / flagged:.2f}" if flagged else "none"
+    share = right / wanted if wanted else 0.0
+    return f"{flagged} held against the thesis, {right} rightly: precision {precision}, recall {share:.2f}"
 
 
 def first_half(pair: Pair) -> bool:
@@ -248,12 +293,14 @@ def main() -> None:
     test += claim_pairs(given.scifact / "claims_dev.jsonl")
     print("## SciFact, claims against claims\n")
     curves = table(known, fit, test)
+    print(f"The antagonist, of parts that read one sentence: {antagonist_on_parts(test)}\n")
     if given.svg:
         draw(curves, float(np.mean([pair.opposed for pair in test])), given.svg)
     if given.rows:
         print("## SciFact, claims against evidence\n")
         pairs = answer_pairs(given.rows)
         table(known, [p for p in pairs if first_half(p)], [p for p in pairs if not first_half(p)])
+        print(f"The antagonist, of sentences of the passage: {antagonist_on_passages(given.rows)}\n")
     if given.citation_integrity:
         print("## Citation Integrity, claims against evidence\n")
         folder = given.citation_integrity

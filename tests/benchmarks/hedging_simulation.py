@@ -30,7 +30,7 @@ from crucible.actors.hedging.optimal import Optimal
 from crucible.actors.hedging.options import AdaptiveOptions, OptimalOptions
 from crucible.actors.hedging.plan import Attempt, HedgePolicy, Race, RequestFeatures
 from crucible.actors.hedging.policies import Off, Percentile
-from crucible.actors.hedging.reissue import best_reissue
+from crucible.actors.hedging.reissue import Reissues
 
 Array = NDArray[np.float64]
 Model = Callable[[np.random.Generator, int, float], tuple[Array, Array]]
@@ -96,7 +96,7 @@ def fitted(first: Array, share: float) -> tuple[float, float]:
     """SingleR on 20,001 evenly spaced quantiles of the latencies."""
     grid = np.linspace(0, 1, 20_001)[1:]
     curve = SurvivalCurve(np.quantile(first, grid).tolist(), (1 - grid).tolist())
-    best = best_reissue(curve, curve, BUDGET, share)
+    best = Reissues(curve, curve, BUDGET).best(share)
     return (np.inf, 0.0) if best is None else (best.delay_s, best.probability)
 
 

@@ -14,7 +14,7 @@ from tests.integration.daemon import TOKEN, Daemon, as_stored, experiment, sampl
 
 from crucible.messages.experiment_file import encode_experiment
 from crucible.messages.live import LiveEvent, LiveRun, LiveStage
-from crucible.messages.queue import DaemonRecord, NewRun, Settlement
+from crucible.messages.queue import DaemonRecord, NewRun, NewSchedule, Settlement
 
 from .conftest import Watched
 
@@ -224,6 +224,42 @@ async def test_the_page_comes_back_when_the_stream_breaks(watched: Watched) -> N
     watched.complaints[:] = [line for line in watched.complaints if "ERR_INTERNET_DISCONNECTED" not in line]
 
 
+async def plan(daemon: Daemon, name: str, next_at: float, **changes: Any) -> None:
+    spec = encode_experiment(as_stored(experiment(daemon.folder)))
+    new = {"experiment_id": "small", "spec": spec, "spec_hash": "h", "base": "/", "cron": "0 3 * * *"}
+    await daemon.store.put_schedule(NewSchedule(**{"id": name, "next_at": next_at, **new, **changes}))
+
+
+async def test_schedules_tell_when_they_are_due_and_what_became_of_the_last_run(watched: Watched) -> None:
+    daemon = watched.daemon
+    page = await watched.open("/schedules")
+    await expect(page.get_by_text("No schedule yet.")).to_be_visible()
+    await plan(daemon, "later", 4102459200.0, owner=HOSTILE, experiment_id=HOSTILE)
+    await plan(daemon, "sooner", 4102452000.0, cron="0 2 * * 1", owner="ada", priority=7)
+    await page.get_by_role("link", name="Schedules").click()
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(2)
+    for told in ("sooner", "priority 7", "0 2 * * 1", "on", "2100-01-01 02:00", "none yet", "small", "ada"):
+        await expect(rows.first).to_contain_text(told)
+    assert await page.evaluate("window.pwned") is None
+    assert "onerror" in await rows.nth(1).inner_text()
+    await expect(page.locator("#link")).to_have_text("live")
+    await daemon.store.fire("sooner", due_at=4102452000.0, next_at=4102462800.0, run_id="by-clock")
+    await expect(rows.nth(1)).to_contain_text("2100-01-01 05:00")  # it is due after the other one by now
+    await expect(rows.nth(1)).to_contain_text("queued")
+    await daemon.work("by-clock")
+    await expect(rows.nth(1)).to_contain_text("completed")
+    await page.get_by_role("button", name="Pause sooner").click()
+    await expect(rows.nth(1)).to_contain_text("paused")
+    assert [each.enabled for each in await daemon.store.schedules()] == [True, False]
+    await page.get_by_role("button", name="Resume sooner").click()
+    await expect(page.get_by_role("button", name="Pause sooner")).to_be_visible()
+    assert all(each.enabled for each in await daemon.store.schedules())
+    rows = page.locator("tbody tr", has_text="sooner")  # due at its next time again, which is the first
+    await rows.get_by_role("link", name="by-clock").click()
+    await expect(page.locator("#head .state")).to_contain_text("completed")
+
+
 async def fill(daemon: Daemon) -> None:
     """Runs in several states, with samples of claims."""
     await submit(daemon, "done-1")
@@ -237,9 +273,17 @@ async def fill(daemon: Daemon) -> None:
     output = {"example_id": "s1", "system": "m", "backend": "mock", "text": CLAIMS, "error": None}
     lines = sample(1, outputs={"m": output}, reference=CLAIMS.replace("glow", "melt")) + sample(2)
     (daemon.run_folder("r1") / "samples.jsonl.partial").write_bytes(lines)
+    await plan(daemon, "nightly", 4102444800.0, priority=2)
+    await plan(daemon, "weekly", 4102444900.0)
+    await plan(daemon, "paused", 4102444800.0)
+    await daemon.store.pause_schedule("paused")
+    await daemon.store.fire("weekly", due_at=4102444900.0, next_at=4102449900.0, run_id="from-the-clock")
 
 
-PATHS = ("/", "/runs/r1", "/runs/gone", "/runs/r1/samples", "/runs/r1/samples/0", "/compare", "/actors")
+PATHS = (
+    *("/", "/runs/r1", "/runs/gone", "/runs/r1/samples", "/runs/r1/samples/0", "/compare", "/schedules"),
+    "/actors",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -287,6 +331,12 @@ async def test_everything_is_reached_by_keyboard(watched: Watched) -> None:
     await tab_to(page, "#do-cancel")
     await page.keyboard.press("Enter")
     await expect(page.locator("#head")).to_contain_text("Will be cancelled")
+    await page.goto(watched.daemon.url)
+    await page.wait_for_selector("[data-title]")
+    await tab_to(page, "a[href='/schedules']")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Schedules")
+    await tab_to(page, "a[href='/runs/from-the-clock']")
 
 
 async def test_runs_are_compared(watched: Watched, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from tests.faults.daemon_process import BOUND
+
 from crucible.adapters.stores import care_sqlite
 
 WORKER = Path(__file__).with_name("store_worker.py")
@@ -18,7 +20,7 @@ WORKER = Path(__file__).with_name("store_worker.py")
 @contextmanager
 def working(folder: Path, boot: str, outside: Path) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """A worker and what it prints; killed in the end."""
-    command = [sys.executable, str(WORKER), str(folder), boot, str(outside)]
+    command = [*BOUND, sys.executable, str(WORKER), str(folder), boot, str(outside)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         try:

@@ -9,114 +9,36 @@ import pty
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from tests.faults.daemon_process import (
+    BOUND,
+    COMMAND,
+    PATIENCE_S,
+    ROWS,
+    all_ended,
+    answered,
+    check_recorded_once,
+    check_report,
+    experiment,
+    of_server,
+    runs,
+    serve_command,
+    serving,
+    submit,
+    until,
+    wait_for,
+)
 from tests.integration.model_server import ModelServer
 
 import crucible
-from crucible.messages.queue import TERMINAL, QueuedRun
-
-COMMAND = str(Path(sys.executable).with_name("crucible"))
-ROWS = 30
-PATIENCE_S = 50.0
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@contextlib.contextmanager
-def serving(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """A daemon that answers; killed at the end if it still lives."""
-    command = [COMMAND, "serve", "--data", str(data), "--set", "api.port=0", *options]
-    log = data.with_name("daemon.log")
-    with log.open("ab") as file:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline().startswith("crucible serves http://127.0.0.1:")
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def experiment(
-    folder: Path, name: str, latency_s: float = 0.05, backend: Any = None, concurrency: int = 1
-) -> Path:
-    """Rows that are asked, one after the other by default, of a model that takes its time."""
-    rows = folder / "rows.jsonl"
-    if not rows.exists():
-        lines = (json.dumps({"prompt": f"Say {n}.", "completion": "c"}) + "\n" for n in range(ROWS))
-        rows.write_text("".join(lines))
-    content: dict[str, Any] = {
-        "id": name,
-        "dataset": {"name": "rows", "split": "all", "options": {"path": str(rows)}},
-        "backend": backend
-        or {"id": "mock", "options": {"replies": [{"text": "c"}], "latency_ms": 1000 * latency_s}},
-        "pipeline": [
-            {"name": "data_load"},
-            {"name": "backend_call", "options": {"concurrency": concurrency}},
-            {"name": "bench"},
-            {"name": "report"},
-        ],
-        "outputs": [{"formats": ["json"]}],
-    }
-    file = folder / f"{name}.json"
-    file.write_text(json.dumps(content))
-    return file
-
-
-def submit(data: Path, file: Path) -> str:
-    with crucible.Client(data=data) as client:
-        return client.submit(file).run.id
-
-
-def runs(data: Path) -> dict[str, QueuedRun]:
-    with crucible.Client(data=data) as client:
-        return {run.id: run for run in client.runs().runs}
-
-
-def until(data: Path, done: Any) -> dict[str, QueuedRun]:
-    """Ask until it is so."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        found = runs(data)
-        if done(found):
-            return found
-        assert time.monotonic() < end, {run.id: (run.state, run.reason) for run in found.values()}
-        time.sleep(0.05)
-
-
-def answered(data: Path, run_id: str) -> int:
-    """Rows that have their answer, as the daemon itself sees it."""
-    with crucible.Client(data=data) as client:
-        stages = {stage.name: stage for stage in client.live_run(run_id).stages}
-    return stages["backend_call"].done if "backend_call" in stages else 0
-
-
-def all_ended(found: dict[str, QueuedRun]) -> bool:
-    return all(run.state in TERMINAL for run in found.values())
-
-
-def check_reports(data: Path, ids: list[str]) -> None:
-    for run_id in ids:
-        folder = data / "runs" / run_id
-        report = json.loads((folder / "report.json").read_bytes())
-        assert report["status"] == "completed"
-        lines = (folder / "samples.jsonl").read_bytes().splitlines()
-        assert len({json.loads(line)["id"] for line in lines}) == len(lines) == ROWS
 
 
 def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Path) -> None:
@@ -128,16 +50,9 @@ def test_three_submissions_survive_a_kill_of_the_daemon(data: Path, tmp_path: Pa
         found = until(data, all_ended)
         assert {run.state for run in found.values()} == {"completed"}
         assert sorted(found) == sorted(ids)
-        check_reports(data, ids)
-        with crucible.Client(data=data) as client:
-            for run_id in ids:
-                stages = [each for each in client.stages(run_id) if each.status == "completed"]
-                assert sorted(each.name for each in stages) == [
-                    "backend_call",
-                    "bench",
-                    "data_load",
-                    "report",
-                ]
+        for run_id in ids:
+            check_report(data, run_id)
+            check_recorded_once(data, run_id)
 
 
 @pytest.mark.timeout(900)
@@ -148,27 +63,22 @@ def test_random_kills_cost_no_more_than_what_was_in_flight(data: Path, tmp_path:
     # As the settings have it, a run that took down three daemons in a row is parked.
     settings = ("--set", "daemon.max_interruptions=1000", "--set", f"daemon.max_running={runs_at_once}")
     with ModelServer(lambda _prompt, _before: (0.1, "c")) as server:
-        backend = {"id": "openai", "options": {"base_url": server.url, "model": "m"}}
-        with serving(data, *settings) as daemon:
-            ids = [
-                submit(data, experiment(tmp_path, f"e{number}", backend=backend, concurrency=in_flight))
-                for number in range(3)
-            ]
-            wait_for_requests(server, 1)
-            daemon.kill()
-        for _ in range(kills - 1):
+        file = experiment(tmp_path, "e", backend=of_server(server), concurrency=in_flight)
+        ids: list[str] = []
+        for number in range(kills):
             with serving(data, *settings) as daemon:
                 if all_ended(runs(data)):
-                    break
-                wait_for_requests(server, draw.randrange(6))
+                    ids += [submit(data, file) for _ in range(3)]
+                wait_for_requests(server, draw.randrange(6) if number else 1)
                 daemon.kill()
         with serving(data, *settings):
             found = until(data, all_ended)
         asked = Counter(server.asked)
     assert {run.state for run in found.values()} == {"completed"}
-    check_reports(data, ids)
-    assert len(asked) == ROWS  # the three have the same prompts
-    assert sum(asked.values()) - 3 * ROWS <= kills * runs_at_once * in_flight
+    for run_id in ids:
+        check_report(data, run_id)
+    assert len(asked) == ROWS  # all have the same prompts
+    assert sum(asked.values()) - len(ids) * ROWS <= kills * runs_at_once * in_flight
 
 
 def wait_for_requests(server: ModelServer, more: int) -> None:
@@ -182,22 +92,19 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(data: Path, tmp_path
     with serving(data) as daemon:
         run_id = submit(data, experiment(tmp_path, "once", latency_s=0.2))
         until(data, lambda found: found[run_id].state == "running")
-        end = time.monotonic() + PATIENCE_S
-        while answered(data, run_id) < 5:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(lambda: answered(data, run_id) >= 5, "five answers")
         daemon.kill()
     with serving(data):
         until(data, all_ended)
     result = json.loads((data / "runs" / run_id / "run.json").read_bytes())
     [asked] = [stage for stage in result["stages"] if stage["stage"] == "backend_call"]
     assert asked["metrics"]["replayed"] >= 3
-    check_reports(data, [run_id])
+    check_report(data, run_id)
 
 
 def test_a_daemon_that_is_told_to_stop_hands_back_what_it_does(data: Path, tmp_path: Path) -> None:
     with serving(data) as daemon:
-        run_id = submit(data, experiment(tmp_path, "slow", latency_s=0.3))
+        run_id = submit(data, experiment(tmp_path, "slow", latency_s=0.1))
         until(data, lambda found: found[run_id].state == "running")
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(PATIENCE_S) == 0
@@ -206,15 +113,55 @@ def test_a_daemon_that_is_told_to_stop_hands_back_what_it_does(data: Path, tmp_p
     assert (run.state, run.attempt, run.interruptions) == ("completed", 1, 0)
 
 
-def test_a_second_daemon_on_the_same_folder_names_the_first(data: Path) -> None:
-    with serving(data) as daemon:
-        second = subprocess.run(
-            [COMMAND, "serve", "--data", str(data), "--set", "api.port=0"], capture_output=True, text=True
-        )
+def test_a_daemon_that_hands_back_is_not_ready(data: Path, tmp_path: Path) -> None:
+    with serving(data) as daemon, crucible.Client(data=data) as client:
+        url = client.address.url
+        run_id = submit(data, experiment(tmp_path, "slow", latency_s=0.5))
+        until(data, lambda found: found[run_id].state == "running")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        with no_writes(data):  # so nothing can be handed back yet
+            daemon.send_signal(signal.SIGTERM)
+            wait_for(lambda: httpx.get(f"{url}/readyz", trust_env=False).status_code == 503, "not ready")
+            answer = httpx.get(f"{url}/readyz", trust_env=False)
+            assert answer.json()["reason"] == "the daemon takes no runs"
+            assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+            assert client.run(run_id).state == "running"
+        assert daemon.wait(PATIENCE_S) == 0
+
+
+@contextlib.contextmanager
+def no_writes(data: Path) -> Iterator[None]:
+    """Another program has the turn to write to the queue. It writes nothing; others may read."""
+    with contextlib.closing(sqlite3.connect(data / "queue.db", isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_a_second_daemon_on_the_same_folder_names_the_first_and_touches_nothing(
+    data: Path, store: str
+) -> None:
+    options = ("--set", f"store.kind={store}")
+    with serving(data, *options) as daemon:
+        before = files_of(data)
+        second = subprocess.run(serve_command(data, *options), capture_output=True, text=True)
         assert second.returncode == 2
         [line] = second.stderr.splitlines()
-        assert str(daemon.pid) in line
-        assert daemon.poll() is None
+        assert f"is in use by process {daemon.pid}: stop that daemon first" in line
+        assert second.stdout == ""
+        assert files_of(data) == before
+        with crucible.Client(data=data) as client:
+            assert client.live().status["pid"] == daemon.pid
+
+
+def files_of(data: Path) -> dict[str, tuple[bytes, int]]:
+    """What is in the folder and when it was written, without the queue, in which a daemon always writes."""
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in data.iterdir()
+        if path.is_file() and not path.name.startswith("queue.db")
+    }
 
 
 def test_an_interrupt_ends_a_daemon_in_order(data: Path) -> None:
@@ -225,8 +172,7 @@ def test_an_interrupt_ends_a_daemon_in_order(data: Path) -> None:
 
 def test_the_link_that_opens_the_page_is_for_a_terminal_only(data: Path) -> None:
     controller, terminal = pty.openpty()
-    command = [COMMAND, "serve", "--data", str(data), "--set", "api.port=0"]
-    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(serve_command(data), stdout=terminal, stderr=subprocess.DEVNULL)
     os.close(terminal)
     try:
         shown = b""
@@ -251,10 +197,7 @@ def test_the_settings_are_read_again_on_a_hangup(data: Path, tmp_path: Path) -> 
         assert client.live().status["capacity"] == 1
         config.write_text("[daemon]\nmax_running = 4\n")
         daemon.send_signal(signal.SIGHUP)
-        end = time.monotonic() + PATIENCE_S
-        while client.live().status["capacity"] != 4:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(lambda: client.live().status["capacity"] == 4, "the new setting")
 
 
 def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(
@@ -297,7 +240,7 @@ def test_settings_that_cannot_be_used_are_named_with_file_line_and_field(
     data: Path, tmp_path: Path, content: str, told: str
 ) -> None:
     (tmp_path / "crucible.toml").write_text(content)
-    command = [COMMAND, "serve", "--data", str(data), "--config", str(tmp_path / "crucible.toml")]
+    command = [*BOUND, COMMAND, "serve", "--data", str(data), "--config", str(tmp_path / "crucible.toml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert told in done.stderr

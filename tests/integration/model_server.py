@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ class ModelServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.asked: list[str] = []
+        self.keys: list[str | None] = []
+        """The idempotency key of each."""
         self.hung_up: list[str] = []
         self.port = 0
 
@@ -61,6 +64,10 @@ class ModelServer:
         self._loop.close()
 
     async def _end(self) -> None:
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        for _ in range(5):  # what was just accepted begins: closed before that, its socket stays open
+            await asyncio.sleep(0)
         self._server.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
@@ -80,6 +87,8 @@ class ModelServer:
                     if b"content-length" in line
                 )
                 body = json.loads(await reader.readexactly(size))
+                key = re.search(rb"\r\nidempotency-key: (\S+)", head)
+                self.keys.append(None if key is None else key[1].decode())
                 if not await self._reply(body, reader, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):

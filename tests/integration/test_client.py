@@ -73,6 +73,29 @@ def test_the_errors_are_those_of_the_library(client: crucible.Client, tmp_path: 
         client.submit(good, priority=10_000)
 
 
+@pytest.mark.parametrize("name", ["", "..", "../../etc", "a/b", "<b>", "x" * 161, "a\nb"])
+def test_an_id_that_can_be_none_is_not_asked_for(daemon: Daemon, name: str) -> None:
+    with crucible.Client("http://127.0.0.1:9", token=TOKEN) as client:  # where nobody listens
+        for ask in (client.run, client.logs, client.cancel, client.artifacts):
+            with pytest.raises(NotFoundError, match="there is no run '"):
+                ask(name)
+        with pytest.raises(NotFoundError):
+            next(client.events(name))
+        with pytest.raises(InputError, match="expected a name of letters"):
+            client.drop_schedule(name)
+
+
+def test_a_folder_of_another_user_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(InputError, match="or set CRUCIBLE_URL and CRUCIBLE_TOKEN"):
+        crucible.Client(data=tmp_path)
+
+
 def test_a_full_queue_is_a_quota_error(tmp_path: Path) -> None:
     small = Daemon(tmp_path, limits={"max_queued": 1})
     with small.serve_in_thread(), crucible.Client(small.url, token=TOKEN) as client:
@@ -161,6 +184,8 @@ def test_schedules_are_put_listed_and_dropped(client: crucible.Client, tmp_path:
     made = client.put_schedule("nightly", "0 3 * * *", as_stored(experiment(tmp_path)), priority=2)
     assert (made.id, made.cron, made.priority) == ("nightly", "0 3 * * *", 2)
     assert client.schedules() == [made]
+    assert not client.pause_schedule("nightly").enabled
+    assert client.resume_schedule("nightly") == made
     client.drop_schedule("nightly")
     assert client.schedules() == []
     with pytest.raises(NotFoundError):

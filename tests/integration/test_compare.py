@@ -84,6 +84,21 @@ def test_several_runs_and_a_baseline_of_one_are_corrected_together(bench: Workbe
     assert test["p_adjusted"] == pytest.approx(2 * 2 / 2**7)  # Holm: the smaller of two
 
 
+def test_a_path_and_a_system_may_have_an_equals_sign_in_them(bench: Workbench) -> None:
+    odd = {"id": "mock", "name": "top_k=4", "options": {"replies": [{"text": "4"}]}}
+    good = ran(bench, GOOD, baselines=[odd])
+    moved = bench.folder / "seed=3" / "good"
+    moved.parent.mkdir()
+    good.rename(moved)
+    for first, second, names in (
+        (f"{moved}", f"{moved}:top_k=4", ["model", "top_k=4"]),
+        (f"a={moved}", f"b={moved}:top_k=4", ["a", "b"]),
+    ):
+        found = compared(bench, first, second)
+        assert [system["name"] for system in found["systems"]] == names
+        assert difference(found, "exact_match", names[1])["n"] == 8
+
+
 def test_the_report_of_a_comparison_has_the_answers_side_by_side(bench: Workbench) -> None:
     good, half = ran(bench, GOOD), ran(bench, HALF, id="other")
     folder = Path(compared(bench, f"good={good}", f"half={half}")["folder"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from crucible.adapters.cli.app import invoke
+from crucible.messages.live import LiveRun, LiveStage
 
 from .daemon import TOKEN, Daemon
 from .support import COMMAND, Ran, Workbench
@@ -201,10 +202,30 @@ def test_logs_are_told_a_line_an_event(bench: Workbench, daemon: Daemon) -> None
     assert [line.split()[2] for line in plain] == [event["kind"] for event in events]
 
 
+def test_status_of_a_run_under_way_lists_its_stages_below_it(bench: Workbench, daemon: Daemon) -> None:
+    run = submitted(bench)["id"]
+    stage = LiveStage(name="backend_call", state="running", phase="sample", done=1, total=3)
+    daemon.live.under_way[run] = LiveRun(run_id=run, experiment_id="small", since=1.0, stages=(stage,))
+    lines = bench.crucible("status", run).out.splitlines()
+    assert lines[0] == f"{run}: queued"
+    assert lines[-1].rstrip() == "  backend_call: running sample 1 of 3"
+
+
 def test_schedules_are_added_listed_and_dropped(bench: Workbench, daemon: Daemon) -> None:
     added = bench.crucible("schedule", "add", "nightly", "0 3 * * *", bench.experiment())
     assert added.out.startswith("nightly: small next at ")
-    assert bench.crucible("schedule", "list").out.startswith("nightly: 0 3 * * *, small, next ")
+    listed = bench.crucible("schedule", "list").out
+    assert listed.startswith("nightly: 0 3 * * *, small, next ")
+    assert listed.endswith(" 03:00:00 UTC\n")
+    assert bench.crucible("schedule", "pause", "nightly").out == "nightly: paused\n"
+    assert bench.crucible("schedule", "list").out == "nightly: 0 3 * * *, small, paused\n"
+    assert bench.crucible("schedule", "resume", "nightly").out == added.out
+    assert not json.loads(bench.crucible("schedule", "pause", "nightly", "--json").out)["enabled"]
+    assert json.loads(bench.crucible("schedule", "resume", "nightly", "--json").out)["enabled"]
+    for verb in ("pause", "resume"):
+        unknown = bench.crucible("schedule", verb, "nobody")
+        assert (unknown.code, len(unknown.lines)) == (2, 1), verb
+        assert "there is no schedule" in unknown.err
     assert bench.crucible("schedule", "drop", "nightly").out == "nightly: dropped\n"
     assert json.loads(bench.crucible("schedule", "list", "--json").out) == []
     assert bench.crucible("schedule", "drop", "nightly").code == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,8 @@ def test_a_duplicate_wins_the_loser_is_hung_up_on_and_both_are_paid(tmp_path: Pa
         result = crucible.run(hedged(server.url, hedging), out=tmp_path)
         assert result.failure is None
         assert server.hung_up == ["question 39"]  # the server saw the connection close
+        assert None not in server.keys
+        assert len(set(server.keys)) == len(server.asked)  # a duplicate is no copy of what it races against
     race = outputs(tmp_path)["r39"].race
     assert race is not None
     assert (race.hedged, race.winner, race.cancelled) == (True, "hedge", 1)
@@ -118,6 +122,29 @@ def test_free_slots_clone_the_last_request_of_a_batch(tmp_path: Path) -> None:
     assert told["clones"] >= 1  # the other requests at the end may be cloned too
     assert told["wins"] >= 1
     assert result.seconds < 20
+
+
+async def test_a_run_cancelled_while_it_clones_hangs_up_on_both_and_closes_every_span(tmp_path: Path) -> None:
+    async def until(condition: Callable[[], bool]) -> None:
+        """The server is in another thread."""
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    with ModelServer(lambda prompt, _before: (60.0 if prompt == "question 39" else 0.0, "a")) as server:
+        config = HedgingConfig(
+            strategy="fixed", delay_ms=1e6, budget_percent=100, options={"clone_at_end": True}
+        )
+        async with crucible.Supervisor(out=tmp_path) as supervisor:
+            run = await supervisor.submit(hedged(server.url, config))
+            await until(lambda: server.asked.count("question 39") == 2)
+            async with asyncio.timeout(20):
+                result = await run.cancel("enough")
+        await until(lambda: server.hung_up.count("question 39") == 2)
+    assert (result.status, result.failure) == ("cancelled", "enough")
+    spans = read_trace(next(tmp_path.rglob("trace.json")))
+    slow = {span.name: span.status for span in spans if span.attributes.get("example") == "r39"}
+    assert slow == {"model": "cancelled", "first model": "cancelled", "clone model": "cancelled"}
 
 
 @pytest.mark.parametrize(("asked_for", "compared"), [(False, ROWS - 1), (True, ROWS)])

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from crucible.messages.errors import ExperimentError
 from crucible.messages.settings import Settings
 from crucible.messages.settings_file import RELOADABLE, load_settings
 
@@ -78,3 +80,15 @@ def test_every_setting_has_a_meaning() -> None:
 
 if __name__ == "__main__":
     FILE.write_text(written())
+
+
+@pytest.mark.parametrize("url", ["postgresql://ada:hush@db/lab", "CRUCIBLE_DATABASE_URL", ""])
+def test_an_address_in_the_place_of_a_reference_is_refused_with_its_line_and_not_shown(
+    tmp_path: Path, url: str
+) -> None:
+    path = tmp_path / "crucible.toml"
+    path.write_text(f'[store]\nkind = "postgres"\nurl = "{url}"\n')
+    with pytest.raises(ExperimentError, match=r":3: store\.url: expected a reference such as env:") as caught:
+        load_settings(path)
+    assert "hush" not in str(caught.value)
+    load_settings(path, ["store.url=env:CRUCIBLE_DATABASE_URL"])

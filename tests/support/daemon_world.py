@@ -242,6 +242,7 @@ class World:
             journal=Journal(self, job.run.id),
             effects=job.effects,
             safe_point=job.safe_point,
+            current=job.current,
             stream=StreamWriter(folder),
             done=done,
         )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,8 @@ class DaemonParts:
     """Gets every event of every run here; must not block."""
     on_settled: Callable[[QueuedRun, RunResult | None], None] = _ignore
     """Gets the run after each attempt that ended here; must not block."""
+    among: Callable[[], Collection[str]] | None = None
+    """Work on no runs but these; then schedules and old runs are left to whoever works on all."""
     delete_folder: Callable[[str], None] = _keep_folder
     """Deletes the folder of a run that was forgotten. Blocking."""
 
@@ -191,6 +193,8 @@ class Daemon(Actor):
             "scheduler": lambda: Scheduler(parts.store, now, parts.new_id, wake),
             "pruner": lambda: Pruner(parts.store, now, parts.delete_folder),
         }
+        if parts.among is not None:
+            del loops["scheduler"], loops["pruner"]
         refs = {
             name: self.context.spawn(make, name=name, policy=PERMANENT, restart="permanent")
             for name, make in loops.items()
@@ -228,6 +232,7 @@ class Daemon(Actor):
                 limit=room(self._settings, len(self._running)),
                 ttl_s=self._settings.lease_s,
                 max_running_by_owner=self._settings.max_running_by_owner,
+                among=self._parts.among() if self._parts.among is not None else None,
             )
         except StoreError as error:
             self._claims_in_doubt = True

@@ -20,7 +20,7 @@ from ...messages.trace import Decision
 from ..asking import Asker
 from ..combined import from_cache, paid, retries
 from ..ports import Sampler
-from ..runtime import ActorCrashed, ActorRef, ActorStopped
+from ..runtime import ActorCrashed, ActorRef
 from ..stage import StageBase, Wiring
 from ..system_tally import SystemTally
 from ..systems import SystemSpec
@@ -80,10 +80,8 @@ class Dialectics:
                 scrubbed = await asyncio.to_thread(self._scrub, output.dialectic)
                 output = msgspec.structs.replace(output, dialectic=scrubbed)
         except BaseException as error:
-            # A stage that is stopped stops its actors first: whoever waits for one of them is cancelled too.
-            ended = asyncio.CancelledError() if isinstance(error, ActorStopped) else error
             self._stage.broken_span(
-                name, "dialectic", started, ended, number=number, lane=lane, example=example.id
+                name, "dialectic", started, error, number=number, lane=lane, example=example.id
             )
             raise
         for step in debated.steps:

@@ -12,19 +12,21 @@ from typing import Literal
 from ...messages.records import Attempt as Told
 from ...messages.records import Race, Usage
 from ...messages.requests import BackendReply
-from .plan import Attempt, AttemptOutcome
+from .plan import Attempt, AttemptOutcome, HedgePlan
 from .plan import Race as Observed
-from .pool import Entry
 from .sent import Sent
 
 __all__ = ["error_text", "extra", "observed", "record"]
 
+_NOTHING = Usage()
+
 
 def record(
     sent: Sequence[Sent],
-    entry: Entry,
+    plan: HedgePlan,
     refused: str,
     *,
+    control: bool = False,
     winner: Sent | None = None,
     left_open: Sequence[Sent] = (),
     temperature: float = 0.0,
@@ -32,29 +34,31 @@ def record(
 ) -> Race:
     """The record that goes with the output.
 
-    ``left_open`` were under way when the race was decided, ``streamed`` when that was on the first token.
+    ``control``: losers run to their end. ``left_open`` were under way when the race was decided, ``streamed``
+    when that was on the first token.
     """
-    plan = entry.plan
     usage, cost = extra(sent, winner)
-    overtaken = any(each is not winner and each.outcome == "answered" for each in sent)
+    duplicates = sum([each.duplicate for each in sent])
     return Race(
-        hedged=any(each.duplicate for each in sent),
+        hedged=duplicates > 0,
         winner=None if winner is None else winner.kind,
         backend=None if winner is None else winner.lane.name,
         delay_s=plan.delay_s,
         quantile=plan.quantile,
         reason=plan.reason + (f"; not sent: {refused}" if refused else ""),
-        duplicates=sum(each.duplicate for each in sent),
-        cancelled=0 if entry.control else len(left_open),
+        duplicates=duplicates,
+        cancelled=0 if control else len(left_open),
         extra_usage=usage,
         extra_cost_usd=cost,
-        attempts=tuple(_told(each, sent[0].started, winner, control=entry.control) for each in sent),
-        race_biased=temperature > 0
-        and winner is not None
-        and not streamed
-        and (bool(left_open) or overtaken),
+        attempts=tuple([_told(each, sent[0].started, winner, control=control) for each in sent]),
+        race_biased=temperature > 0 and winner is not None and not streamed and _was_raced(sent, winner),
         decided_on="first_token" if streamed else "answer",
     )
+
+
+def _was_raced(sent: Sequence[Sent], winner: Sent) -> bool:
+    """Whether another request was still open, or had answered too."""
+    return any(each is not winner and (each.loser or each.outcome == "answered") for each in sent)
 
 
 def _told(each: Sent, began: float, winner: Sent | None, *, control: bool) -> Told:
@@ -82,6 +86,8 @@ def _told(each: Sent, began: float, winner: Sent | None, *, control: bool) -> To
 
 def extra(sent: Sequence[Sent], winner: Sent | None) -> tuple[Usage, float | None]:
     """Tokens and cost of all requests but the winner."""
+    if len(sent) == 1 and sent[0] is winner:
+        return _NOTHING, 0.0
     prompt = completion = 0
     cost: float | None = 0.0
     estimated = False
@@ -105,7 +111,12 @@ def error_text(sent: Sequence[Sent]) -> str:
 
 
 def observed(
-    round_: Sequence[Sent], entry: Entry, winner: Sent | None, *, to_first_token: bool = False
+    round_: Sequence[Sent],
+    plan: HedgePlan,
+    winner: Sent | None,
+    *,
+    control: bool,
+    to_first_token: bool = False,
 ) -> Observed | None:
     """What is learned from a round; None when nothing was sent.
 
@@ -117,18 +128,18 @@ def observed(
         return None
     first = sent[0].started
     return Observed(
-        attempts=tuple(_attempt(each, each.started - first, to_first_token=to_first_token) for each in sent),
+        attempts=tuple([_attempt(each, first, to_first_token=to_first_token) for each in sent]),
         winner=None if winner is None else sent.index(winner),
-        delay_s=entry.plan.delay_s,
-        control=entry.control,
+        delay_s=plan.delay_s,
+        control=control,
     )
 
 
-def _attempt(sent: Sent, started_s: float, *, to_first_token: bool) -> Attempt:
+def _attempt(sent: Sent, began: float, *, to_first_token: bool) -> Attempt:
     outcome: AttemptOutcome = sent.outcome or "cancelled"
     if outcome == "answered" and sent.error is not None:
         outcome = "failed"
     ended = sent.ended
     if to_first_token and sent.first_token is not None and outcome != "failed":
         outcome, ended = "answered", sent.first_token
-    return Attempt(started_s=started_s, latency_s=max(0.0, ended - sent.started), outcome=outcome)
+    return Attempt(started_s=sent.started - began, latency_s=max(0.0, ended - sent.started), outcome=outcome)

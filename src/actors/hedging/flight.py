@@ -7,6 +7,7 @@ at which something is due: a duplicate, or the end of a request's patience.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -26,8 +27,8 @@ class Flight:
     """What was sent for one request, and what became of it."""
 
     __slots__ = (
-        "_changed", "_entry", "_waiter", "clock", "clone", "earlier", "lanes", "note", "policy", "pool",
-        "refused", "request", "round",
+        "_changed", "_note", "_waiter", "clock", "clone", "earlier", "entry", "lanes", "over", "policy",
+        "pool", "refused", "request", "round", "unsaid",
     )  # fmt: skip
 
     def __init__(
@@ -39,13 +40,19 @@ class Flight:
         clock: Clock,
         note: Callable[[Sent], None],
     ) -> None:
-        """``lanes``: the system's own backend, then those of tiers; ``note`` is told what is over."""
+        """``lanes``: the system's own backend, then those of tiers.
+
+        ``note`` is told what is over, but for a first request that was answered before the race is ``over``:
+        that is left ``unsaid``.
+        """
         self.request = request
         self.lanes = lanes
         self.policy = policy
         self.pool = pool
         self.clock = clock
-        self.note = note
+        self._note = note
+        self.over = False
+        self.unsaid: Sent | None = None
         self.earlier: tuple[Sent, ...] = ()
         """Of rounds before this one."""
         self.round: list[Sent] = []
@@ -54,33 +61,34 @@ class Flight:
         """Why the last duplicate was not sent."""
         self.clone = False
         """Whether a clone is wanted."""
-        self._entry: Entry | None = None
+        self.entry: Entry
+        """What this round may plan with; there from ``begin`` on."""
         self._changed = False
         self._waiter: asyncio.Future[None] | None = None
 
     @property
-    def entry(self) -> Entry:
-        """What this round may plan with."""
-        if self._entry is None:
-            raise RuntimeError("no round has begun")
-        return self._entry
+    def control(self) -> bool:
+        """Whether losers run to their end."""
+        return self.pool.is_control(self.request.key)
 
     @property
     def sent(self) -> tuple[Sent, ...]:
         """All that was sent, in all rounds."""
-        return (*self.earlier, *(each for each in self.round if each.number))
+        return (*self.earlier, *[each for each in self.round if each.number])
 
     @property
     def open(self) -> bool:
         """Whether a request of this round is under way."""
-        return any(each.open for each in self.round)
+        for each in self.round:  # noqa: SIM110  # twice as fast as a generator, and asked often
+            if each.open:
+                return True
+        return False
 
-    def begin(self, clone: Callable[[], bool], *, retry: bool) -> Entry:
+    def begin(self, clone: Callable[[], bool], *, retry: bool) -> None:
         """Begin a round; for ``clone`` see ``HedgePool.enter``."""
         if self.round:
             self.earlier, self.round = self.sent, []
-        self._entry = self.pool.enter(self.request, self.lanes[0].name, clone, retry=retry)
-        return self._entry
+        self.entry = self.pool.enter(self.request, self.lanes[0].name, clone, retry=retry)
 
     async def admitted(self, lane: Lane) -> Lease | None:
         """Leave by the limits, None when there are none; BudgetError when the run has no money left."""
@@ -95,7 +103,8 @@ class Flight:
         charged = self.entry.size if kind in ("retry", "backup") else None
         while True:
             try:
-                lease = lease or await self.admitted(lane)
+                if lane.gate is not None and lease is None:
+                    lease = await lane.gate.admit(self.request)
             except BudgetError as error:
                 self.keep_back(kind, lane, error)
                 return None
@@ -149,12 +158,12 @@ class Flight:
         sent = Sent(
             kind=kind,
             lane=lane,
-            number=len(self.earlier) + len(self.round) + 1,
+            number=len(self.earlier) + sum(each.number > 0 for each in self.round) + 1,
             started=now,
             deadline=now + self.policy.timeout_s,
             ticket=ticket,
             lease=lease,
-            duplicate=self.open,
+            duplicate=bool(self.round) and self.open,
             why=why,
         )
         self.round.append(sent)
@@ -170,36 +179,34 @@ class Flight:
     async def wait(self, until: float | None) -> None:
         """Until a request is over or begins to answer, a clone is wanted, or it is time; lets bugs out."""
         if not (self._changed or self.clone):
-            await self._sleep(until)
+            due = math.inf if until is None else until
+            for each in self.round:
+                if each.deadline < due and each.open and not each.expired:
+                    due = each.deadline
+            wait_s = due - self.clock.now()
+            if wait_s > 0:
+                waiter = self._waiter = asyncio.get_running_loop().create_future()
+                timer = None if due == math.inf else self.clock.call_later(wait_s, self.changed)
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
+                    if timer is not None:
+                        timer.cancel()
+            else:  # a request that is cancelled before its task has run would never be over
+                await asyncio.sleep(0)
         self._changed = False
-        self.expire_late()
+        self._see()
+
+    def _see(self) -> None:
+        now = self.clock.now()
+        for each in self.round:
+            if now >= each.deadline:
+                each.expire()  # that it is over will be news
         self.tell_ended()
         for each in self.round:
             if each.bug is not None:
                 raise each.bug
-
-    async def _sleep(self, until: float | None) -> None:
-        """Until something has changed, or it is time for what is due next."""
-        patience = [each.deadline for each in self.round if each.open and not each.expired]
-        due = min(patience if until is None else [until, *patience], default=None)
-        wait_s = None if due is None else due - self.clock.now()
-        if wait_s is not None and wait_s <= 0:
-            return
-        self._waiter = asyncio.get_running_loop().create_future()
-        timer = None if wait_s is None else self.clock.call_later(wait_s, self.changed)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
-
-    def expire_late(self) -> None:
-        """Cancel what has taken too long; that it is over will be news."""
-        now = self.clock.now()
-        for each in self.round:
-            if now >= each.deadline:
-                each.expire()
 
     def tell_ended(self) -> None:
         """Tell the pool and whoever listens what is over."""
@@ -208,14 +215,24 @@ class Flight:
                 continue
             each.told = True
             self.pool.ended(each)
-            self.note(each)
+            if self.over or each.number > 1 or each.reply is None:
+                self._note(each)
+            else:
+                self.unsaid = each
+
+    def say(self) -> None:
+        """Note what was left unsaid."""
+        if self.unsaid is not None:
+            self._note(self.unsaid)
 
     async def abandon(self) -> None:
-        """Give up whatever still runs."""
+        """Give up whatever still runs; all is told though whoever waits for it is cancelled meanwhile."""
         running = {each.task for each in self.round if each.task is not None and not each.task.done()}
         for each in self.round:
             if each.open:
                 each.give_up(self.clock.now())
-        if running:
-            await asyncio.wait(running)
-        self.tell_ended()
+        try:
+            if running:
+                await asyncio.wait(running)
+        finally:
+            self.tell_ended()

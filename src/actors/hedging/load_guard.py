@@ -13,7 +13,8 @@ If the server stays busy for ``REST`` races the burden of proof is on the duplic
 slower than it was: ``PAIRS`` pairs of periods, one with duplicates and one without, in an order drawn by a
 coin (a switchback experiment). Hedging goes on only if the mean latency is lower with it by ``SURE`` standard
 errors of the paired differences; undecided counts as harmful. The verdict holds for ``REST`` races, or until
-the server is no longer busy.
+the server is no longer busy. A trial that found no help makes wary until one does: busy is then
+``WARY_LOADED`` times the lowest median, and the next trial is twice as far away.
 
 The first races of a period are left out, since the queue of the period before is still there. A busy queue
 remembers for much longer than that; hence periods alone cannot show the harm (simulated at 95 % of capacity
@@ -38,6 +39,7 @@ RECENT, LOOK = 150, 10
 BLOCK, BLOCKS = 300, 16
 LOADED = 1.75
 HOLD = 1_000
+WARY_LOADED = 1.4
 PERIOD, WASHOUT, PAIRS = 100, 30, 6
 SURE = 1.5
 REST = 3_000
@@ -51,7 +53,8 @@ class LoadGuard:
         self._rng = random.Random(seed)
         self._helps = False
         """The verdict of the last trial, while it holds."""
-        self._rest = REST
+        self._pause = self._rest = REST
+        """Races between trials, and those that are left until the next."""
         self._trial: _Trial | None = None
 
     @property
@@ -64,19 +67,21 @@ class LoadGuard:
     @property
     def reason(self) -> str:
         """Why not."""
-        return f"no duplicate while the server is busy: {self._load.told()}"
+        return f"no duplicate while the server is busy: {self._load.told}"
 
     def observe(self, latency_s: float) -> None:
         """A race was answered after so long."""
         self._load.observe(latency_s)
         if not self._load.busy:
-            self._helps, self._rest, self._trial = False, REST, None
+            self._helps, self._rest, self._trial = False, self._pause, None
         elif self._trial is None:
             self._rest -= 1
             if self._rest <= 0:
                 self._trial = _Trial(self._rng)
         elif self._trial.observe(latency_s):
-            self._helps, self._rest, self._trial = self._trial.helps(), REST, None
+            self._helps, self._trial = self._trial.helps(), None
+            self._load.wary = not self._helps
+            self._pause = self._rest = REST if self._helps else 2 * self._pause
 
 
 class _Load:
@@ -86,16 +91,15 @@ class _Load:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._block: list[float] = []
         self._levels: deque[float] = deque(maxlen=BLOCKS)
-        self._typical = 0.0
+        self.wary = False
+        self.told = ""
+        """How it was seen last."""
         self._until_look = LOOK
         self._busy_for = 0
 
     @property
     def busy(self) -> bool:
         return self._busy_for > 0
-
-    def told(self) -> str:
-        return f"typical latency {self._typical * 1000:.4g} ms, was {min(self._levels) * 1000:.4g} ms"
 
     def observe(self, latency_s: float) -> None:
         self._recent.append(latency_s)
@@ -107,9 +111,10 @@ class _Load:
         self._until_look -= 1
         if self._until_look <= 0 and self._levels:
             self._until_look = LOOK
-            self._typical = statistics.median(self._recent)
-            if self._typical >= LOADED * min(self._levels):
+            typical, lowest = statistics.median(self._recent), min(self._levels)
+            if typical >= (WARY_LOADED if self.wary else LOADED) * lowest:
                 self._busy_for = HOLD
+            self.told = f"typical latency {typical * 1000:.4g} ms, was {lowest * 1000:.4g} ms"
 
 
 class _Trial:

@@ -14,7 +14,7 @@ from .latency import LatencyWindow
 from .options import OptimalOptions
 from .plan import HedgePlan, Race, RequestFeatures
 from .policies import observe_first, warming_up
-from .reissue import best_reissue
+from .reissue import Reissues
 
 __all__ = ["MIN_PAIRS", "Optimal"]
 
@@ -82,10 +82,11 @@ class Optimal:
         first = self._first.curve()
         measured = self._paired and self._answered_copies >= MIN_PAIRS
         copy = self._copies.curve() if measured else first
+        reissues = Reissues(first, copy, self._budget)
         target, best = self._options.target_percentile, None
         for factor in WEAKER:
             percentile = 100 - factor * (100 - target)
-            best = best_reissue(first, copy, self._budget, percentile / 100) if percentile > 0 else None
+            best = reissues.best(percentile / 100) if percentile > 0 else None
             if best is not None:
                 break
         if best is None:

@@ -38,10 +38,6 @@ class Entry(NamedTuple):
     """What a round of a race may plan with."""
 
     plan: HedgePlan
-    fires: bool
-    """Whether a slow request is duplicated."""
-    control: bool
-    """Whether losers run to their end."""
     size: SizeClass
     policy: HedgePolicy
 
@@ -95,9 +91,15 @@ class HedgePool:
             self._budget.on_first(now, self._prices.of(size))
         self.races.enter(request.key, now, clone)
         policy = self._policies.policy_for(backend, size)
-        plan = policy.plan(now, features)
-        fires = plan.delay_s is not None and plan.fires(coin(self._seed, request.key, "hedge"))
-        return Entry(plan, fires, is_control(self._seed, request.key, self._control), size, policy)
+        return Entry(policy.plan(now, features), size, policy)
+
+    def fires(self, key: str, plan: HedgePlan) -> bool:
+        """Whether a request that is open after the plan's delay is duplicated; always the same answer."""
+        return plan.probability >= 1.0 or plan.fires(coin(self._seed, key, "hedge"))
+
+    def is_control(self, key: str) -> bool:
+        """Whether the losers of this race run to their end; always the same answer."""
+        return is_control(self._seed, key, self._control)
 
     def admit(self, backend: str, charged: SizeClass | None = None) -> Permit:
         """May a request that is no duplicate go to this backend now? By the circuit breaker alone.

@@ -11,6 +11,7 @@ backs off and starts another round, up to ``max_attempts`` first requests.
 from __future__ import annotations
 
 import asyncio
+import math
 
 import msgspec
 
@@ -20,8 +21,8 @@ from ..backoff import retry_delay
 from .accounts import error_text, observed, record
 from .flight import Flight
 from .options import TieredOptions
-from .plan import staggered_delays
-from .sent import Sent
+from .plan import HedgePlan, staggered_delays
+from .sent import Lane, Sent
 from .tier_race import ask_tiers
 
 __all__ = ["RaceRun"]
@@ -91,13 +92,13 @@ class RaceRun:
 
     async def _hedged(self, tries: int) -> tuple[Sent | None, int]:
         """The request whose answer is taken, and how many first requests there were by now."""
-        flight, entry = self.flight, self.flight.entry
-        plan, lane, most = entry.plan, flight.lanes[0], flight.policy.max_attempts
+        flight = self.flight
+        plan, lane, most = flight.entry.plan, flight.lanes[0], flight.policy.max_attempts
         first = await flight.send("first" if tries == 1 else "retry", lane, plan.reason)
         if first is None:
             return None, most
         due = list[float]()
-        if plan.delay_s is not None and entry.fires:
+        if plan.delay_s is not None:
             due = [first.started + delay for delay in staggered_delays(plan.delay_s, self._max_hedges)]
         backups = self._max_hedges
         while True:
@@ -122,18 +123,26 @@ class RaceRun:
                 flight.clone = False
                 flight.duplicate("clone", lane, "a slot is free")
             elif due and flight.clock.now() >= due[0]:
-                due.pop(0)
-                flight.duplicate("hedge", lane, plan.reason)
+                self._when_due(due, lane, plan)
+
+    def _when_due(self, due: list[float], lane: Lane, plan: HedgePlan) -> None:
+        """The next duplicate is due."""
+        due.pop(0)
+        if self.flight.pool.fires(self.flight.request.key, plan):
+            self.flight.duplicate("hedge", lane, plan.reason)
+        else:
+            due.clear()
 
     def _lead(self) -> Sent | None:
         """The request whose answer began first. What else is open when it begins to stream is given up."""
         flight = self.flight
         if self._leader is None or not (self._leader.open or self._leader.acceptable):
-            begun = [
-                each for each in flight.round if each.acceptable or (each.open and each.begun is not None)
-            ]
-            self._leader = min(begun, key=lambda each: each.begun or 0.0, default=None)
-            if self._leader is not None and self._leader.open and not flight.entry.control:
+            self._leader, first = None, math.inf
+            for each in flight.round:
+                begun = each.begun if each.open or each.acceptable else None
+                if begun is not None and begun < first:
+                    self._leader, first = each, begun
+            if self._leader is not None and self._leader.open and not flight.control:
                 others = [each for each in flight.round if each.open and each is not self._leader]
                 for each in others:
                     each.give_up(flight.clock.now())
@@ -152,20 +161,24 @@ class RaceRun:
 
     def _won(self, winner: Sent) -> RaceOutcome:
         flight = self.flight
-        self.left_open = tuple(each for each in flight.round if each.open or each in self._given_up)
+        control = False
+        if len(flight.round) > 1:
+            self.left_open = tuple(each for each in flight.round if each.open or each in self._given_up)
+            control = bool(self.left_open) and flight.control
         for each in self.left_open:
             each.loser = True
         sent = flight.sent
         race = record(
             sent,
-            flight.entry,
+            flight.entry.plan,
             flight.refused,
+            control=control,
             winner=winner,
             left_open=self.left_open,
             temperature=flight.request.params.temperature,
             streamed=self.tiers is None and winner.first_token is not None,
         )
-        if not flight.entry.control:
+        if not control:
             self.give_up()
         if not self.left_open:
             self._settle()
@@ -188,7 +201,7 @@ class RaceRun:
             attempts=max(1, len(sent)),
             latency_s=flight.clock.now() - flight.round[0].started,
             error=error_text([*sent, *kept_back]),
-            race=record(sent, flight.entry, flight.refused),
+            race=record(sent, flight.entry.plan, flight.refused),
             sent=tuple(each.title for each in sent),
         )
 
@@ -207,11 +220,14 @@ class RaceRun:
         """Tell the pool what there is to learn of this round."""
         flight, winner = self.flight, self._winner
         flight.tell_ended()
-        whole = observed(flight.round, flight.entry, winner)
+        plan, control = flight.entry.plan, len(flight.round) > 1 and flight.control
+        whole = observed(flight.round, plan, winner, control=control)
         if whole is None:
             return
         streamed = self.tiers is None and any(each.first_token is not None for each in flight.round)
-        seen = observed(flight.round, flight.entry, winner, to_first_token=True) if streamed else None
+        seen = None
+        if streamed:
+            seen = observed(flight.round, plan, winner, control=control, to_first_token=True)
         flight.pool.settled(flight.entry, whole, seen, None if winner is None else winner.reply)
 
 

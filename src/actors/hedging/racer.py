@@ -58,17 +58,25 @@ class Racer:
         self._tell = tell
 
     async def race(self, request: BackendRequest, span: int | None = None, lane: str = "") -> RaceOutcome:
-        """Race; ``span`` and ``lane`` are those of the request in the trace."""
+        """Race; ``span`` and ``lane`` are those of the request in the trace.
+
+        A race that needed one attempt only leaves its facts to the span of the request.
+        """
         pool = self._pool
-        flight = Flight(
-            request, self._lanes, self._policy, pool, self._clock, partial(self._note, request, span, lane)
-        )
+        note = partial(self._note, request, span, lane)
+        flight = Flight(request, self._lanes, self._policy, pool, self._clock, note)
         run = RaceRun(flight, self._max_hedges, self._tiers)
+        alone = False
         try:
             outcome = await run.run()
+            alone = outcome.attempts == 1 and outcome.race.winner == "first"
         except BaseException:
             pool.left(request.key)
             raise
+        finally:
+            flight.over = True
+            if not alone:
+                flight.say()
         pool.left(request.key, outcome.race, outcome.attempts)
         if run.left_open:
             await self._hand_over(run)
@@ -83,6 +91,7 @@ class Racer:
             await run.finish()
         except BaseException:
             run.give_up()
+            run.flight.tell_ended()
             raise
 
     def _note(self, request: BackendRequest, parent: int | None, row: str, sent: Sent) -> None:

@@ -8,8 +8,8 @@ With X the latency of the first and Y that of the second,
 F the distribution of X and G that of Y where a duplicate is sent. The paper shows that no policy of several
 timed, randomised reissues beats one. For a target share ``k`` the scan looks for the (d, q) with the
 smallest ``t`` such that P(done by t) >= k: the candidates for d are the observed latencies, q = min(1, B /
-(1 - F(d))). While d grows the best t only falls, hence three pointers that each move one way: O(n) after
-the curves.
+(1 - F(d))). What can be done by t can be done by any later one, hence t is found by bisection, each step over
+all d at once: O(n log n log n), 0.2 ms for a thousand latencies.
 
 Rejected: delay-only hedging (q = 1, d = the 1 - B quantile), which for k below 1 - B, or a slow class as
 large as the budget, may only start when it is nearly too late.
@@ -18,15 +18,18 @@ large as the budget, may only start when it is nearly too late.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .latency import SurvivalCurve
 
-__all__ = ["Reissue", "best_reissue", "done_by"]
+__all__ = ["Reissue", "Reissues", "done_by"]
 
 _GRID = 256
-"""Further candidates for t between the shortest and the longest, in equal steps of their logarithm: a sum of
-delay and latency can fall where no latency was observed."""
 
 _SLACK = 0.02
 """How much later than the best t may be for a surer duplicate (a later delay with a larger q): one that is
@@ -53,74 +56,78 @@ def done_by(
     return 1.0 - open_ + probability * open_ * (1.0 - copy.longer_than(seconds - delay_s))
 
 
-def best_reissue(first: SurvivalCurve, copy: SurvivalCurve, budget: float, share: float) -> Reissue | None:
-    """The reissue that brings the ``share`` quantile lowest with at most ``budget`` duplicates a request.
+class Reissues:
+    """All reissues of a budget, each at one delay, and the best of them for a share."""
 
-    Args:
-        first: latencies of first requests, at least one.
-        copy: latencies of duplicates; ``first`` itself when they are taken to be independent.
-        budget: duplicates per request, > 0.
-        share: target share in (0, 1), for example 0.99.
+    def __init__(self, first: SurvivalCurve, copy: SurvivalCurve, budget: float) -> None:
+        """Take the curves as they are.
 
-    Returns:
-        None when no reissue brings the quantile below what it is without one.
+        Args:
+            first: latencies of first requests, at least one.
+            copy: latencies of duplicates; ``first`` itself when they are taken to be independent.
+            budget: duplicates per request, > 0.
+        """
+        times, slower = np.array(first.times), np.array([1.0, *first.survival])
+        same = copy is first
+        self._first = first
+        self._times = times if same else np.array(copy.times)
+        self._survival = slower if same else np.array([1.0, *copy.survival])
+        some = slower > 0.0
+        self._delay = np.concatenate(([0.0], times))[some]
+        self._slower = slower[some]
+        self._probability = np.minimum(1.0, budget / self._slower)
+
+    def best(self, share: float) -> Reissue | None:
+        """The reissue that brings the ``share`` quantile lowest, ``share`` in (0, 1), for example 0.99.
+
+        Returns:
+            None when no reissue brings the quantile below what it is without one.
+        """
+        longest = self._first.quantile(share)
+        goal = self._earliest(self._first.times[: bisect_left(self._first.times, longest)], share, longest)
+        goal = self._earliest(_between(self._first, goal, longest), share, goal)
+        if goal >= longest:  # reached without a reissue
+            return None
+        best = int(self._reaching(goal, share)[0])
+        if self._probability[best] >= 1.0:
+            return self._reissue(best, goal)
+        slack = goal * (1 + _SLACK)
+        later = self._reaching(slack, share)
+        later = later[later > best]
+        sure = np.flatnonzero(self._probability[later] >= 1.0)
+        if sure.size:
+            later = later[: sure[0] + 1]
+        return self._reissue(int(later[-1]), slack) if later.size else self._reissue(best, goal)
+
+    def _earliest(self, goals: Sequence[float], share: float, otherwise: float) -> float:
+        """The first of rising goals that some delay reaches: then some delay reaches all later ones."""
+        if not goals or not self._reaching(goals[-1], share).size:
+            return otherwise
+        hi = len(goals) - 1
+        return goals[bisect_left(goals, x=True, hi=hi, key=lambda goal: self._reaching(goal, share).size > 0)]
+
+    def _reaching(self, goal: float, share: float) -> NDArray[np.intp]:
+        """Which delays bring the share to ``goal`` or below, in rising order."""
+        delay = self._delay[: int(self._delay.searchsorted(goal))]
+        copy = self._survival[self._times.searchsorted(goal - delay, side="right")]
+        still_open = self._first.longer_than(goal) * (1.0 - self._probability[: delay.size] * (1.0 - copy))
+        return np.flatnonzero(still_open <= 1.0 - share + 1e-12)
+
+    def _reissue(self, index: int, goal: float) -> Reissue:
+        probability = float(self._probability[index])
+        load = probability * float(self._slower[index])
+        return Reissue(float(self._delay[index]), probability, goal, load)
+
+
+def _between(first: SurvivalCurve, goal: float, longest: float) -> list[float]:
+    """Further candidates just below an observed one: a sum of delay and latency can fall where none was.
+
+    They are part of a grid of ``_GRID`` equal steps of the logarithm from the shortest to the longest.
     """
-    goals = _goals(first, first.quantile(share))
-    at_first = _Falling(first, goals[0])
-    at_copy = _Falling(copy, goals[0])
-    best: Reissue | None = None
-    goal = 1  # goals[0] is reached without a reissue
-    for delay, slower in zip([0.0, *first.times], [1.0, *first.survival], strict=True):
-        if goal >= len(goals) or delay >= goals[goal] or slower <= 0.0:
-            break
-        probability = min(1.0, budget / slower)
-        while goal < len(goals) and goals[goal] > delay:
-            still_open = at_first.longer_than(goals[goal]) * (
-                1.0 - probability * (1.0 - at_copy.longer_than(goals[goal] - delay))
-            )
-            if still_open > 1.0 - share + 1e-12:
-                break
-            best = Reissue(delay, probability, goals[goal], probability * slower)
-            goal += 1
-    return best and _surest(first, copy, budget, share, best)
-
-
-def _surest(first: SurvivalCurve, copy: SurvivalCurve, budget: float, share: float, best: Reissue) -> Reissue:
-    """The surest duplicate that still reaches the share within the slack."""
-    goal = best.reached_s * (1 + _SLACK)
-    at_copy = _Falling(copy, goal)
-    open_ = first.longer_than(goal)
-    for delay, slower in zip(first.times, first.survival, strict=True):
-        if delay >= goal or slower <= 0.0 or best.probability >= 1.0:
-            break
-        if delay > best.delay_s:
-            probability = min(1.0, budget / slower)
-            still_open = open_ * (1.0 - probability * (1.0 - at_copy.longer_than(goal - delay)))
-            if still_open <= 1.0 - share + 1e-12:
-                best = Reissue(delay, probability, goal, probability * slower)
-    return best
-
-
-def _goals(first: SurvivalCurve, longest: float) -> list[float]:
-    """Candidates for t in falling order, from the quantile without a reissue down."""
-    times = [time for time in first.times if time <= longest]
-    shortest = times[0]
-    if 0 < shortest < longest:
-        step = math.log(longest / shortest) / _GRID
-        times += [shortest * math.exp(step * i) for i in range(1, _GRID)]
-    return sorted({*times, longest}, reverse=True)
-
-
-class _Falling:
-    """P(latency > t) for arguments that only fall, in O(1) each over all calls."""
-
-    def __init__(self, curve: SurvivalCurve, start: float) -> None:
-        self._curve = curve
-        self._index = len(curve.times) - 1
-        self.longer_than(start)
-
-    def longer_than(self, seconds: float) -> float:
-        times = self._curve.times
-        while self._index >= 0 and times[self._index] > seconds:
-            self._index -= 1
-        return 1.0 if self._index < 0 else self._curve.survival[self._index]
+    shortest, index = first.times[0], bisect_left(first.times, goal)
+    if not 0 < shortest < longest or not index:
+        return []
+    step = math.log(longest / shortest) / _GRID
+    begin = math.floor(math.log(first.times[index - 1] / shortest) / step)
+    steps = range(max(1, begin), min(_GRID, math.ceil(math.log(goal / shortest) / step) + 1))
+    return [each for i in steps if (each := shortest * math.exp(step * i)) < goal]

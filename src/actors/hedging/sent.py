@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -143,7 +144,7 @@ def start(sent: Sent, request: BackendRequest, clock: Clock, done: Callable[[], 
 
 
 async def _wait(sent: Sent, request: BackendRequest, clock: Clock, done: Callable[[], None]) -> None:
-    listen(lambda: _begin(sent, clock.now(), done))
+    listen(partial(_begin, sent, clock, done))
     try:
         _take(sent, await sent.lane.sampler.sample(request))
     except asyncio.CancelledError:
@@ -176,7 +177,7 @@ def _take(sent: Sent, reply: BackendReply) -> None:
         sent.error = MalformedReplyError("the reply says of itself that it is no answer")
 
 
-def _begin(sent: Sent, now: float, changed: Callable[[], None]) -> None:
+def _begin(sent: Sent, clock: Clock, changed: Callable[[], None]) -> None:
     if sent.open and sent.first_token is None:
-        sent.first_token = now
+        sent.first_token = clock.now()
         changed()

@@ -6,6 +6,7 @@ put into buckets of powers of two.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from .plan import RequestFeatures
@@ -26,10 +27,12 @@ class SizeClass(NamedTuple):
 
 def size_class(features: RequestFeatures) -> SizeClass:
     """The buckets of a request: 16 for prompts (512 to 16 million characters), 21 for answers (from 16)."""
-    return SizeClass(
-        prompt=_power(features.prompt_chars, _SMALLEST_PROMPT),
-        answer=_power(features.max_tokens, _SMALLEST_ANSWER),
-    )
+    return _size(features.prompt_chars, features.max_tokens)
+
+
+@lru_cache(maxsize=4096)
+def _size(prompt_chars: int, max_tokens: int) -> SizeClass:
+    return SizeClass(_power(prompt_chars, _SMALLEST_PROMPT), _power(max_tokens, _SMALLEST_ANSWER))
 
 
 def _power(amount: int, smallest: int) -> int:

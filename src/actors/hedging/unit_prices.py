@@ -31,7 +31,9 @@ class UnitPrices:
 
     def of(self, size: SizeClass) -> float:
         """The price of a request of this class."""
+        if not self._total:
+            return 1.0
         total, count = self._sums.get(size, (0.0, 0))
-        if not count or not self._total:
+        if not count:
             return 1.0
         return (total / count) / (self._total / self._count)

@@ -186,7 +186,9 @@ class BackendCall(StageBase):
             own = model if spec.is_model else None
             members.append((spec, own or await self._opened.other(spec, self._rows)))
         name = self._settings.model.name
-        ensemble = Ensemble(name, settings, members, asker, slots, self, self._wiring)
+        guard = self._settings.guard
+        redact = guard.redact if guard is not None and guard.redacts else None
+        ensemble = Ensemble(name, settings, members, asker, slots, self, self._wiring, redact)
         if ensemble.learns and self._rows is not None:
             rows, _ = await self._rows.with_reference("validation")
             await ensemble.learn(await rows.take(range(min(rows.count, LEARN_ROWS))))
@@ -215,6 +217,7 @@ class BackendCall(StageBase):
             ),
             experiment_id=settings.experiment_id,
             seed=settings.seed,
+            run_id=settings.workdir.name,
             concurrency=options.concurrency,
             limits=self._limits,
             cache=settings.cache,
@@ -365,7 +368,6 @@ class BackendCall(StageBase):
                 self._leave_out(voted.ballots.members if voted.ballots is not None else ())
                 return None
             if not ensemble.deferred:
-                ensemble.count(voted, sample.example)
                 voted = self._counted(voted, verdicts)
             outputs.append(voted)
             for spec, sampler in systems:
@@ -390,12 +392,9 @@ class BackendCall(StageBase):
         """Put the outcomes in the place of what was answered."""
         at = len(samples[0].outputs) - 1 - len(self._settings.baselines) if samples else 0
         answers = [(sample.example, sample.outputs[at]) for sample in samples]
-        decided, started = [], self._wiring.elapsed()
-        results = await asyncio.to_thread(ensemble.decide_all, answers)
-        await ensemble.tell_decided(results, started)
-        for sample, output in zip(samples, results, strict=True):
+        decided = []
+        for sample, output in zip(samples, await ensemble.decide(answers), strict=True):
             verdicts = list(sample.verdicts)
-            ensemble.count(output, sample.example)
             counted = self._counted(output, verdicts)
             outputs = (*sample.outputs[:at], counted, *sample.outputs[at + 1 :])
             decided.append(msgspec.structs.replace(sample, outputs=outputs, verdicts=tuple(verdicts)))

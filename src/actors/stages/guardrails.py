@@ -138,9 +138,13 @@ class OutputGuard:
         """Whether the guard changes what it finds."""
         return self._redacts
 
+    def redact(self, text: str) -> str:
+        """A text that is kept and shown like an answer, without a verdict of its own."""
+        return self._guard.scan(text, side="output")[1]
+
     def scrub(self, record: Dialectic) -> Dialectic:
         """The argument behind an output, redacted: its texts are kept and shown like the answer. Blocking."""
-        return scrubbed(record, lambda said: self._guard.scan(said, side="output")[1])
+        return scrubbed(record, self.redact)
 
     def metrics(self) -> dict[str, object]:
         """JSON-ready counts."""

@@ -16,12 +16,13 @@ import msgspec
 from ...messages.errors import StageError
 from ...messages.records import Ballots, Example, Output, Race
 from ...messages.trace import Decision
+from ..answers import was_not_asked
 from ..asking import Asker
 from ..combined import from_cache, paid, retries
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
-from ..span_facts import vote_decisions
+from ..span_facts import vote_attributes, vote_decisions
 from ..stage import StageBase, Wiring
 from ..systems import SystemSpec
 from .actor import Asked, EnsembleActor, Question
@@ -30,6 +31,7 @@ from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
 from .judging import Judgement
+from .redaction import redacted_ballots
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
 
@@ -48,7 +50,10 @@ class Ensemble:
         slots: Slots,
         stage: StageBase,
         wiring: Wiring,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
+        """``redact``: what is kept and shown of a vote, in a thread; it is counted on what was said."""
+        self._redact = redact
         self._name = name
         self._settings = settings
         self._council = Council(settings)
@@ -69,7 +74,7 @@ class Ensemble:
 
     @property
     def deferred(self) -> bool:
-        """Whether answers stand only after ``decide_all``."""
+        """Whether answers stand only after ``decide``."""
         return self._settings.deferred
 
     @property
@@ -78,17 +83,18 @@ class Ensemble:
         return self._settings.learns
 
     async def answer(self, example: Example, lane: int) -> Output:
-        """The ensemble's answer; ``lane`` is nobody else's until then."""
+        """The ensemble's answer, counted if it stands; ``lane`` is nobody else's until then."""
         started = self._wiring.elapsed()
         number = next(self._wiring.ids)
         name, row = f"vote {self._name}", f"{self._wiring.stage}/vote {lane}"
         try:
             asked = await self._ask_all(example, lane, number)
             result = self._vote(asked)
+            output = self._output(example, asked, result, self._wiring.elapsed() - started)
+            shown = await self._redacted(output)
         except BaseException as error:
             self._stage.broken_span(name, "vote", started, error, number=number, lane=row, example=example.id)
             raise
-        output = self._output(example, asked, result, self._wiring.elapsed() - started)
         await self._stage.span(
             name,
             "vote",
@@ -96,14 +102,24 @@ class Ensemble:
             number=number,
             lane=row,
             status="ok" if result.status == "decided" else "error",
-            attributes=self._told(example, output, asked),
-            decisions=self._decisions(output),
+            attributes=vote_attributes(shown),
+            decisions=self._decisions(shown),
         )
-        return output
+        if self.deferred:
+            return output
+        self._count(output, example)
+        return shown
 
-    def count(self, output: Output, example: Example) -> None:
-        """Count a vote that stands."""
-        if output.ballots is not None:
+    async def _redacted(self, output: Output) -> Output:
+        """With the record of its vote redacted; the answer itself is for whoever scans the outputs."""
+        if self._redact is None or output.ballots is None:
+            return output
+        record = await asyncio.to_thread(redacted_ballots, output.ballots, self._redact, self._council.key)
+        return msgspec.structs.replace(output, ballots=record)
+
+    def _count(self, output: Output, example: Example) -> None:
+        """Count a vote that stands, unless it lacks an answer that there was no money for."""
+        if output.ballots is not None and not was_not_asked(output):
             record = output.ballots
             self._tally.add(
                 record, self._keys(record.members), output.confidence, self._judged(output, example)
@@ -120,8 +136,9 @@ class Ensemble:
 
     async def learn(self, examples: Sequence[Example]) -> None:
         """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
+        lanes = Slots(max(1, self._slots.free))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._everyone(example)) for example in examples]
+            tasks = [group.create_task(self._everyone(example, lanes)) for example in examples]
         answers = [task.result() for task in tasks]
         known = [
             ([ballot(output) for output in outputs], example.reference or "")
@@ -138,8 +155,18 @@ class Ensemble:
             "cost_usd": cost,
         }
 
-    def decide_all(self, answers: Sequence[tuple[Example, Output]]) -> list[Output]:
-        """Decide all questions together; blocking."""
+    async def decide(self, answers: Sequence[tuple[Example, Output]]) -> list[Output]:
+        """Decide all questions together, and count and tell what was decided."""
+        started = self._wiring.elapsed()
+        decided = await asyncio.to_thread(self._decide_all, answers)
+        for (example, _), output in zip(answers, decided, strict=True):
+            self._count(output, example)
+        shown = [await self._redacted(output) for output in decided]
+        await self._tell_decided(shown, started)
+        return shown
+
+    def _decide_all(self, answers: Sequence[tuple[Example, Output]]) -> list[Output]:
+        """Blocking."""
         members = [output.ballots.members if output.ballots else () for _, output in answers]
         results, self._fit = self._council.vote_all([[ballot(o) for o in each] for each in members])
         return [
@@ -147,8 +174,7 @@ class Ensemble:
             for (_, output), each, result in zip(answers, members, results, strict=True)
         ]
 
-    async def tell_decided(self, outputs: Sequence[Output], started: float) -> None:
-        """Tell the trace what ``decide_all`` decided; it began at ``started``."""
+    async def _tell_decided(self, outputs: Sequence[Output], started: float) -> None:
         number = next(self._wiring.ids)
         for output in outputs:
             await self._stage.span(
@@ -214,18 +240,22 @@ class Ensemble:
         finally:
             self._slots.give(slot)
 
-    async def _everyone(self, example: Example) -> list[Output]:
+    async def _everyone(self, example: Example, lanes: Slots) -> list[Output]:
         """All members' answers, without any early stop."""
-        number = next(self._wiring.ids)
+        lane = await lanes.take()
+        number, row = next(self._wiring.ids), f"{self._wiring.stage}/vote {lane}"
         started = self._wiring.elapsed()
         try:
             outputs = await asyncio.gather(
                 *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
             )
         except BaseException as error:
-            self._stage.broken_span("learn", "vote", started, error, number=number, example=example.id)
+            self._stage.broken_span(
+                "learn", "vote", started, error, number=number, lane=row, example=example.id
+            )
             raise
-        await self._stage.span("learn", "vote", started, number=number, attributes={"example": example.id})
+        await self._stage.span("learn", "vote", started, number=number, lane=row, example=example.id)
+        lanes.give(lane)
         return outputs
 
     # votes
@@ -323,23 +353,3 @@ class Ensemble:
     def _decisions(self, output: Output) -> tuple[Decision, ...]:
         record = output.ballots
         return () if record is None else vote_decisions(record, self._wiring.elapsed())
-
-    def _told(self, example: Example, output: Output, asked: Asked) -> dict[str, Any]:
-        record = output.ballots
-        assert record is not None
-        return {
-            "example": example.id,
-            "strategy": record.strategy,
-            "status": record.status,
-            "reason": record.reason,
-            "winner": record.winner_member,
-            "consensus": record.consensus,
-            "confidence": output.confidence,
-            "votes": {o.system: o.error or o.text[:200] for o in asked.outputs},
-            "scores": {key[:200]: score for key, score in record.scores.items()},
-            "abstained": record.abstained,
-            "cancelled": list(asked.cancelled),
-            "not_asked": list(asked.not_asked),
-            "stopped": asked.stopped,
-            "cost_usd": output.cost_usd,
-        }

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from ...actors.corpus import Corpus
 from ...actors.ports import ScoreColumns
 from ...messages.findings import OutputScores
 from ...messages.flow import Sample
@@ -22,11 +23,11 @@ from ..cns.citations import document_ids
 from ..cns.critics import LEXICAL, Profile, model_profile
 from ..cns.critics.answers import critic_methods, critic_scores
 from ..cns.metrics import METHODS, Entailment, score_answer
-from ..cns.parser import parse_claims, read_answer
+from ..cns.parser import read_answer
 from ..cns.passage import parse_passage
 from ..cns.quality import TARGETS, meets
 from ..cns.scores import Score
-from ..embeddings.base import Embedder, EmbeddingName, make_embedder
+from ..embeddings.base import EMBEDDINGS, Embedder, EmbeddingName, learned, make_embedder
 
 __all__ = ["CnsMetrics", "CnsMetricsOptions", "c1_cosine"]
 
@@ -46,8 +47,8 @@ class CnsMetricsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = "cross-encoder/nli-deberta-v3-base"
     embedding: Annotated[
         EmbeddingName,
-        Meta(description="Points of claims: hashed_ngrams, minilm, wordllama or sentence_transformers."),
-    ] = "hashed_ngrams"
+        Meta(description=f"How claims are compared: tfidf, lsa (both learned from the data), {EMBEDDINGS}."),
+    ] = "tfidf"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
@@ -83,19 +84,26 @@ class CnsMetrics:
     unbounded: ClassVar[frozenset[str]] = frozenset({"beta1", "cycle_count"})
 
     def __init__(self, options: CnsMetricsOptions) -> None:
+        self._options = options
         self._entailment = _entailment(options)
-        self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
-        self._semantic = options.embedding != "hashed_ngrams"
-        self._sides = self._embedder.embed if options.chirality == "embedding" else None
-        apart = self._embedder.method if self._sides else LEXICAL_DISTANCE
+        self._use(make_embedder(options.embedding, options.embedding_model, options.model_cache))
+
+    def learn(self, corpus: Corpus) -> None:
+        """Implements ``ports.LearnsFromData``."""
+        self._use(learned(self._options.embedding, self._embedder, corpus))
+
+    def _use(self, embedder: Embedder) -> None:
+        """Compare texts by this embedder from now on, and name it."""
+        options = self._options
+        self._embedder = embedder
+        self._sides = embedder.embed if options.chirality == "embedding" else None
+        apart = embedder.method if self._sides else LEXICAL_DISTANCE
         self._methods = METHODS | {
             "mean_entailment": self._entailment.method,
             "chirality": f"supporting against refuting side, {apart}",
+            "c1_cosine": f"cosine, {embedder.method}",
         }
-        if self._semantic:
-            self._methods["c1_cosine"] = f"cosine, {self._embedder.method}"
-
-        self._profile = _profile(options, self._entailment, self._embedder) if options.critics else None
+        self._profile = _profile(options, self._entailment, embedder) if options.critics else None
         if self._profile is not None:
             self._methods |= critic_methods(self._profile)
 
@@ -110,8 +118,7 @@ class CnsMetrics:
             entailment=self._entailment,
             embed=self._sides,
         )
-        if self._semantic:
-            scores["c1_cosine"] = c1_cosine(output.text, example.reference, self._embedder.embed)
+        scores["c1_cosine"] = c1_cosine(output.text, example.reference, self._embedder.embed)
         if self._profile is not None:
             judged, objections = critic_scores(
                 read_answer(output.text)[1],
@@ -152,6 +159,9 @@ class CnsMetrics:
         }
 
 
+ROUNDING = 1e-9
+
+
 def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
     """Cosine of both c1, in [0, 1]; 0 when the answer has none, None when the reference has none."""
     wanted = None if reference is None else _c1(reference)
@@ -160,12 +170,15 @@ def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:
     given = _c1(answer)
     if not given:
         return 0.0
+    if given == wanted:
+        return 1.0
     first, second = embed([given, wanted])
-    return min(1.0, max(0.0, float(first @ second)))
+    cosine = float(first @ second)
+    return 1.0 if cosine > 1.0 - ROUNDING else max(0.0, cosine)
 
 
 def _c1(text: str) -> str | None:
-    return next((claim.text for claim in parse_claims(text).claims if claim.id == "c1"), None)
+    return next((claim.text for claim in read_answer(text)[1].claims if claim.id == "c1"), None)
 
 
 _MEANS = (
@@ -201,9 +214,9 @@ def _profile(options: CnsMetricsOptions, entailment: Entailment, embedder: Embed
         from ..entailment.nli import NliEntailment
 
         scorer = entailment if isinstance(entailment, NliEntailment) else None
-    if scorer is None and options.embedding == "hashed_ngrams":
+    if scorer is None and options.embedding == "tfidf":
         return LEXICAL
-    if options.embedding == "hashed_ngrams":
+    if options.embedding == "tfidf":
         return model_profile(scorer=scorer)
     return model_profile(scorer=scorer, embed=embedder.embed, embedding=embedder.method)
 

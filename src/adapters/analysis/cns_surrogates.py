@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from ...actors.corpus import Corpus
 from ...messages.findings import SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.graph import beta1, claim_graph, components, cycle_count, polarity_conflict
 from ..cns.parser import MAX_CLAIMS, read_answer
-from ..embeddings.base import EmbeddingName, make_embedder
+from ..embeddings.base import EMBEDDINGS, EmbeddingName, learned, make_embedder
 from ..topology.distances import MetricName
 from ..topology.fragility import fragility
 from .running import RunningMean
@@ -36,8 +37,8 @@ class CnsSurrogatesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     ] = "cosine"
     embedding: Annotated[
         EmbeddingName,
-        Meta(description="hashed_ngrams, minilm, wordllama or sentence_transformers."),
-    ] = "hashed_ngrams"
+        Meta(description=f"lsa (learned from the data), tfidf, {EMBEDDINGS}."),
+    ] = "lsa"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
@@ -54,7 +55,12 @@ class CnsSurrogates:
 
     def __init__(self, options: CnsSurrogatesOptions) -> None:
         self._metric = options.metric
+        self._embedding = options.embedding
         self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
+
+    def learn(self, corpus: Corpus) -> None:
+        """Implements ``ports.LearnsFromData``."""
+        self._embedder = learned(self._embedding, self._embedder, corpus)
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore:
         """Surrogates of one output; all None without claims, and the notes say so.

@@ -7,18 +7,19 @@ Found by the registry for the stage ``analysis_tda_validation``, which decides i
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from ...actors.corpus import Corpus
 from ...messages.findings import PersistenceResult
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.parser import MAX_CLAIMS, read_answer
-from ..embeddings.base import EmbeddingName, make_embedder
+from ..embeddings.base import EMBEDDINGS, learned, make_embedder
 from ..topology.diagrams import diagram_of
 from ..topology.distances import MetricName
 from ..topology.matching import bottleneck, wasserstein
@@ -80,9 +81,9 @@ class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float, Meta(gt=0.0, description="Standard deviation of the noise of robustness, per coordinate.")
     ] = 0.01
     embedding: Annotated[
-        EmbeddingName,
-        Meta(description="hashed_ngrams, minilm, wordllama or sentence_transformers."),
-    ] = "hashed_ngrams"
+        Literal["lsa", "minilm", "wordllama", "sentence_transformers"],
+        Meta(description=f"lsa (learned from the data), {EMBEDDINGS}."),
+    ] = "lsa"
     embedding_model: Annotated[
         str, Meta(min_length=1, description="Model of sentence_transformers, by name or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2"
@@ -102,6 +103,10 @@ class CnsTda:
         self._embedder = make_embedder(options.embedding, options.embedding_model, options.model_cache)
         if options.engine == "gudhi":
             find_engine("gudhi")  # refused here, before the run, when it is not installed
+
+    def learn(self, corpus: Corpus) -> None:
+        """Implements ``ports.LearnsFromData``."""
+        self._embedder = learned(self._options.embedding, self._embedder, corpus)
 
     def embed(self, sample: Sample, output: Output) -> NDArray[np.float64]:  # noqa: ARG002
         """The claims of one output, at most the first 1,000, as points of shape (claims, dimensions)."""

@@ -11,6 +11,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from ...actors.synced import make_folder, sync_folder
 from ...messages.errors import BackendError, InputError, OutputError
 from ...messages.records import CheckpointRef
 
@@ -36,7 +37,7 @@ def write_checkpoint(
     check_name(name)
     path = folder.absolute() / (name + ending)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _replace(path, data)
     except OSError as error:
         raise OutputError(f"{path}: cannot write checkpoint: {error.strerror or error}") from error
@@ -72,12 +73,4 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

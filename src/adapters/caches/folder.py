@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ...actors.synced import make_folder, sync_folder
 from ...messages.errors import OutputError
 from ...messages.requests import StoredReply
 from ..datasets.hash_index import HashIndex
@@ -55,7 +56,7 @@ class ReplyFolder:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder, 0o700)
             for path in segments(folder):
                 self._open(path)
             if self._writer < 0:
@@ -113,6 +114,7 @@ class ReplyFolder:
                 number += 1
                 continue
             lock(self._writer)
+            sync_folder(self._folder)
             self._files.append(path)
             self._writer_file, self._end = len(self._files) - 1, 0
             return

@@ -48,6 +48,8 @@ app.command(f"{_HERE}.queue:retry", name="retry", help="Queue a run that did not
 schedule = App(name="schedule", help="Submit experiments again and again.", help_format="plaintext")
 schedule.command(f"{_HERE}.schedule:add", name="add", help="Make a schedule, or replace it.")
 schedule.command(f"{_HERE}.schedule:list_all", name="list", help="List the schedules.")
+schedule.command(f"{_HERE}.schedule:pause", name="pause", help="Submit nothing for a while.")
+schedule.command(f"{_HERE}.schedule:resume", name="resume", help="Go on with a paused schedule.")
 schedule.command(f"{_HERE}.schedule:drop", name="drop", help="Delete a schedule.")
 app.command(schedule)
 app.command(f"{_HERE}.train:train", name="train", help="Train a model on a file and measure it.")

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -18,52 +19,98 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "export", "upgrade", "vacuum"]
 
-DATA = Path("crucible-data")
 Flag = Parameter(negative="")
+Config = Annotated[
+    Path | None, Parameter(help="Settings file of the daemon, which names the store and its folder.")
+]
+Data = Annotated[
+    Path | None,
+    Parameter(help="Folder of the daemon; default: that of --config, CRUCIBLE_DATA or ./crucible-data."),
+]
+Url = Annotated[
+    str | None, Parameter(help="Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH.")
+]
 
 
-def upgrade(*, data: Path = DATA, url: str | None = None) -> int:
+@dataclass(frozen=True)
+class _Queue:
+    """Which one is meant: a data folder, or a reference to PostgreSQL's address."""
+
+    folder: Path
+    url: str | None
+
+    @property
+    def where(self) -> str:
+        return str(self.folder) if self.url is None else self.url
+
+
+def _meant(config: Path | None, data: Path | None, url: str | None) -> _Queue:
+    """By the options, else by the settings; InputError when they contradict each other."""
+    from ...client.address import data_folder
+    from ...messages.errors import InputError
+    from ...messages.settings import StoreSettings
+    from ...messages.settings_file import load_settings
+    from ..stores.opening import postgres_reference
+
+    if url is not None and (data is not None or config is not None):
+        raise InputError(f"--url names the queue: expected no {'--data' if data is not None else '--config'}")
+    if url is not None:
+        store = StoreSettings(kind="postgres", url=url)
+        return _Queue(data_folder(), postgres_reference(store))
+    if config is None:
+        return _Queue(data_folder(data), None)
+    settings = load_settings(config)
+    if settings.store.kind == "memory":
+        raise InputError(f"{config}: store.kind: memory keeps nothing that could be looked after")
+    if settings.store.kind == "postgres":
+        if data is not None:
+            raise InputError(f"--data has no effect: the queue of {config} is in PostgreSQL")
+        return _Queue(Path(settings.data), postgres_reference(settings.store))
+    return _Queue(Path(settings.data).expanduser() if data is None else data, None)
+
+
+def upgrade(*, config: Config = None, data: Data = None, url: Url = None) -> int:
     """Bring the tables up to date, or make them. The daemon does that by itself when it starts.
 
-    Args:
-        data: Folder of the daemon. Its daemon must not run.
-        url: Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH.
+    A daemon on a queue in SQLite must not run.
     """
-    if url is None:
+    queue = _meant(config, data, url)
+    if queue.url is None:
         from ..stores import care_sqlite
 
-        before, now = care_sqlite.upgrade(data)
+        before, now = care_sqlite.upgrade(queue.folder)
     else:
         from ..stores import care_postgres
 
-        before, now = asyncio.run(care_postgres.upgrade(_checked(url)))
+        before, now = asyncio.run(care_postgres.upgrade(queue.url))
     changed = f"schema {before} is now schema {now}" if before != now else f"schema {now} is up to date"
-    print(f"{_where(data, url)}: {changed}")
+    print(f"{queue.where}: {changed}")
     return 0
 
 
-def check(*, data: Path = DATA, url: str | None = None, json: Annotated[bool, Flag] = False) -> int:
+def check(
+    *, config: Config = None, data: Data = None, url: Url = None, json: Annotated[bool, Flag] = False
+) -> int:
     """Say what is in the queue, and whether it is sound; exit code 1 if it is not. Daemons may run.
 
     Args:
-        data: Folder of the daemon.
-        url: Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH.
         json: Print one JSON object.
     """
     import msgspec
 
-    if url is None:
+    queue = _meant(config, data, url)
+    if queue.url is None:
         from ..stores import care_sqlite
 
-        found = care_sqlite.check(data)
+        found = care_sqlite.check(queue.folder)
     else:
         from ..stores import care_postgres
 
-        found = asyncio.run(care_postgres.check(_checked(url)))
+        found = asyncio.run(care_postgres.check(queue.url))
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
-        _print(_where(data, url), found)
+        _print(queue.where, found)
     return 1 if found.problems else 0
 
 
@@ -77,46 +124,45 @@ def _print(where: str, found: Inspection) -> None:
         print(f"  {problem}")
 
 
-def vacuum(*, data: Path = DATA, url: str | None = None) -> int:
+def vacuum(*, config: Config = None, data: Data = None, url: Url = None) -> int:
     """Give back the room of what was deleted.
 
-    Args:
-        data: Folder of the daemon. Its daemon must not run, and as much room again must be free.
-        url: Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH. Daemons may run.
+    A daemon on a queue in SQLite must not run, and as much room again must be free.
     """
-    if url is None:
+    queue = _meant(config, data, url)
+    if queue.url is None:
         from ..stores import care_sqlite
 
-        before = care_sqlite.size(data)
-        care_sqlite.vacuum(data)
-        print(f"{data}: kilobytes {before / 1e3:,.0f}, now {care_sqlite.size(data) / 1e3:,.0f}")
+        before = care_sqlite.size(queue.folder)
+        care_sqlite.vacuum(queue.folder)
+        now = care_sqlite.size(queue.folder)
+        print(f"{queue.where}: kilobytes {before / 1e3:,.0f}, now {now / 1e3:,.0f}")
     else:
         from ..stores import care_postgres
 
-        asyncio.run(care_postgres.vacuum(_checked(url)))
-        print(f"{url}: done")
+        asyncio.run(care_postgres.vacuum(queue.url))
+        print(f"{queue.where}: done")
     return 0
 
 
-def export(*, data: Path = DATA, url: str | None = None, output: Path | None = None) -> int:
+def export(*, config: Config = None, data: Data = None, url: Url = None, output: Path | None = None) -> int:
     """Write everything as lines of JSON, {"table": ..., column: value, ...}. Daemons may run.
 
     Args:
-        data: Folder of the daemon.
-        url: Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH.
         output: File to write, which must not be there; default: standard output.
     """
-    if url is None:
+    queue = _meant(config, data, url)
+    if queue.url is None:
         from ..stores import care_sqlite
 
-        lines = care_sqlite.export(data)
+        lines = care_sqlite.export(queue.folder)
         first = next(lines, b"")  # errors come before the file is made
         with _target(output) as file:
             file.write(first)
             file.writelines(lines)
     else:
         with _target(output) as file:
-            asyncio.run(_export(_checked(url), file))
+            asyncio.run(_export(queue.url, file))
     return 0
 
 
@@ -148,14 +194,3 @@ def _target(output: Path | None) -> Iterator[BinaryIO]:
     except BaseException:
         output.unlink()
         raise
-
-
-def _where(data: Path, url: str | None) -> str:
-    return str(data) if url is None else url
-
-
-def _checked(url: str) -> str:
-    from ...messages.settings import StoreSettings
-    from ..stores.opening import postgres_reference
-
-    return postgres_reference(StoreSettings(kind="postgres", url=url))

@@ -187,10 +187,12 @@ def _print(found: Agreement) -> None:
         print(f"Cohen's kappa: not defined: {kappa.reason}")
     else:
         held = kappa.interval
-        between = f" (95 % {held.low:.2f} to {held.high:.2f})" if held else ""
+        between = f" (95 % {held.low:.2f} to {held.high:.2f}, {held.method})" if held else f" ({kappa.notes})"
         print(f"Cohen's kappa: {kappa.value:.2f}{between}")
     alpha = found.between_people
     if alpha is not None:
-        shown = f"{alpha.value:.2f}" if alpha.value is not None else f"not defined: {alpha.reason}"
+        held = alpha.interval
+        between = f" (95 % {held.low:.2f} to {held.high:.2f}, {held.method})" if held else f" ({alpha.notes})"
+        shown = f"{alpha.value:.2f}{between}" if alpha.value is not None else f"not defined: {alpha.reason}"
         print(f"between people, Krippendorff's alpha: {shown} over {alpha.n} answers")
     print("a queue by doubt or flags holds the hard answers: its agreement is lower than that of the run")

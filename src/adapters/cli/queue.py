@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ...messages.queue import RunState
-from .daemon import Data, Json, Url, connect, one_line, print_json, run_line, told_time
+from .daemon import Data, Json, Url, connect, look, one_line, print_json, run_line, told_time
 
 if TYPE_CHECKING:
     from ...client import Client
     from ...messages.live import LiveEvent, LiveRun
     from ...messages.queue import QueuedRun
+    from ..stores.resting import RestingQueue
 
 __all__ = ["cancel", "event_line", "logs", "pause", "resume", "retry", "runs", "status"]
 
@@ -24,7 +25,7 @@ def status(run: str | None = None, /, *, url: Url = None, data: Data = None, jso
     Args:
         run: Id of a run.
     """
-    with connect(url, data) as client:
+    with look(url, data) as client:
         if run is None:
             return _queue_status(client, as_json=json)
         found, live = client.run(run), _live(client, run)
@@ -37,15 +38,19 @@ def status(run: str | None = None, /, *, url: Url = None, data: Data = None, jso
         print(f"  {name:<10} {value}")
     for stage in live.stages if live is not None else ():
         total = "" if stage.total is None else f" of {stage.total}"
-        print(one_line(f"  {stage.name}: {stage.state} {stage.phase} {stage.done}{total} {stage.note}"))
+        told = f"{stage.name}: {stage.state} {stage.phase} {stage.done}{total} {stage.note}"
+        print(f"  {one_line(told)}")
     for record in stages:
         print(f"  {record.name}: {record.status}, {record.seconds:.1f} s")
     return 0
 
 
-def _live(client: Client, run_id: str) -> LiveRun | None:
+def _live(client: Client | RestingQueue, run_id: str) -> LiveRun | None:
+    from ...client import Client
     from ...messages.errors import NotFoundError
 
+    if not isinstance(client, Client):
+        return None
     try:
         return client.live_run(run_id)
     except NotFoundError:
@@ -67,8 +72,11 @@ def _facts(run: QueuedRun) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value != "-"}
 
 
-def _queue_status(client: Client, *, as_json: bool) -> int:
-    counts, daemons, live = client.queue(), client.daemons(), client.live()
+def _queue_status(client: Client | RestingQueue, *, as_json: bool) -> int:
+    from ...client import Client
+
+    counts = client.queue()
+    daemons, live = (client.daemons(), client.live()) if isinstance(client, Client) else ([], None)
     if as_json:
         print_json({"queue": counts, "daemons": daemons, "live": live})
         return 0
@@ -82,7 +90,7 @@ def _queue_status(client: Client, *, as_json: bool) -> int:
             f"daemon {daemon.id} on {one_line(daemon.host)}, process {daemon.pid}, last heard of {heard}, "
             f"{daemon.capacity} at once"
         )
-    for run in live.runs:
+    for run in live.runs if live is not None else ():
         at_work = [stage.name for stage in run.stages if stage.state == "running"]
         print(f"running: {run.run_id} ({', '.join(at_work) or 'starting'})")
     return 0
@@ -114,7 +122,7 @@ def runs(
         raise InputError(f"--limit: expected 1 or more, got {limit}")
     found: list[QueuedRun] = []
     cursor = None
-    with connect(url, data) as client:
+    with look(url, data) as client:
         while len(found) < limit:
             page = client.runs(
                 states=state,
@@ -206,8 +214,10 @@ def logs(
         run: Id of the run.
         follow: Go on until the run has ended.
     """
-    with connect(url, data) as client:
-        for event in client.events(run) if follow else client.logs(run):
+    from ...client import Client
+
+    with connect(url, data) if follow else look(url, data) as client:
+        for event in client.events(run) if isinstance(client, Client) and follow else client.logs(run):
             if event.seq is None:
                 continue
             if json:

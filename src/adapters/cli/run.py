@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from .daemon import Data
 from .pipes import quiet_pipe
 from .summary import print_json, print_summary
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["exit_code", "run", "run_watched"]
 
+KEPT: dict[str, Any] = {"resume": True, "max_attempts": 1}
+
 
 def run(
     file: Path | None = None,
     /,
     *,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    out: Path = Path("runs"),
+    out: Path | None = None,
+    persistence: Literal["off", "sqlite"] = "off",
+    data: Data = None,
     reproduce: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
@@ -37,7 +42,10 @@ def run(
     Args:
         file: Experiment file, TOML or JSON.
         set_: Override a value, for example --set backend.options.epochs=5; may be repeated.
-        out: Folder that gets a folder for this run.
+        out: Folder that gets a folder for this run; default: runs.
+        persistence: sqlite: keep the run in the queue of a data folder, in which nothing is lost by a crash:
+            the same command goes on with a run that was interrupted or has failed. off: in its folder only.
+        data: Of sqlite: the data folder; default: CRUCIBLE_DATA, else ./crucible-data.
         reproduce: Run this finished run again, instead of a file, and say whether its figures agree.
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress; a log is written all the same.
@@ -46,6 +54,8 @@ def run(
     """
     from ...messages.errors import InputError
 
+    keep = _data_folder(persistence, data, out, reproduce)
+    out = Path("runs") if out is None else out
     view: View = "log" if log else "none" if quiet else "auto"
     if reproduce is not None:
         if file is not None or set_:
@@ -60,7 +70,8 @@ def run(
     from .experiment_input import open_experiment
 
     with open_experiment(file, set_ or []) as experiment:
-        result, folder = asyncio.run(run_watched(experiment, file.parent, out, view=view, cache=not no_cache))
+        watched = run_watched(experiment, file.parent, out, view=view, cache=not no_cache, keep=keep)
+        result, folder = asyncio.run(watched)
     with quiet_pipe(sys.stdout):
         if json:
             print_json(result)
@@ -69,18 +80,44 @@ def run(
     return exit_code(result)
 
 
+def _data_folder(persistence: str, data: Path | None, out: Path | None, reproduce: str | None) -> Path | None:
+    """The data folder of a run that is kept; None of one that is not."""
+    from ...client.address import data_folder
+    from ...messages.errors import InputError
+
+    if persistence == "off":
+        if data is not None:
+            raise InputError("--data has no effect without --persistence sqlite")
+        return None
+    if out is not None:
+        raise InputError(
+            "--out has no effect with --persistence sqlite: runs are in the data folder (--data)"
+        )
+    if reproduce is not None:
+        raise InputError("run: --reproduce cannot be kept: expected no --persistence sqlite")
+    return data_folder(data)
+
+
 async def run_watched(
-    experiment: Experiment, base: Path, out: Path, *, view: View, cache: bool = True
+    experiment: Experiment, base: Path, out: Path, *, view: View, cache: bool = True, keep: Path | None = None
 ) -> tuple[RunResult, Path]:
-    """Run with progress; Ctrl-C ends the run. A run that did not complete is told on stderr."""
+    """Run with progress; Ctrl-C ends the run. A run that did not complete is told on stderr.
+
+    ``keep``: a data folder, whose queue the run is kept in. Then Ctrl-C hands it back instead.
+    """
     from ...engine import Supervisor
     from .interrupts import Interrupts
+    from .kept_run import kept_supervisor
     from .progress import make_progress
 
     with Interrupts() as interrupts:
-        async with Supervisor(out=out, cache=cache) as supervisor:
-            handle = await interrupts.guard(supervisor.submit(experiment, base=base))
-            interrupts.ends_with(handle.cancel)
+        making = Supervisor(out=out, cache=cache) if keep is None else kept_supervisor(keep, cache=cache)
+        async with making as supervisor:
+            how = {} if keep is None else KEPT
+            handle = await interrupts.guard(supervisor.submit(experiment, base=base, **how))
+            interrupts.ends_with(handle.cancel if keep is None else supervisor.hand_back)
+            if handle.resumed and view == "auto":
+                print(f"crucible: going on with run {handle.run_id}", file=sys.stderr)
             with make_progress(sys.stderr, view) as progress:
                 async for event in handle.events():
                     progress.show(event)

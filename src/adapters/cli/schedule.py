@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .daemon import Data, Json, Url, connect, one_line, print_json, told_time
+from .daemon import Data, Json, Url, connect, one_line, print_json, told_utc
 from .submit import labels_of
 
-__all__ = ["add", "drop", "list_all"]
+__all__ = ["add", "drop", "list_all", "pause", "resume"]
 
 
 def add(
@@ -59,7 +59,7 @@ def add(
     if json:
         print_json(made)
     else:
-        print(f"{made.id}: {made.experiment_id} next at {told_time(made.next_at)}")
+        print(f"{made.id}: {made.experiment_id} next at {told_utc(made.next_at)}")
     return 0
 
 
@@ -72,7 +72,38 @@ def list_all(*, url: Url = None, data: Data = None, json: Json = False) -> int:
         return 0
     for each in found:
         last = f", last run {each.last_run_id}" if each.last_run_id else ""
-        print(one_line(f"{each.id}: {each.cron}, {each.experiment_id}, next {told_time(each.next_at)}{last}"))
+        due = f"next {told_utc(each.next_at)}" if each.enabled else "paused"
+        print(one_line(f"{each.id}: {each.cron}, {each.experiment_id}, {due}{last}"))
+    return 0
+
+
+def pause(name: str, /, *, url: Url = None, data: Data = None, json: Json = False) -> int:
+    """Submit nothing until the schedule is resumed.
+
+    Args:
+        name: Of the schedule.
+    """
+    with connect(url, data) as client:
+        paused = client.pause_schedule(name)
+    if json:
+        print_json(paused)
+    else:
+        print(f"{name}: paused")
+    return 0
+
+
+def resume(name: str, /, *, url: Url = None, data: Data = None, json: Json = False) -> int:
+    """Go on with the next time that comes; those that have passed are not made up for.
+
+    Args:
+        name: Of the schedule.
+    """
+    with connect(url, data) as client:
+        resumed = client.resume_schedule(name)
+    if json:
+        print_json(resumed)
+    else:
+        print(f"{name}: {resumed.experiment_id} next at {told_utc(resumed.next_at)}")
     return 0
 
 

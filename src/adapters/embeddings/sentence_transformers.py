@@ -35,11 +35,17 @@ class SentenceTransformerEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Shape (texts, dimensions of the model)."""
         if not texts:
-            return np.zeros((0, int(self._model.get_sentence_embedding_dimension())))
+            return np.zeros((0, _dimensions(self._model)))
         encoded = self._model.encode(
             list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(encoded, dtype=np.float64)
+
+
+def _dimensions(model: Any) -> int:
+    """Under the name that the method has in recent versions of the library, or the one before."""
+    named = getattr(model, "get_embedding_dimension", None)
+    return int(named() if named is not None else model.get_sentence_embedding_dimension())
 
 
 def _load(model: str) -> Any:

@@ -28,6 +28,8 @@ Classify = Callable[[Sequence[Pair]], Sequence[Mapping[str, float]]]
 
 BATCH = 16
 """Pairs that go through the model at once; bounds its memory, whatever the length of document and claim."""
+NO_LIMIT = 1_000_000
+"""From here on what a tokenizer states as its limit means that it knows none."""
 _STEMS: dict[str, Label] = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
 _PREMISE = "The drug lowered blood pressure in all patients."
 _ENTAILED = "The drug reduced blood pressure."
@@ -123,6 +125,18 @@ def label_names(labels: Mapping[str, Any]) -> dict[Label, str]:
     return found
 
 
+def _window(tokenizer: Any, config: Any) -> int | None:
+    """Tokens that the model takes, from its configuration where the tokenizer does not say; None: any number.
+
+    Two positions are kept free, as models after RoBERTa count from 2.
+    """
+    stated: int = getattr(tokenizer, "model_max_length", NO_LIMIT)
+    positions: int | None = getattr(config, "max_position_embeddings", None)
+    if stated < NO_LIMIT:
+        return stated
+    return None if positions is None else positions - 2
+
+
 def load_classifier(model: str) -> Classify:
     """The model as a function; raises OptionError when the library or the model cannot be had."""
     try:
@@ -134,14 +148,17 @@ def load_classifier(model: str) -> Classify:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model)
         network = transformers.AutoModelForSequenceClassification.from_pretrained(model).eval()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:  # the last: a tokenizer whose library is missing
         raise OptionError(f"entailment_model: {model!r} cannot be loaded: {type(error).__name__}") from error
+    window = _window(tokenizer, network.config)
     names = {int(index): str(name) for index, name in network.config.id2label.items()}
     label_names(dict.fromkeys(names.values()))
 
     def classify(pairs: Sequence[Pair]) -> list[Mapping[str, float]]:
         premises, hypotheses = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        encoded = tokenizer(premises, hypotheses, truncation=True, padding=True, return_tensors="pt")
+        encoded = tokenizer(
+            premises, hypotheses, truncation=True, max_length=window, padding=True, return_tensors="pt"
+        )
         with torch.inference_mode():
             rows = network(**encoded).logits.softmax(dim=-1).tolist()
         return [{names[i]: value for i, value in enumerate(row)} for row in rows]

@@ -45,7 +45,11 @@ def needs_token(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         if _is_good(services, connection.scope["path"], ticket):
             return
         raise NotAuthorizedException("the ticket is not good for this file, or its time is over")
-    told = "the token is wrong" if scheme else "expected the header Authorization: Bearer TOKEN"
+    told = (
+        "the token is wrong: expected that in the file token of the daemon's data folder or in api.token_file"
+        if scheme
+        else "expected the header Authorization: Bearer TOKEN"
+    )
     raise NotAuthorizedException(told, headers=CHALLENGE)
 
 

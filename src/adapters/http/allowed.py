@@ -98,7 +98,8 @@ def _files(experiment: Experiment, base: Path, api: ApiSettings, *, base_given: 
             path = child("dataset.options", key)
             places.append((path, value))
             if not any(_exists(folder / value) for folder in (base, Path.cwd())):
-                yield Problem(path, f"no such file (looked in {base} and {Path.cwd()})")
+                looked = " and ".join(dict.fromkeys((str(base), str(Path.cwd()))))
+                yield Problem(path, f"no such file (looked in {looked})")
     if roots is None:
         return
     if base_given and not _is_below(base, roots):

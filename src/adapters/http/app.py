@@ -25,6 +25,7 @@ from .access import needs_token
 from .dashboard import HANDLERS as PAGE
 from .guard import Guard, allowed_hosts
 from .openapi import openapi_config
+from .parameters import only_known
 from .problems import problem_response
 from .services import MetricsText, Services
 
@@ -52,7 +53,7 @@ class App:
         self.services = services
         settings = services.settings
         self.litestar = Litestar(
-            route_handlers=[Router(path="/api/v1", route_handlers=API), *TOP],
+            route_handlers=[Router(path="/api/v1", route_handlers=API, guards=[only_known]), *TOP],
             guards=[needs_token],
             dependencies={"services": Provide(lambda: services, sync_to_thread=False, use_cache=True)},
             exception_handlers={

@@ -30,7 +30,7 @@ from ...version import __version__
 __all__ = ["ExperimentBody", "OptionalReason", "answers", "openapi_config"]
 
 SAID = {
-    400: "The request cannot be read, or a parameter is out of range.",
+    400: "The request cannot be read, or a parameter is unknown or out of range.",
     401: "No token, or the wrong one.",
     403: "On behalf of another site's page.",
     404: "There is no such thing.",

@@ -51,7 +51,7 @@ async def healthz() -> Health:
 
 @get("/readyz", opt={"public": True}, security=[], include_in_schema=False)
 async def readyz(services: Served) -> Response[Health]:
-    """The store answers too, and the daemon is not about to stop."""
+    """The store answers too, and the daemon takes runs: not from the signal to stop on."""
     reason = None
     try:
         async with asyncio.timeout(READY_S):
@@ -60,6 +60,8 @@ async def readyz(services: Served) -> Response[Health]:
         reason = "the store does not answer"
     if services.stopping.is_set():
         reason = "the daemon is stopping"
+    elif not services.live.status().get("accepting", True):
+        reason = "the daemon takes no runs"
     if reason is None:
         return Response(Health(status="ok"))
     return Response(Health(status="unavailable", reason=reason), status_code=503)

@@ -1,14 +1,21 @@
-"""Parameters that several handlers take, described once for checks and for the OpenAPI document."""
+"""Parameters that several handlers take, described once for checks and for the OpenAPI document.
+
+A parameter that no handler knows is refused: a misspelt filter would give the wrong runs, a misspelt option
+another run than was asked for.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from litestar.connection import ASGIConnection
+from litestar.exceptions import ValidationException
+from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from ...messages.api import RUN_ID
-from ...messages.errors import InputError
+from ...messages.errors import InputError, near_match
 
 __all__ = [
     "Attempts",
@@ -26,6 +33,8 @@ __all__ = [
     "ScheduleId",
     "States",
     "epoch",
+    "only_known",
+    "sent_names",
 ]
 
 NAME = r"^[^\x00-\x1f\x7f]+$"
@@ -93,3 +102,35 @@ def epoch(text: str | None, name: str) -> float | None:
     if not 0 <= seconds < 1e11:
         raise InputError(f"{name}: expected a time after 1970 and before the year 5138")
     return seconds
+
+
+def sent_names(handler: BaseRouteHandler) -> dict[str, str]:
+    """Of each parameter in the query or the head: its name in the code, and the one it is sent with."""
+    found = {}
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        sent = field.kwarg_definition
+        if isinstance(sent, QueryParameter | HeaderParameter):
+            found[name] = sent.name or name
+    return found
+
+
+def only_known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A guard: raise ValidationException for parameters in the query that the handler does not take."""
+    fields = handler.parsed_fn_signature.parameters
+    known = {
+        sent
+        for name, sent in sent_names(handler).items()
+        if isinstance(fields[name].kwarg_definition, QueryParameter)
+    }
+    if handler.opt.get("tickets"):
+        known.add("ticket")
+    unknown = [name for name in connection.query_params if name not in known]
+    if unknown:
+        extra = [{"key": name, "message": _unknown(name, known)} for name in dict.fromkeys(unknown)]
+        raise ValidationException("unknown parameters", extra=extra)
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    hint = near_match(name, known)
+    told = f"did you mean {hint!r}?" if hint else f"known: {', '.join(sorted(known)) or 'none'}"
+    return f"unknown parameter; {told}"

@@ -7,13 +7,13 @@ errors. What a bug says stays in the log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from ...messages.api import ProblemCode, ProblemDocument, ProblemItem
 from ...messages.errors import (
@@ -26,6 +26,7 @@ from ...messages.errors import (
     QuotaError,
     StoreError,
 )
+from .parameters import sent_names
 
 __all__ = ["MEDIA_TYPE", "encode", "problem", "problem_response"]
 
@@ -101,10 +102,37 @@ def _items(error: HTTPException) -> list[ProblemItem]:
     """Parameters that were refused, one by one."""
     extra = error.extra if isinstance(error.extra, list) else []
     return [
-        ProblemItem(path=str(each.get("key", "")), message=_line(str(each.get("message", ""))))
+        ProblemItem(path=str(each.get("key", "")), message=_expected(str(each.get("message", ""))))
         for each in extra
         if isinstance(each, dict)
     ]
+
+
+def _expected(text: str) -> str:
+    """What msgspec says of a value, in our words."""
+    text = _line(text).replace("`", "")
+    return text[:1].lower() + text[1:]
+
+
+def _renamed(items: Sequence[ProblemItem], request: Request[Any, Any, Any]) -> tuple[ProblemItem, ...]:
+    """Parameters under the names that they were sent with."""
+    handler = request.scope.get("route_handler")
+    names = {} if handler is None else sent_names(handler)
+    return tuple(msgspec.structs.replace(each, path=names.get(each.path, each.path)) for each in items)
+
+
+def _said(error: Exception, request: Request[Any, Any, Any]) -> str | None:
+    """What to say of an error of the framework that says nothing but its name."""
+    match error:
+        case NotFoundException(detail="Not Found"):
+            return "there is nothing at this path: /api/v1/openapi.json says what there is"
+        case MethodNotAllowedException():
+            return f"this path does not take {request.method}: the header Allow says what it takes"
+        case HTTPException(status_code=413):
+            most = request.app.state.services.settings.limits.max_body_bytes
+            return f"the body is larger than limits.max_body_bytes allows: {most} bytes"
+        case _:
+            return None
 
 
 def encode(document: ProblemDocument) -> bytes:
@@ -116,6 +144,9 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     """For Litestar: the answer to a request that raised."""
     document, headers = _of(error)
     if document.status == HTTPStatus.BAD_REQUEST and document.errors:
-        document = msgspec.structs.replace(document, detail="parameters of the request cannot be used")
-    del request
+        errors = _renamed(document.errors, request)
+        detail = "; ".join(f"{each.path}: {each.message}" for each in errors)
+        document = msgspec.structs.replace(document, errors=errors, detail=detail)
+    elif (said := _said(error, request)) is not None:
+        document = msgspec.structs.replace(document, detail=said)
     return Response(encode(document), status_code=document.status, media_type=MEDIA_TYPE, headers=headers)

@@ -12,10 +12,9 @@ from litestar.exceptions import HTTPException
 
 from ...messages.api import Reason, StageView
 from ...messages.decoding import decode_struct
-from ...messages.errors import NotFoundError
-from ...messages.flow import StageResult
+from ...messages.errors import ExperimentError, InputError, NotFoundError
 from ...messages.live import LiveRun
-from ...messages.queue import NewRun, QueuedRun, RunFilter, RunPage, StageRecord
+from ...messages.queue import NewRun, QueuedRun, RunFilter, RunPage
 from .openapi import ExperimentBody, OptionalReason, answers
 from .parameters import (
     Attempts,
@@ -124,19 +123,7 @@ async def spec(services: Served, run_id: RunId) -> Response[bytes]:
 async def stages(services: Served, run_id: RunId) -> list[StageView]:
     """What is recorded of the stages of a run."""
     await services.store.run(run_id)
-    return [_stage_view(record) for record in await services.store.stages(run_id)]
-
-
-def _stage_view(record: StageRecord) -> StageView:
-    return StageView(
-        name=record.name,
-        status=record.status,
-        attempt=record.attempt,
-        seconds=record.seconds,
-        ended_at=record.ended_at,
-        input_hash=record.input_hash,
-        result=msgspec.json.decode(record.result, type=StageResult) if record.result else None,
-    )
+    return [StageView.of(record) for record in await services.store.stages(run_id)]
 
 
 @get("/runs/{run_id:str}/live", responses=answers({}, 404))
@@ -169,7 +156,11 @@ async def _reason(request: Request[Any, Any, Any]) -> str:
         data = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise HTTPException(status_code=400, detail='expected JSON such as {"reason": "..."}') from None
-    return " ".join(decode_struct(data, Reason).reason.split()) or Reason().reason
+    try:
+        reason = decode_struct(data, Reason).reason
+    except ExperimentError as error:  # it is of no experiment
+        raise InputError(str(error)) from None
+    return " ".join(reason.split()) or Reason().reason
 
 
 @post("/runs/{run_id:str}/pause", status_code=200, responses=answers({}, 404, 409))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request, delete, get, put
+from litestar import Request, delete, get, post, put
 from litestar.params import QueryParameter
 
 from ...actors.daemon.cron import next_time
@@ -74,6 +74,32 @@ async def get_schedule(services: Served, schedule_id: ScheduleId) -> Schedule:
     return await _find(services, schedule_id)
 
 
+@post(
+    "/schedules/{schedule_id:str}/pause",
+    status_code=200,
+    responses=answers({}, 404),
+    operation_id="pause_schedule",
+)
+async def pause_schedule(services: Served, schedule_id: ScheduleId) -> Schedule:
+    """Submit nothing until it is resumed."""
+    return await services.store.pause_schedule(schedule_id)
+
+
+@post(
+    "/schedules/{schedule_id:str}/resume",
+    status_code=200,
+    responses=answers({}, 404),
+    operation_id="resume_schedule",
+)
+async def resume_schedule(services: Served, schedule_id: ScheduleId) -> Schedule:
+    """Go on with the next time that comes; those that have passed are not made up for."""
+    found = await _find(services, schedule_id)
+    next_at = next_time(found.cron, services.now())
+    resumed = await services.store.resume_schedule(schedule_id, next_at=next_at)
+    services.live.wake()
+    return resumed
+
+
 @delete("/schedules/{schedule_id:str}", responses=answers({}, 404), operation_id="drop_schedule")
 async def drop_schedule(services: Served, schedule_id: ScheduleId) -> None:
     """Delete a schedule. Runs that it has submitted stay."""
@@ -87,4 +113,11 @@ async def _find(services: Services, schedule_id: str) -> Schedule:
     raise NotFoundError(f"there is no schedule {schedule_id}")
 
 
-HANDLERS = [put_schedule, list_schedules, get_schedule, drop_schedule]
+HANDLERS = [
+    put_schedule,
+    list_schedules,
+    get_schedule,
+    pause_schedule,
+    resume_schedule,
+    drop_schedule,
+]

@@ -97,7 +97,8 @@ def _folder(text: str) -> Path:
             return folder
     except (OSError, ValueError):
         pass
-    raise InputError("base: expected the absolute path of a folder on the daemon's machine")
+    told = "the daemon's user sees no such folder" if text.startswith("/") else "is no absolute path"
+    raise InputError(f"base: {told}: {text[:200]!r}: expected a folder on the daemon's machine")
 
 
 def labels_of(pairs: list[str] | None) -> dict[str, str]:

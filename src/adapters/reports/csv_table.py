@@ -1,4 +1,4 @@
-"""RunReport to CSV: one row for each figure, comparison and group rate, in full precision.
+"""RunReport to CSV: one row for each figure, comparison, test, rank and group rate, in full precision.
 
 For spreadsheets, R and pandas. Undefined is an empty cell with its reason in the last column. Texts that a
 spreadsheet would run as a formula get an apostrophe in front.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...messages.fairness import FairnessResult
-from ...messages.findings import Comparison, Interval
+from ...messages.findings import Comparison, Interval, Ranking, TestResult, Watched
 from ...messages.report import RunReport
 from .overview import all_comparisons, all_figures
 from .results import deciding_test
@@ -22,9 +22,10 @@ __all__ = ["COLUMNS", "plain_cell", "render_csv"]
 
 COLUMNS = (
     "kind", "metric", "system", "baseline", "group", "value", "low", "high", "level", "n", "clusters",
-    "interval_by", "method", "effect", "effect_name", "p", "p_adjusted", "test", "verdict", "reason",
+    "interval_by", "method", "effect", "effect_name", "effect_low", "effect_high", "effect_by", "p",
+    "p_adjusted", "test", "could_show", "needed", "verdict", "reason",
 )  # fmt: skip
-"""``kind``: figure, difference (model minus baseline), group_rate or group_gap."""
+"""``kind``: figure, difference (model minus baseline), test, watched, rank, group_rate or group_gap."""
 FORMULA = ("=", "+", "-", "@", "\t")
 
 
@@ -60,7 +61,12 @@ def _rows(report: RunReport) -> Iterator[dict[str, Any]]:
         }
     for comparison in all_comparisons(report):
         yield _difference(comparison, report)
+    for comparison in all_comparisons(report):
+        yield from (_test(comparison, test) for test in comparison.tests)
     for stage in report.stages:
+        yield from (_watched(each) for each in stage.watched)
+        for ranking in stage.rankings:
+            yield from _ranks(ranking)
         for result in stage.fairness:
             yield from _groups(result)
 
@@ -87,14 +93,75 @@ def _difference(comparison: Comparison, report: RunReport) -> dict[str, Any]:
         "value": comparison.difference,
         "n": comparison.n,
         "clusters": comparison.n_clusters,
+        "could_show": comparison.detectable,
+        "needed": comparison.needed,
         "verdict": comparison.verdict,
         **_limits(comparison.interval),
     }
     if effect is not None:
         found |= {"effect": effect.value, "effect_name": effect.name}
+    if effect is not None and effect.interval is not None:
+        limits = effect.interval
+        found |= {"effect_low": limits.low, "effect_high": limits.high, "effect_by": limits.method}
     if test is not None:
         found |= {"p": test.p_value, "p_adjusted": test.p_adjusted, "test": test.name, "reason": test.reason}
     return found
+
+
+def _test(comparison: Comparison, test: TestResult) -> dict[str, Any]:
+    return {
+        "kind": "test",
+        "metric": comparison.metric,
+        "system": comparison.system,
+        "baseline": comparison.baseline,
+        "value": test.statistic,
+        "n": comparison.n,
+        "clusters": comparison.n_clusters,
+        "method": test.notes,
+        "p": test.p_value,
+        "p_adjusted": test.p_adjusted,
+        "test": test.name,
+        "reason": test.reason,
+        **_limits(test.interval),
+    }
+
+
+def _watched(watched: Watched) -> dict[str, Any]:
+    return {
+        "kind": "watched",
+        "metric": watched.metric,
+        "system": watched.system,
+        "baseline": watched.baseline,
+        "value": watched.difference,
+        "n": watched.n,
+        "method": watched.method,
+        "p": watched.p_value,
+        "verdict": None if watched.decided_after is None else f"decided after {watched.decided_after}",
+        "reason": watched.reason,
+        **_limits(watched.interval),
+    }
+
+
+def _ranks(ranking: Ranking) -> Iterator[dict[str, Any]]:
+    shared = {
+        "kind": "rank",
+        "metric": ranking.metric,
+        "n": ranking.n,
+        "clusters": ranking.n_clusters,
+        "method": ranking.method,
+    }
+    if not ranking.systems:
+        yield {**shared, "reason": ranking.reason}
+    for each in ranking.systems:
+        first, last = each.place
+        place = f"place {first}" if first == last else f"place {first} to {last}"
+        yield {
+            **shared,
+            "system": each.system,
+            "value": each.strength,
+            "verdict": "best" if each.system == ranking.best else place,
+            **_limits(each.interval),
+        }
 
 
 def _groups(result: FairnessResult) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...actors.synced import sync_folder
 from ...messages.control import Artifact
 from ...messages.errors import OutputError
 
@@ -17,6 +18,8 @@ MEDIA_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".tex": "application/x-tex; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
     ".mmd": "text/vnd.mermaid",
     ".parquet": "application/vnd.apache.parquet",
 }
@@ -40,20 +43,9 @@ def publish(temporary: Path, path: Path) -> Artifact:
     """Give a synced file its final name."""
     try:
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         size = path.stat().st_size
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     media_type = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
     return Artifact(name=path.name, path=str(path), media_type=media_type, bytes=size)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a crash, where the system can sync folders."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

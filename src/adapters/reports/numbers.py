@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from ...messages.findings import Interval
 
-__all__ = ["NONE", "count", "duration", "figure", "interval_text", "latency", "p_value", "percent", "plural"]
+__all__ = [
+    "NONE",
+    "count",
+    "duration",
+    "figure",
+    "grouped",
+    "interval_text",
+    "latency",
+    "p_value",
+    "percent",
+    "plural",
+]
 
 NONE = "–"
 MINUS = "−"
@@ -53,6 +65,18 @@ def p_value(value: float | None) -> str:
 def interval_text(interval: Interval | None) -> str:
     """``low to high``; empty without an interval."""
     return "" if interval is None else f"{figure(interval.low)} to {figure(interval.high)}"
+
+
+def grouped(named: Iterable[tuple[str, str]]) -> str:
+    """``method (name, name), method (name)`` from pairs of name and method; one method stands alone."""
+    names: dict[str, list[str]] = {}
+    for name, method in named:
+        found = names.setdefault(method, [])
+        if name not in found:
+            found.append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{method} ({', '.join(found)})" for method, found in names.items())
 
 
 def latency(seconds: float) -> str:

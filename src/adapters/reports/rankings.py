@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...messages.findings import Ranking
 from .document import Cell, Table
-from .numbers import count, figure, interval_text, percent
+from .numbers import count, figure, grouped, interval_text, percent
 
 __all__ = ["ranking_table"]
 
@@ -39,5 +39,6 @@ def ranking_table(rankings: Sequence[Ranking]) -> Table | None:
         rows=tuple(rows),
         numeric=frozenset({2, 3, 4, 5}),
         note="Won: examples with the better score against all others, ties half."
-        " Place: what pairwise tests with Holm's correction leave open.",
+        " Place: what pairwise tests with Holm's correction leave open."
+        f" {grouped((each.metric, each.method) for each in rankings if each.systems)}".rstrip(),
     )

@@ -9,7 +9,7 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, TestResult
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
-from .numbers import NONE, count, figure, interval_text, p_value, percent
+from .numbers import NONE, count, figure, grouped, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .rankings import ranking_table
 from .stage_figures import system_table
@@ -163,6 +163,7 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
                 ),
                 Cell(p_value(adjusted), detail=test.name if test else ""),
                 Cell(_pairs(comparison)),
+                Cell(figure(comparison.detectable)),
                 Cell(VERDICT_WORDS[comparison.verdict], tone=comparison.verdict),
             )
         )
@@ -174,13 +175,30 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
         f"effect {next(iter(effects), '')}".strip(),
         "p adjusted",
         "n",
+        "could show",
     )
     return Table(
         caption=f"Difference with {percent(stats.confidence_level)} interval",
         heads=(*heads, "verdict"),
         rows=tuple(rows),
-        numeric=frozenset({2, 3, 4, 5}),
+        numeric=frozenset({2, 3, 4, 5, 6}),
+        note=_how_compared(comparisons, stats),
     )
+
+
+def _how_compared(comparisons: Sequence[Comparison], stats: StatsConfig) -> str:
+    """How the intervals came about, and what "could show" is."""
+    intervals = [(c.metric, c.interval.method) for c in comparisons if c.interval]
+    effects = [(c.metric, c.effect.interval.method) for c in comparisons if c.effect and c.effect.interval]
+    parts = [
+        f"{what} by {grouped(found)}."
+        for what, found in (("Intervals of differences", intervals), ("Of effects", effects))
+        if found
+    ]
+    raw = "" if stats.correction == "none" else ", before correction"
+    power = f"power 0.8 at alpha {stats.alpha:g}{raw}."
+    parts.append(f"Could show: the true difference that so many pairs with this spread find with {power}")
+    return " ".join(parts)
 
 
 def _pairs(comparison: Comparison) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["FileReportSink"]
 
 ENDINGS = {"json": "json", "markdown": "md", "html": "html", "csv": "csv", "latex": "tex"}
+PLOTS = frozenset({"svg", "png"})
+"""Formats of which a report has a file for each plot."""
 SCORE_WRITERS: dict[str, type[ScoreWriter | ParquetScoreWriter]] = {
     "csv": ScoreWriter,
     "parquet": ParquetScoreWriter,
@@ -42,6 +44,7 @@ class FileReportSink:
 
     def __init__(self, run_dir: Path, outputs: Sequence[OutputSpec]) -> None:
         self._folder = run_dir
+        self._outputs = tuple(outputs)
         self._targets = _targets(outputs)
         self._samples = SampleWriter(run_dir)
         self._scores: list[ScoreWriter | ParquetScoreWriter] = []
@@ -78,11 +81,27 @@ class FileReportSink:
                 document = document or build_document(report)
                 content = _render(document, report, format_name)
             contents.append((name, content))
+        contents += self._plots(report)
         if self._abandoned.is_set():
             return []
         written = [write_whole(self._folder / name, content) for name, content in contents]
         scores = [writer.finish() for writer in self._scores]
         return [self._samples.finish(), *scores, *written]
+
+    def _plots(self, report: RunReport) -> list[tuple[str, bytes]]:
+        """``<output>-<plot>.svg`` and ``.png``, where they were asked for."""
+        wanted = {output.name: PLOTS.intersection(output.formats) for output in self._outputs}
+        if not any(wanted.values()):
+            return []
+        from .plots.files import plot_files
+
+        drawn = list(plot_files(report, sorted(frozenset().union(*wanted.values()))))
+        return [
+            (f"{name}-{plot}", content)
+            for name, formats in wanted.items()
+            for plot, content in drawn
+            if plot.rsplit(".", 1)[1] in formats
+        ]
 
     def abandon(self) -> None:
         """Close; the samples so far stay in ``samples.jsonl.partial``, every line of it whole. Idempotent."""
@@ -115,7 +134,7 @@ def _targets(outputs: Sequence[OutputSpec]) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for output in outputs:
         for format_name in dict.fromkeys(output.formats):
-            if format_name == "parquet":  # one file of scores, no report
+            if format_name == "parquet" or format_name in PLOTS:  # no file of the report's name
                 continue
             name = f"{output.name}.{ENDINGS[format_name]}"
             if name in RESERVED:

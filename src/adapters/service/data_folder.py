@@ -1,9 +1,9 @@
 """The data folder of a daemon: made, locked, with the daemon's id and the token of its API.
 
-Opened before anything else when a daemon starts. One daemon holds a folder at a time: the lock is the
-system's (flock), so it goes with the process, however that ends. What is made here only its owner may read.
+Opened before anything else when a daemon starts. One process holds a folder at a time, by the lock of the
+queue, whether or not the queue is in it. What is made here only its owner may read.
 
-    daemon.lock    locked by the daemon that runs, and its process id
+    queue.lock     locked by the process that has the folder
     daemon-id      kept from start to start, so that a daemon finds its own runs again
     token          the bearer token of the API, made at the first start
     address.json   where the API of the running daemon is; gone when it has ended in order
@@ -12,8 +12,9 @@ system's (flock), so it goes with the process, however that ends. What is made h
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import re
 import secrets
 import uuid
 from pathlib import Path
@@ -22,63 +23,64 @@ from typing import Self
 
 import msgspec
 
-from ...messages.errors import ConflictError, InputError, OutputError
+from ...actors.synced import make_folder
+from ...messages.errors import CrucibleError, InputError, OutputError, StoreError
 from ..reports.files import write_whole
+from ..stores.folder_lock import FolderLock
 
 __all__ = ["DataFolder"]
 
-LOCK, ID, TOKEN, ADDRESS, RUNS = "daemon.lock", "daemon-id", "token", "address.json", "runs"
+ID, TOKEN, ADDRESS, RUNS = "daemon-id", "token", "address.json", "runs"
 SHORTEST_TOKEN = 16
+ID_PATTERN = re.compile("[0-9a-f]{12}")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class DataFolder:
     """A folder that this process holds. Blocking; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Make and lock it. Raises ConflictError naming the daemon that has it, or OutputError."""
+        """Make and lock it.
+
+        Raises ConflictError naming the process that has it, OutputError where it cannot be, and StoreError
+        when there is no room for it now.
+        """
         self.path = path
         self.runs = path / RUNS
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_folder(path, 0o700)
         except OSError as error:
-            reason = "expected a folder" if isinstance(error, FileExistsError) else error.strerror
-            raise OutputError(f"{path}: cannot keep the data of a daemon: {reason}") from None
+            raise _refusal(path, error) from None
+        self.lock = _locked(path)
         try:
-            self._take()
-            self.runs.mkdir(mode=0o700, exist_ok=True)
+            make_folder(self.runs, 0o700)
             self.daemon_id = self._kept_id()
         except OSError as error:
-            os.close(self._lock)
-            raise OutputError(f"{path}: cannot keep the data of a daemon: {error.strerror}") from None
+            self.lock.release()
+            raise _refusal(path, error) from None
         except BaseException:
-            os.close(self._lock)
+            self.lock.release()
             raise
-
-    def _take(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            raise ConflictError(
-                f"{self.path}: belongs to a running daemon (process {holder}): "
-                "stop that one, or give this one another data folder"
-            ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _kept_id(self) -> str:
         path = self.path / ID
         if not path.exists():
-            write_whole(path, f"{uuid.uuid4().hex[:12]}\n".encode())
-        return path.read_text().strip()
+            _write(path, f"{uuid.uuid4().hex[:12]}\n".encode())
+        kept = path.read_text(errors="replace").strip()
+        if not ID_PATTERN.fullmatch(kept):
+            raise InputError(
+                f"{path}: holds no id of a daemon: expected {ID_PATTERN.pattern}; delete the file to be "
+                "given a new one (runs of the old id go back into the queue when their leases run out)"
+            )
+        return kept
 
     def token(self, given: str | None) -> str:
         """The API's token: from the file that was named, which must be there, or our own, made if missing."""
         path = self.path / TOKEN if given is None else Path(given).expanduser()
         try:
             if given is None and not path.exists():
-                write_whole(path, secrets.token_urlsafe(32).encode() + b"\n")
+                _write(path, secrets.token_urlsafe(32).encode() + b"\n")
             token = path.read_text().strip()
             mode = path.stat().st_mode
         except (OSError, UnicodeDecodeError) as error:
@@ -96,12 +98,12 @@ class DataFolder:
     def tell_address(self, url: str) -> None:
         """Leave where the API is."""
         content = msgspec.json.encode({"url": url, "pid": os.getpid()})
-        write_whole(self.path / ADDRESS, content + b"\n")
+        _write(self.path / ADDRESS, content + b"\n")
 
     def close(self) -> None:
         """Give the folder up."""
         (self.path / ADDRESS).unlink(missing_ok=True)
-        os.close(self._lock)
+        self.lock.release()
 
     def __enter__(self) -> Self:
         """Hold it."""
@@ -112,3 +114,45 @@ class DataFolder:
     ) -> None:
         """Give it up."""
         self.close()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
+            raise StoreError(f"{error}: {_ROOM}") from None
+        raise
+
+
+_ROOM = "free some space and start again, what was stored is safe"
+
+
+def _locked(folder: Path) -> FolderLock:
+    try:
+        return FolderLock(folder)
+    except OutputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _refusal(folder, error.__cause__) from None
+        raise
+
+
+def _refusal(folder: Path, error: OSError) -> CrucibleError:
+    """A full disk may have room when the daemon is started again; nothing else mends itself."""
+    told = _unfit(folder, error)
+    if error.errno in NO_ROOM:
+        return StoreError(f"{told}: {_ROOM}")
+    return OutputError(told)
+
+
+def _unfit(folder: Path, error: OSError) -> str:
+    """What is wrong with a data folder, and what is expected of it."""
+    named = Path(error.filename) if isinstance(error.filename, str) else folder
+    where = "" if named == folder else f"{named}: "
+    if isinstance(error, FileExistsError):
+        reason = f"{where}expected a folder, found a file"
+    else:
+        reason = f"{where}{error.strerror}"
+    if error.errno in NO_WRITING:
+        reason += ": expected a folder that this user may write; --data names another"
+    return f"{folder}: cannot keep the data of a daemon: {reason}"

@@ -19,7 +19,8 @@ from ..backends.openai.secret import Secret, redact
 __all__ = ["configure", "known_secrets", "set_level"]
 
 SHORTEST_SECRET = 8
-QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access")
+QUIET = ("httpx", "httpcore", "asyncio", "matplotlib", "uvicorn.access", "uvicorn.error")
+"""Say what the daemon's own lines say, or what nobody asked for; their warnings stay."""
 
 
 def known_secrets(environment: Mapping[str, str] | None = None, *more: str) -> tuple[Secret, ...]:

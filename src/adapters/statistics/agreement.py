@@ -3,6 +3,11 @@
 Sources: Cohen (1960, 1968); the large-sample error of Fleiss, Cohen & Everitt (1969). Krippendorff (2011),
 *Computing Krippendorff's Alpha-Reliability*, by the coincidence matrix; its interval is a percentile
 bootstrap over units, with the ordinal distances of the whole sample.
+
+Both errors are 0 where judges agreed on everything, which says that the sample was too small to meet a
+disagreement, not that there is none. There the bound is that of the observed agreement (Wilson 1927), with
+the agreement by chance held at what was observed; the method says so. Where no error can be had for another
+reason, such as a judge who said the same of everything, there is no interval and the notes say why.
 """
 
 from __future__ import annotations
@@ -10,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from ...messages.findings import Interval
 from .answers import LARGEST, Figure, UnfitError, figured, probability
+from .intervals import wilson_interval
 from .pairs import Floats, stream
 
 __all__ = ["Scale", "cohens_kappa", "krippendorff_alpha"]
@@ -47,12 +53,50 @@ def cohens_kappa(
         raise UnfitError("out_of_range", f"{unknown!r} is not among the categories")
     table = np.zeros((len(order), len(order)))
     np.add.at(table, ([place[label] for label in first], [place[label] for label in second]), 1.0)
-    value, error = _kappa(table / len(first), _agreement(len(order), weights), len(first))
-    half = NormalDist().inv_cdf((1 + probability(level, "the level")) / 2) * error
-    interval = Interval(
-        low=max(-1.0, value - half), high=min(1.0, value + half), level=level, method="large-sample"
+    found = _kappa(table / len(first), _agreement(len(order), weights), len(first))
+    interval = _kappa_interval(found, len(first), probability(level, "the level"))
+    return Figure(
+        name="cohens_kappa",
+        value=found.value,
+        n=len(first),
+        interval=interval,
+        method=weights,
+        notes="" if interval else NO_ERROR,
     )
-    return Figure(name="cohens_kappa", value=value, n=len(first), interval=interval, method=weights)
+
+
+BOUND = "Wilson bound of the agreement, chance as observed"
+NO_ERROR = "no interval: the large-sample error is 0, as where one judge used one category only"
+NO_WIDTH = 1e-9
+
+
+class _Kappa(NamedTuple):
+    observed: float
+    chance: float
+    error: float
+
+    @property
+    def value(self) -> float:
+        return self.beyond_chance(self.observed)
+
+    def beyond_chance(self, agreement: float) -> float:
+        return (agreement - self.chance) / (1 - self.chance)
+
+
+def _kappa_interval(found: _Kappa, n: int, level: float) -> Interval | None:
+    """By the large-sample error; where that is 0, from the agreement itself if it is whole or none."""
+    low = high = found.value
+    method = BOUND
+    if found.error > NO_WIDTH:
+        half = NormalDist().inv_cdf((1 + level) / 2) * found.error
+        low, high, method = low - half, high + half, "large-sample"
+    elif found.observed > 1 - NO_WIDTH:
+        low = found.beyond_chance(wilson_interval(n, n, level).low)
+    elif found.observed < NO_WIDTH:
+        high = found.beyond_chance(wilson_interval(0, n, level).high)
+    else:
+        return None
+    return Interval(low=max(-1.0, low), high=min(1.0, high), level=level, method=method)
 
 
 def _missing(label: object) -> bool:
@@ -75,17 +119,16 @@ def _agreement(k: int, weights: str) -> Floats:
     return agreement
 
 
-def _kappa(share: Floats, agreement: Floats, n: int) -> tuple[float, float]:
-    """Kappa and its standard error (Fleiss, Cohen & Everitt 1969, eq. 12)."""
+def _kappa(share: Floats, agreement: Floats, n: int) -> _Kappa:
+    """Agreement, that by chance, and kappa's standard error (Fleiss, Cohen & Everitt 1969, eq. 12)."""
     rows, columns = share.sum(axis=1), share.sum(axis=0)
     observed, chance = float((share * agreement).sum()), float(rows @ agreement @ columns)
     if 1 - chance < 1e-12:
         raise UnfitError("constant", "both judges use one category only: chance agreement is complete")
-    value = (observed - chance) / (1 - chance)
     expected = (agreement @ columns)[:, None] + (rows @ agreement)[None, :]
     spread = float((share * (agreement * (1 - chance) - expected * (1 - observed)) ** 2).sum())
     centre = (observed * chance - 2 * chance + observed) ** 2
-    return value, math.sqrt(max(0.0, (spread - centre) / n)) / (1 - chance) ** 2
+    return _Kappa(observed, chance, math.sqrt(max(0.0, (spread - centre) / n)) / (1 - chance) ** 2)
 
 
 @figured("krippendorff_alpha")
@@ -114,13 +157,10 @@ def krippendorff_alpha(
     )
     drawn = _alpha(weights.astype(float), counts, apart, distance)
     drawn = drawn[~np.isnan(drawn)]  # a resample with one value only has no alpha
-    tails = ((1 - probability(level, "the level")) / 2, (1 + level) / 2)
-    interval, notes = None, "no interval: too few units"
-    if len(counts) > 1 and len(drawn):
-        low, high = np.quantile(drawn, tails)
-        method = "percentile bootstrap over units"
-        interval = Interval(low=float(low), high=float(high), level=level, method=method)
-        notes = f"{len(drawn)} resamples of {len(counts)} units"
+    probability(level, "the level")
+    interval, notes = _bootstrapped(drawn, len(counts), level)
+    if not apart.any():
+        interval, notes = _whole_agreement(counts.sum(axis=0), distance, len(counts), level), ""
     return Figure(
         name="krippendorff_alpha",
         value=value,
@@ -129,6 +169,28 @@ def krippendorff_alpha(
         method=scale,
         notes=notes,
     )
+
+
+def _bootstrapped(drawn: Floats, units: int, level: float) -> tuple[Interval | None, str]:
+    """The percentile interval of resampled alphas, or why there is none."""
+    if units < 2 or not len(drawn):
+        return None, "no interval: too few units"
+    low, high = (float(edge) for edge in np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2)))
+    if high - low < NO_WIDTH:
+        return None, "no interval: the units are alike, so that resampling them changes nothing"
+    method = "percentile bootstrap over units"
+    return Interval(
+        low=low, high=high, level=level, method=method
+    ), f"{len(drawn)} resamples of {units} units"
+
+
+def _whole_agreement(totals: Floats, distance: Floats, units: int, level: float) -> Interval:
+    """From the share of units on which judges may differ, and then as far as can be, though here none did."""
+    n = float(totals.sum())
+    expected = float(totals @ distance @ totals) / (n * (n - 1))
+    share = wilson_interval(0, units, level).high
+    low = max(-1.0, 1 - share * float(distance.max()) / expected)
+    return Interval(low=low, high=1.0, level=level, method=BOUND)
 
 
 def _unit_counts(ratings: Sequence[Sequence[Rating]]) -> tuple[list[float | str], Floats]:

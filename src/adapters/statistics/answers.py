@@ -39,6 +39,8 @@ __all__ = [
 
 P = ParamSpec("P")
 NO_RESULT = "the computation has no finite result for these values"
+NUMBERS = "biufO"
+"""Kinds of arrays that are numbers; texts are none, though a float may be made of "0.5"."""
 LARGEST = 1e100
 """Fourth powers do not fit a float much beyond it; below its inverse they vanish."""
 
@@ -99,8 +101,8 @@ def figured(name: str) -> Callable[[Callable[P, Figure]], Callable[P, Figure]]:
 
 def column(values: Sequence[float], name: str = "the sample", *, least: int = 2) -> Floats:
     """A column of at least ``least`` finite numbers."""
-    found = np.asarray(values, dtype=float)
-    if found.ndim != 1:
+    found = _numbers(values)
+    if found is None or found.ndim != 1:
         raise UnfitError("not_a_number", f"{name} is not a single column of numbers")
     undefined = int(np.isnan(found).sum())
     if undefined:
@@ -113,6 +115,15 @@ def column(values: Sequence[float], name: str = "the sample", *, least: int = 2)
     if len(found) < least:
         raise UnfitError("too_few", f"{name} has {len(found)} of the {least} values that are needed")
     return found
+
+
+def _numbers(values: Sequence[float]) -> Floats | None:
+    """As floats; None for texts, complex numbers and rows of several lengths."""
+    try:
+        given = np.asarray(values)
+        return np.asarray(given, dtype=float) if given.dtype.kind in NUMBERS else None
+    except (TypeError, ValueError):
+        return None
 
 
 def columns(first: Sequence[float], second: Sequence[float], *, least: int = 2) -> tuple[Floats, Floats]:

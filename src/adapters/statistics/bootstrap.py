@@ -1,13 +1,15 @@
 """Bootstrap of the mean difference: BCa interval (Efron 1987) and a p value, whole clusters resampled.
 
 Pairs (or clusters) are drawn with replacement. When few different values occur, the draw is one multinomial
-per resample, the same distribution at a fraction of the cost. The p value comes from the bootstrap
-distribution shifted to mean 0: (b + 1) / (B + 1), b the resamples at least as far from 0 as the observed
-difference (Davison & Hinkley 1997, section 4.4).
+per resample, the same distribution at a fraction of the cost. The p value is (b + 1) / (B + 1), b the
+resamples whose mean lies at least as many of their own standard errors from the observed difference as that
+lies from 0 (Hall & Wilson 1991; Davison & Hinkley 1997, section 4.4). Rejected: the same without standard
+errors, which at 5 % alarmed in 7 % of normal samples of 20 and in 11 % of samples of 8.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -39,30 +41,53 @@ def bootstrap_mean(pairs: Pairs, *, level: float, iterations: int, rng: np.rando
     sums = pairs.per_cluster(pairs.difference)
     sizes = pairs.per_cluster(np.ones(pairs.n))
     observed = float(sums.sum() / sizes.sum())
-    means = _resample(sums, sizes, iterations, rng)
+    residuals = sums - observed * sizes
+    shifts, errors = _resample(residuals, sizes, iterations, rng)
+    means = observed + shifts
     if np.ptp(means) <= NO_SPREAD * np.abs(means).max():
         return Bootstrap(interval=None, p_value=None, notes="all resamples are equal")
     unit = "pairs" if pairs.cluster is None else "clusters"
     interval, fallback = bca_interval(means, observed, _acceleration(sums, sizes), level)
-    extreme = int(np.sum(np.abs(means - observed) >= abs(observed) * (1 - 1e-12)))
+    error = math.sqrt(float(residuals @ residuals)) / float(sizes.sum())
+    # a resample without spread lies infinitely many of its errors away
+    extreme = int(np.sum(np.abs(shifts) * error >= abs(observed) * errors * (1 - 1e-12)))
     p_value = (extreme + 1) / (iterations + 1)
-    notes = f"{iterations} resamples of {len(sums)} {unit}; p from the shifted bootstrap distribution"
+    notes = f"{iterations} resamples of {len(sums)} {unit}; {interval.method}, p from studentised means"
     few = f"; too optimistic with fewer than {FEW} {unit}" if len(sums) < FEW else ""
     return Bootstrap(interval=interval, p_value=p_value, notes=notes + fallback + few)
 
 
-def _resample(sums: Floats, sizes: Floats, iterations: int, rng: np.random.Generator) -> Floats:
-    """Means of resamples, shape (iterations,)."""
-    units, counts = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
+def _resample(
+    residuals: Floats, sizes: Floats, iterations: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """How far the means of resamples lie from the observed mean, and their standard errors."""
+    count, even = len(residuals), bool(np.ptp(sizes) == 0.0)
+    columns = [residuals, residuals**2]
+    if not even:
+        columns += [sizes, residuals * sizes, sizes**2]
+    total, squares, *others = _draw(np.column_stack(columns), iterations, rng).T
+    if even:
+        n: Floats = np.full(iterations, count * sizes[0])
+        shifts, spread = total / n, squares - total**2 / count
+    else:
+        n, products, square_sizes = others
+        shifts = total / n
+        spread = squares - 2 * shifts * products + shifts**2 * square_sizes
+    spread[spread <= NO_SPREAD * float(residuals @ residuals)] = 0.0
+    return shifts, np.sqrt(spread) / n
+
+
+def _draw(columns: Floats, iterations: int, rng: np.random.Generator) -> Floats:
+    """Sums of the columns over the rows of each resample, shape (iterations, columns)."""
+    units, counts = np.unique(columns, axis=0, return_counts=True)
     if len(units) <= MAX_DISTINCT:
-        draws = rng.multinomial(len(sums), counts / len(sums), size=iterations)
-        means: Floats = (draws @ units[:, 0]) / (draws @ units[:, 1])
-        return means
+        sums: Floats = rng.multinomial(len(columns), counts / len(columns), size=iterations) @ units
+        return sums
     parts = []
-    rows = max(1, CHUNK_CELLS // len(sums))
+    rows = max(1, CHUNK_CELLS // len(columns))
     for start in range(0, iterations, rows):
-        drawn = rng.integers(0, len(sums), size=(min(rows, iterations - start), len(sums)))
-        parts.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+        drawn = rng.integers(0, len(columns), size=(min(rows, iterations - start), len(columns)))
+        parts.append(np.stack([column[drawn].sum(axis=1) for column in columns.T], axis=1))
     return np.concatenate(parts)
 
 

@@ -7,8 +7,8 @@ largest difference and the smallest ratio of any two groups, as in fairlearn.
 Intervals are simultaneous: each pair of groups gets a Newcombe (difference) or MOVER-R interval (ratio,
 Donner & Zou 2012) from Wilson limits at 1 - alpha / pairs, so at the stated level all hold at once, and with
 them the limits of the widest gap. Where rows share clusters, CR1 with t(C - 1) takes their place, on the
-difference or on the log of the ratio. Rejected: the bootstrap of the widest gap, whose percentiles lie too
-high, because noise always widens it.
+difference or on the log of the ratio, and a rate has Wilson's interval at its effective size. Rejected: the
+bootstrap of the widest gap, whose percentiles lie too high, because noise always widens it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import msgspec
 from ...messages.fairness import Criterion, FairnessResult, GroupGap, GroupRate, RateName
 from ...messages.findings import Interval, Status
 from .intervals import wilson_interval
-from .rates import newcombe
+from .rates import effective_wilson, newcombe
 from .student import t_quantile
 
 __all__ = ["RATES", "group_gaps"]
@@ -135,7 +135,7 @@ def _rate(name: RateName, group: str, cell: _Cell, least: int, level: float) -> 
         return GroupRate(rate=name, group=group, value=None, n=0, status="too_few", reason=none)
     status: Status = "ok" if cell.n >= least else "too_few"
     interval = _interval_of_rate(cell, level)
-    reason = None if interval is not None else "its clusters agree exactly, or there is only one: no interval"
+    reason = None if interval is not None else "all its rows are of one cluster: no interval"
     if status == "too_few":
         reason = f"{cell.n} of the {least} rows that a comparison needs"
     return GroupRate(
@@ -152,12 +152,13 @@ def _rate(name: RateName, group: str, cell: _Cell, least: int, level: float) -> 
 def _interval_of_rate(cell: _Cell, level: float) -> Interval | None:
     if not _is_clustered([cell]):
         return wilson_interval(cell.hits, cell.n, level)
-    spread = _half(cell.residuals(), level)
-    if spread is None:
+    count = len(cell.clusters)
+    if count < 2:
         return None
-    low, high = max(0.0, cell.rate - spread), min(1.0, cell.rate + spread)
-    method = f"CR1 over {len(cell.clusters)} clusters"
-    return Interval(low=low, high=high, level=level, method=method)
+    meat = math.fsum(residual * residual for residual in cell.residuals().values())
+    error = math.sqrt(count / (count - 1) * meat) if meat > TINY else None
+    alike = cell.n**2 / sum(n * n for _, n in cell.clusters.values())
+    return effective_wilson(cell.rate, cell.n, error, alike=alike, clusters=count, level=level)
 
 
 def _gaps(

@@ -45,7 +45,7 @@ def _flips(notes: str, pairs: Pairs) -> str:
 
 
 def bootstrap(pairs: Pairs, estimate: Estimate, config: StatsConfig, seed: int) -> TestResult:
-    """BCa interval of the mean difference, p from the shifted bootstrap distribution."""
+    """BCa interval of the mean difference, p from studentised resamples."""
     rng = stream(seed, "bootstrap")
     result = bootstrap_mean(pairs, level=config.confidence_level, iterations=config.iterations, rng=rng)
     reason = None if result.p_value is not None else result.notes

@@ -17,7 +17,8 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, Ranking, TestResult
 from .correction import adjust
 from .effects import detectable_difference, standardised_difference, units_needed
-from .intervals import cut_to_unit, estimate_mean, is_binary, student_interval, wilson_interval
+from .intervals import estimate_mean, is_binary, mean_interval, wilson_interval
+from .rates import clustered_wilson, paired_rates
 from .words import decision, finding
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class PairedStatistics:
         seed: int,  # noqa: ARG002 - nothing here is random
         bounded: bool = False,
     ) -> Metric:
-        """Mean of the defined values: Wilson for independent 0/1 scores, else t; CR1 with clusters.
+        """Mean of the defined values: Wilson's interval for 0/1 scores, else t; clusters respected.
 
         Raises ValueError for infinite values and for a cluster column of another length.
         """
@@ -50,18 +51,20 @@ class PairedStatistics:
         if not kept:
             reason = "no example has this score"
             return Metric(name=name, value=None, n=0, method=method, reason=reason)
-        estimate = estimate_mean(kept, kept_clusters)
-        if estimate.clusters is None and is_binary(kept):
-            wilson = wilson_interval(int(sum(kept)), len(kept), config.confidence_level)
-            return Metric(name=name, value=estimate.mean, n=estimate.n, method=method, interval=wilson)
-        interval = student_interval(estimate, config.confidence_level)
+        estimate, level = estimate_mean(kept, kept_clusters), config.confidence_level
+        if not is_binary(kept) or (estimate.reason and not bounded):  # counts that are all 0 are no rate
+            interval = mean_interval(estimate, level, unit=bounded)
+        elif estimate.clusters is None:
+            interval = wilson_interval(int(sum(kept)), len(kept), level)
+        else:
+            interval = clustered_wilson(estimate, level)
         return Metric(
             name=name,
             value=estimate.mean,
             n=estimate.n,
             method=method,
-            interval=cut_to_unit(interval) if bounded else interval,
-            reason=estimate.reason,
+            interval=interval,
+            reason=estimate.reason if interval is None else None,
         )
 
     def compare(
@@ -95,6 +98,8 @@ class PairedStatistics:
             )
         codes = None if pairs.cluster is None else pairs.cluster.tolist()
         estimate = estimate_mean(pairs.difference.tolist(), codes)
+        level = config.confidence_level
+        interval = paired_rates(pairs, level) if pairs.binary else mean_interval(estimate, level)
         stream_seed = seed ^ zlib.crc32("\x1f".join((metric, *names)).encode())
         comparison = Comparison(
             metric=metric,
@@ -105,8 +110,8 @@ class PairedStatistics:
             mean_system=math.fsum(pairs.system) / pairs.n,
             mean_baseline=math.fsum(pairs.baseline) / pairs.n,
             difference=estimate.mean,
-            interval=student_interval(estimate, config.confidence_level),
-            effect=standardised_difference(estimate, config.confidence_level),
+            interval=interval,
+            effect=standardised_difference(estimate, level),
             tests=_run_tests(pairs, estimate, config, stream_seed),
             verdict="undecided",
         )
@@ -115,7 +120,7 @@ class PairedStatistics:
             comparison,
             detectable=detectable,
             needed=units_needed(estimate, config.alpha),
-            summary=finding(comparison, detectable),
+            summary=finding(comparison, detectable, config),
         )
 
     def watch(self, *, comparisons: int, config: StatsConfig) -> Watch:

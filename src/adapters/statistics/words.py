@@ -31,7 +31,7 @@ def p_text(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def finding(comparison: Comparison, detectable: float | None) -> str:
+def finding(comparison: Comparison, detectable: float | None, config: StatsConfig) -> str:
     """What was measured: difference, interval, pairs, and the smallest difference that could show."""
     if comparison.difference is None:
         return ""
@@ -42,9 +42,15 @@ def finding(comparison: Comparison, detectable: float | None) -> str:
     if comparison.interval is not None:
         interval = comparison.interval
         text += f", {100 * interval.level:g} % interval {number(interval.low)} to {number(interval.high)}"
+    elif comparison.effect is not None and comparison.effect.reason:
+        text += f", no interval ({comparison.effect.reason})"
     text += f", over {pairs}."
     if detectable is not None:
-        text += f" These {pairs} could show a difference of {number(detectable)} with power 0.8."
+        raw = "" if config.correction == "none" else ", before correction"
+        text += (
+            f" These {pairs} could show a difference of {number(detectable)} with power 0.8 at alpha"
+            f" {config.alpha:g}{raw}."
+        )
     return text
 
 

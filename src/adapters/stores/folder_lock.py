@@ -1,7 +1,7 @@
 """One process for a data folder: a lock on a file in it, which says who holds it.
 
-The kernel lets go of it when its process ends, however that happens (flock). Taken by the store in SQLite and
-by commands that change its database.
+The kernel lets go of it when its process ends, however that happens (flock). Taken by a daemon for its data
+folder, by a store in SQLite that was opened without one, and by commands that change its database.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -217,11 +217,19 @@ class MemoryStore:
             del self._daemons[daemon_id]
 
     async def claim(
-        self, daemon_id: str, *, limit: int, ttl_s: float, max_running_by_owner: int | None = None
+        self,
+        daemon_id: str,
+        *,
+        limit: int,
+        ttl_s: float,
+        max_running_by_owner: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Lease]:
         """Take due runs; see the contract."""
         now = self._clock()
         due = [entry for entry in self._entries.values() if is_due(entry.run, now)]
+        if among is not None:
+            due = [entry for entry in due if entry.run.id in among]
         running = Counter(entry.run.owner for entry in self._entries.values() if entry.run.state == "running")
         daemon = self._daemons.get(daemon_id)
         leases: list[Lease] = []
@@ -348,6 +356,24 @@ class MemoryStore:
             raise NotFoundError(f"there is no schedule {schedule_id!r}")
         self._changes.happened()
 
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Not due until it is resumed."""
+        return self._set_schedule(schedule_id, enabled=False)
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on."""
+        return self._set_schedule(schedule_id, enabled=True, next_at=next_at)
+
+    def _set_schedule(self, schedule_id: str, *, enabled: bool, next_at: float | None = None) -> Schedule:
+        stored = self._schedules.get(schedule_id)
+        if stored is None:
+            raise NotFoundError(f"there is no schedule {schedule_id!r}")
+        if stored.enabled != enabled:
+            stored = replace(stored, enabled=enabled, next_at=stored.next_at if next_at is None else next_at)
+            self._schedules[schedule_id] = stored
+            self._changes.happened()
+        return view(stored)
+
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Those whose time has come."""
         now = self._clock()
@@ -360,7 +386,7 @@ class MemoryStore:
             raise NotFoundError(f"there is no schedule {schedule_id!r}")
         if stored.last_run_id == run_id and run_id in self._entries:
             return self._entries[run_id].run
-        if stored.next_at != due_at:
+        if stored.next_at != due_at or not stored.enabled:
             return None
         if run_id in self._entries:
             raise ConflictError(f"run {run_id}: the id is taken by another run")

@@ -10,21 +10,29 @@ from pathlib import Path
 from ...actors.store import Store
 from ...messages.errors import InputError
 from ...messages.settings import StoreSettings
+from .folder_lock import FolderLock
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
 __all__ = ["open_store", "postgres_reference"]
 
 
-async def open_store(settings: StoreSettings, data: Path, *, clock: Callable[[], float] = time.time) -> Store:
+async def open_store(
+    settings: StoreSettings,
+    data: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    lock: FolderLock | None = None,
+) -> Store:
     """The store, with its tables up to date; the caller closes it.
 
-    Raises InputErrors that say what to do. ``clock`` is not used by PostgreSQL, whose server tells the time.
+    ``lock``: the caller's on the folder, if it has taken it. ``clock`` is not used by PostgreSQL, whose
+    server tells the time. Raises InputErrors that say what to do.
     """
     if settings.kind == "memory":
         return MemoryStore(clock=clock)
     if settings.kind == "sqlite":
-        return await SqliteStore.open(data, clock=clock)
+        return await SqliteStore.open(data, clock=clock, lock=lock)
     reference = postgres_reference(settings)
     from .postgres import PostgresStore
 

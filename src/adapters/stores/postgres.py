@@ -6,14 +6,15 @@ methods raise StoreError until it is back, and callers ask again. The address is
 ``file:PATH``.
 
 A write runs in a task of the store's own: a cancelled caller gets away at once and never leaves a transaction
-in an unknown state; what it claimed is handed back. Rejected: a layer that builds statements (16-18 ms of
+in an unknown state; what it claimed is handed back. What is written later waits for it: a write that its
+caller gave up, and made again, must not come last. Rejected: a layer that builds statements (16-18 ms of
 processor time a run were measured).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ class PostgresStore(SqlStore):
         self._pool, self._address, self._driver = pool, address, driver
         self._room = asyncio.Semaphore(MOST_WAITING)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._given_up: set[asyncio.Task[Any]] = set()
         self._listener = asyncio.create_task(self._listen(), name="queue listener")
         self._closed = False
 
@@ -73,12 +75,15 @@ class PostgresStore(SqlStore):
 
     async def _write(self, steps: Steps[T], undo: Undo | None = None) -> T:
         await self._room.acquire()
-        task = asyncio.create_task(self._perform(steps))
+        task = asyncio.create_task(self._perform(steps, after=tuple(self._given_up)))
         self._tasks.add(task)
         task.add_done_callback(self._done)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if not task.done():
+                self._given_up.add(task)
+                task.add_done_callback(self._given_up.discard)
             task.add_done_callback(lambda done: self._abandoned(done, undo))  # at once when it is done
             raise
 
@@ -100,7 +105,9 @@ class PostgresStore(SqlStore):
         if not task.cancelled():
             task.exception()  # looked at: if it failed, the leases run out by themselves
 
-    async def _perform(self, steps: Steps[T]) -> T:
+    async def _perform(self, steps: Steps[T], after: Sequence[asyncio.Task[Any]] = ()) -> T:
+        if after:
+            await asyncio.wait(after)
         async with self._connection() as connection, connection.transaction():
             result = await self._driver.drive(steps, connection)
         self._changes.happened()

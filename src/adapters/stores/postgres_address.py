@@ -17,12 +17,23 @@ from ..backends.openai.secret import Secret, redact, resolve
 
 __all__ = ["FAULTS", "SCHEMA", "STATEMENT_S", "Address"]
 
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeEncodeError)
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that the server has ended between two statements
+    OSError,
+    TimeoutError,
+    UnicodeEncodeError,
+)
 """What a connection or a statement may raise for no fault of ours."""
 
 SCHEMA = "crucible"
 STATEMENT_S = 30.0
 """Longest wait for a connection, and for a statement of a daemon."""
+
+STALLED_MS = 5_000
+"""How long a daemon may leave a transaction open without a word. Then the server ends it: a daemon that is
+stopped, or whose machine is gone, would keep locks that all others wait for."""
 
 _SETTINGS = ("28", "3D", "3F", "42")
 """Classes of SQLSTATE that only somebody's hand mends: no access, no such database or schema, no right."""
@@ -54,8 +65,13 @@ class Address:
 
     async def pool(self, size: int) -> asyncpg.Pool[Any]:
         """A pool with one connection made. InputError when the address will not do, else StoreError."""
+        told = {"idle_in_transaction_session_timeout": str(STALLED_MS)}
+        options = {
+            **self._options,
+            "command_timeout": STATEMENT_S,
+            "server_settings": self._options["server_settings"] | told,
+        }
         try:
-            options = {**self._options, "command_timeout": STATEMENT_S}
             return await asyncpg.create_pool(self._url.reveal(), min_size=1, max_size=size, **options)
         except (*FAULTS, ValueError) as error:
             raise self._unreachable(error) from None

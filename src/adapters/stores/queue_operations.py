@@ -6,7 +6,7 @@ What becomes of a run is decided in ``transitions``; here it is read under a loc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ...messages.errors import LeaseLostError
 from ...messages.queue import (
@@ -107,7 +107,13 @@ def hand_back(leases: Sequence[Lease]) -> Steps[None]:
     yield from tell(events, at)
 
 
-def claim(daemon_id: str, limit: int, ttl_s: float, max_running_by_owner: int | None) -> Steps[list[Lease]]:
+def claim(
+    daemon_id: str,
+    limit: int,
+    ttl_s: float,
+    max_running_by_owner: int | None,
+    among: Collection[str] | None,
+) -> Steps[list[Lease]]:
     """Take due runs."""
     running: Counter[str] = Counter()
     full: set[str] = set()
@@ -122,7 +128,7 @@ def claim(daemon_id: str, limit: int, ttl_s: float, max_running_by_owner: int | 
     leases: list[Lease] = []
     events: list[NewEvent] = []
     while len(leases) < limit:
-        due = yield from _due(at, limit - len(leases), full)
+        due = yield from _due(at, limit - len(leases), full, among)
         if not due:
             break
         for entry in due:
@@ -141,15 +147,18 @@ def claim(daemon_id: str, limit: int, ttl_s: float, max_running_by_owner: int | 
     return leases
 
 
-def _due(at: float, limit: int, full: set[str]) -> Steps[list[Entry]]:
+def _due(at: float, limit: int, full: set[str], among: Collection[str] | None) -> Steps[list[Entry]]:
     """Due runs in the order of ``entries.is_due`` and priority; none of owners who have their fill."""
     others = f" AND owner NOT IN ({', '.join('?' * len(full))})" if full else ""
+    if among is not None:
+        others += f" AND id IN ({', '.join('?' * len(among)) or 'NULL'})"
     rows = yield from ask(
         f"SELECT {COLUMNS} FROM run WHERE state = 'queued'"
         f" AND (run_at <= ? OR run_at <= submitted_at){others}"
         " ORDER BY priority DESC, run_at, seq LIMIT ?",
         at,
         *sorted(full),
+        *sorted(among or ()),
         limit,
         lock=" FOR UPDATE SKIP LOCKED",
     )

@@ -10,7 +10,15 @@ from .rows import find, get
 from .schedules import StoredSchedule, run_of, view
 from .steps import Lock, Row, Steps, as_text, ask, do, hold, json_object, now
 
-__all__ = ["drop_schedule", "due_schedules", "fire", "put_schedule", "schedules"]
+__all__ = [
+    "drop_schedule",
+    "due_schedules",
+    "fire",
+    "pause_schedule",
+    "put_schedule",
+    "resume_schedule",
+    "schedules",
+]
 
 _GIVEN = (
     "id",
@@ -76,6 +84,21 @@ def due_schedules() -> Steps[list[tuple[Schedule, float]]]:
     return [(schedule, at) for schedule in found]
 
 
+def pause_schedule(schedule_id: str) -> Steps[Schedule]:
+    """Not due until it is resumed."""
+    yield from do("UPDATE schedule SET enabled = 0 WHERE id = ?", schedule_id)
+    stored = yield from _find(schedule_id)
+    return view(stored)
+
+
+def resume_schedule(schedule_id: str, next_at: float) -> Steps[Schedule]:
+    """Go on, if it is paused."""
+    sql = "UPDATE schedule SET enabled = 1, next_at = ? WHERE id = ? AND enabled = 0"
+    yield from do(sql, next_at, schedule_id)
+    stored = yield from _find(schedule_id)
+    return view(stored)
+
+
 def drop_schedule(schedule_id: str) -> Steps[None]:
     """Delete."""
     if not (yield from do("DELETE FROM schedule WHERE id = ?", schedule_id)):
@@ -89,7 +112,8 @@ def fire(schedule_id: str, due_at: float, next_at: float, run_id: str) -> Steps[
     there = yield from find(run_id, lock="")
     if stored.last_run_id == run_id and there is not None:
         return there.run
-    sql = "UPDATE schedule SET next_at = ?, last_run_id = ? WHERE id = ? AND next_at = ?"
+    still = "id = ? AND next_at = ? AND enabled = 1"
+    sql = f"UPDATE schedule SET next_at = ?, last_run_id = ? WHERE {still}"
     if not (yield from do(sql, next_at, run_id, schedule_id, due_at)):
         return None
     if there is not None:

@@ -7,7 +7,7 @@ when it returns) and how to read.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ...messages.queue import (
@@ -154,10 +154,16 @@ class SqlStore(abc.ABC):
         await self._write(queue.forget(daemon_id, boot_id))
 
     async def claim(
-        self, daemon_id: str, *, limit: int, ttl_s: float, max_running_by_owner: int | None = None
+        self,
+        daemon_id: str,
+        *,
+        limit: int,
+        ttl_s: float,
+        max_running_by_owner: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Lease]:
         """Take due runs; see the contract. When the caller is cancelled, what was claimed is handed back."""
-        steps = queue.claim(daemon_id, limit, ttl_s, max_running_by_owner)
+        steps = queue.claim(daemon_id, limit, ttl_s, max_running_by_owner, among)
         return await self._write(steps, lambda leases: queue.hand_back(leases) if leases else None)
 
     async def renew(self, daemon_id: str, leases: Mapping[str, int], *, ttl_s: float) -> list[LeaseNews]:
@@ -213,6 +219,14 @@ class SqlStore(abc.ABC):
     async def drop_schedule(self, schedule_id: str) -> None:
         """Delete."""
         await self._write(planned.drop_schedule(schedule_id))
+
+    async def pause_schedule(self, schedule_id: str) -> Schedule:
+        """Not due until it is resumed."""
+        return await self._write(planned.pause_schedule(schedule_id))
+
+    async def resume_schedule(self, schedule_id: str, *, next_at: float) -> Schedule:
+        """Go on."""
+        return await self._write(planned.resume_schedule(schedule_id, next_at))
 
     async def due_schedules(self) -> list[tuple[Schedule, float]]:
         """Those whose time has come."""

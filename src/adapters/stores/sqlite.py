@@ -35,7 +35,7 @@ class SqliteStore(SqlStore):
 
     def __init__(
         self,
-        lock: FolderLock,
+        lock: FolderLock | None,
         connection: sqlite3.Connection,
         path: Path,
         clock: Callable[[], float],
@@ -44,7 +44,7 @@ class SqliteStore(SqlStore):
         super().__init__()
         self.versions = versions
         """The schema as it was found, and as it is now."""
-        self._lock, self._path, self._clock = lock, path, clock
+        self._own_lock, self._path, self._clock = lock, path, clock
         self._writer = SqliteWriter(connection, path, clock=clock, written=self._changes.happened)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="queue reader")
         self._reads = asyncio.Semaphore(MOST_READS)
@@ -53,13 +53,16 @@ class SqliteStore(SqlStore):
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, folder: Path, *, clock: Callable[[], float] = time.time) -> SqliteStore:
+    async def open(
+        cls, folder: Path, *, clock: Callable[[], float] = time.time, lock: FolderLock | None = None
+    ) -> SqliteStore:
         """Take the folder, which is made if missing, and bring its database up to date.
 
-        Raises InputErrors that say what to do: ConflictError when another process has the folder, OutputError
-        when it cannot be written to, InputError for a database that is damaged or newer than this program.
+        ``lock``: of a caller who has taken the folder and keeps it for as long. Raises InputErrors that say
+        what to do: ConflictError when another process has the folder, OutputError when it cannot be written
+        to, InputError for a database that is damaged or newer than this program.
         """
-        return cls(*await asyncio.to_thread(_open, folder, clock))
+        return cls(*await asyncio.to_thread(_open, folder, clock, lock))
 
     async def _write(self, steps: Steps[T], undo: Undo | None = None) -> T:
         result: T = await self._writer.do(steps, undo)
@@ -101,17 +104,19 @@ class SqliteStore(SqlStore):
         for connection in self._connections:
             connection.close()
         await self._writer.aclose()
-        self._lock.release()
+        if self._own_lock is not None:
+            self._own_lock.release()
 
 
 def _open(
-    folder: Path, clock: Callable[[], float]
-) -> tuple[FolderLock, sqlite3.Connection, Path, Callable[[], float], tuple[int, int]]:
-    lock = FolderLock(folder)
+    folder: Path, clock: Callable[[], float], lock: FolderLock | None
+) -> tuple[FolderLock | None, sqlite3.Connection, Path, Callable[[], float], tuple[int, int]]:
+    own = FolderLock(folder) if lock is None else None
     try:
         path = folder / FILE
         connection, versions = open_writer(path, clock)
     except BaseException:
-        lock.release()
+        if own is not None:
+            own.release()
         raise
-    return lock, connection, path, clock, versions
+    return own, connection, path, clock, versions

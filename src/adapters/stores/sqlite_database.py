@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...actors.synced import sync_folder
 from ...messages.errors import CrucibleError, InputError, OutputError, StoreError
 from .file_system import refuse_network
 from .migrations import check_version, migrate, version_of
@@ -129,7 +130,7 @@ def open_writer(path: Path, clock: Callable[[], float]) -> tuple[sqlite3.Connect
     except CrucibleError:
         connection.close()
         raise
-    _sync(path.parent)
+    sync_folder(path.parent)
     return connection, versions
 
 
@@ -154,12 +155,3 @@ def _prepare(connection: sqlite3.Connection, path: Path, clock: Callable[[], flo
             connection.execute("ROLLBACK")
         raise
     return versions
-
-
-def _sync(folder: Path) -> None:
-    """Make the names of new files survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...messages.errors import InputError
+from .contraction import contractible_from
 
 __all__ = [
     "Diagram",
@@ -50,6 +51,9 @@ Engine = tuple[str, Callable[[NDArray[np.float64], int, float], list[Diagram]]]
 
 _COLLAPSE_FROM = 2
 """Dimension from which collapsing edges first pays (Glisse & Pritam 2022)."""
+
+_ROUNDS = 2
+"""Times that edges are collapsed: a second time takes a tenth as long and, on a torus, a fifth more away."""
 
 _PROBE = 50
 """Points on which is tried whether it pays."""
@@ -170,14 +174,16 @@ def _gudhi_call(
     def compute(distances: NDArray[np.float64], max_dimension: int, threshold: float) -> list[Diagram]:
         single = distances.astype(np.float32)
         size = len(single)
-        # Beyond the enclosing radius all complexes are cones; a class in dimension k > 0 takes k + 3 points.
-        cut = min(threshold, float(single.max(axis=1).min()))
-        top = min(max_dimension, max(0, size - 3))
-        options = {"max_dimension": top, "max_edge_length": cut, "homology_coeff_field": 2}
-        edges = None
+        top = min(max_dimension, max(0, size - 3))  # a class in dimension k > 0 takes k + 3 points
+        options = {"max_dimension": top, "homology_coeff_field": 2}
         if top >= _COLLAPSE_FROM and _collapses_well(single, collapse):
-            edges = _collapsed(single, cut, collapse)[0]
-        found = core._full(single, **options) if edges is None else core._sparse(*edges, size, **options)
+            cut = min(threshold, contractible_from(single))
+            edges = _collapsed(single, cut, collapse, rounds=_ROUNDS)[0]
+            found = core._sparse(*edges, size, max_edge_length=cut, **options)
+        else:
+            # Without a bound the core stops at the enclosing radius by itself, in half the time.
+            bound = threshold if threshold < float(single.max(axis=1).min()) else math.inf
+            found = core._full(single, max_edge_length=bound, **options)
         diagrams = [[(birth, death) for birth, death in d.tolist()] for d in found]
         return [*diagrams, *([] for _ in range(max_dimension + 1 - len(diagrams)))]
 
@@ -192,12 +198,12 @@ def _collapses_well(single: NDArray[np.float32], collapse: Callable[..., Any]) -
 
 
 def _collapsed(
-    single: NDArray[np.float32], cut: float, collapse: Callable[..., Any]
+    single: NDArray[np.float32], cut: float, collapse: Callable[..., Any], rounds: int = 1
 ) -> tuple[tuple[Any, Any, Any], float]:
     """Rows, columns and lengths of the edges that matter, and their share of all."""
     rows, columns = np.nonzero(np.triu(single <= cut, 1))
     lengths = single[rows, columns].astype(np.float64)
-    (left, right), kept = collapse(rows.astype(np.int32), columns.astype(np.int32), lengths, 1)
+    (left, right), kept = collapse(rows.astype(np.int32), columns.astype(np.int32), lengths, rounds)
     return (left, right, kept), len(kept) / max(1, len(lengths))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...actors.synced import sync_folder
 from ...messages.control import Artifact
 from ...messages.errors import OutputError
 
@@ -53,6 +54,7 @@ class WholeFile:
                     file.flush()
                     os.fsync(file.fileno())
                 self._partial.replace(self._path)
+                sync_folder(self._path.parent)
                 size = self._path.stat().st_size
             except OSError as error:
                 raise OutputError(f"{self._path}: cannot be written: {error.strerror}") from error

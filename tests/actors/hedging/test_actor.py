@@ -133,6 +133,27 @@ async def test_the_time_out_counts_while_the_delay_is_waited_for() -> None:
         assert outcome.latency_s == pytest.approx(3.0)
 
 
+async def test_a_machine_that_slept_as_a_request_was_sent_finds_it_too_late_and_goes_on() -> None:
+    class Leaping:
+        """An hour passes between any two looks at the clock."""
+
+        def __init__(self, kit: TestKit) -> None:
+            self._clock, self._ahead = kit.clock, 0.0
+            self.call_later, self.sleep = kit.clock.call_later, kit.clock.sleep
+
+        def now(self) -> float:
+            self._ahead += 3600.0
+            return self._clock.now() + self._ahead
+
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (1.0, "never")), max_attempts=1)
+        track.racer._clock = Leaping(kit)  # type: ignore[assignment]  # without what no race uses
+        task = track.ask()
+        await kit.advance(1.0)
+        assert task.done()
+        assert "no answer within 100 s" in str((await task).error)
+
+
 async def test_max_hedges_duplicates_are_staggered() -> None:
     async with TestKit() as kit:
         sampler = Scripted(kit, *[(0.0, "a")] * 10, (100.0, "a"), (100.0, "b"), (100.0, "c"), (0.1, "d"))
@@ -433,3 +454,11 @@ async def test_the_outcome_names_all_requests_in_their_order() -> None:
     async with TestKit() as kit:
         track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")))
         assert (await track.outcome()).sent == ("first lane0", "hedge lane0")
+
+
+async def test_a_first_request_that_is_let_run_has_a_span_though_it_ends_after_the_race() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (60.0, "slow"), (0.5, "fast")), control_percent=100.0)
+        await track.outcome()
+        told = {span.kind: (span.status, round(span.end_s - span.start_s, 3)) for span in track.spans()}
+        assert told == {"attempt": ("ok", 60.0), "hedge": ("ok", 0.5)}

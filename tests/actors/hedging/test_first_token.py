@@ -127,9 +127,20 @@ async def test_an_answer_that_streams_is_not_cloned() -> None:
 
 async def test_the_span_of_a_request_says_when_its_answer_began() -> None:
     async with TestKit() as kit:
-        track = Track(kit, Scripted(kit, (3.0, "a"), first_tokens=(0.5,)))
+        sampler = Scripted(kit, (60.0, "slow"), (3.0, "a"), first_tokens=(None, 0.5))
+        track = Track(kit, sampler)
         await track.outcome()
-        assert track.spans()[0].attributes["first_token_s"] == pytest.approx(0.5)
+        began = {span.kind: span.attributes.get("first_token_s") for span in track.spans()}
+        assert began == {"attempt": None, "hedge": pytest.approx(0.5)}
+
+
+async def test_a_request_alone_leaves_its_facts_to_the_span_of_the_request() -> None:
+    async with TestKit() as kit:
+        track = Track(kit, Scripted(kit, (3.0, "a"), first_tokens=(0.5,)))
+        outcome = await track.outcome()
+        assert track.spans() == []
+        assert outcome.reply is not None
+        assert outcome.reply.first_token_s == pytest.approx(0.5)
 
 
 async def test_a_clone_that_is_wanted_as_the_answer_begins_is_not_sent_and_holds_nothing_up() -> None:

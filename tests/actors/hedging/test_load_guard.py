@@ -68,6 +68,17 @@ def test_on_a_busy_server_they_go_on_only_if_periods_with_them_were_better(
     assert allowed[-1] == goes_on
 
 
+def test_a_trial_that_found_no_help_makes_wary_until_one_does() -> None:
+    rng, guard = random.Random(2), LoadGuard(1)
+    told(guard, 1_000, lambda: rng.lognormvariate(0, 0.25))
+    assert all(told(guard, 500, lambda: 1.5 * rng.lognormvariate(0, 0.25)))  # not busy yet
+    busy(guard, rng, 200 + REST + TRIAL + 200, saves=-0.5)
+    assert told(guard, 2 * HOLD, lambda: rng.lognormvariate(0, 0.25))[-1]
+    assert not all(told(guard, 500, lambda: 1.5 * rng.lognormvariate(0, 0.25)))  # busy, for the wary
+    again = busy(guard, rng, 2 * REST - 1_000, saves=1.0)
+    assert not any(again[200:])  # the next trial is twice as far away
+
+
 def test_a_level_that_lasts_is_the_new_normal() -> None:
     rng, guard = random.Random(2), LoadGuard(1)
     told(guard, 1_000, lambda: rng.lognormvariate(0, 0.25))

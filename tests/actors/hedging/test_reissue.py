@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crucible.actors.hedging.latency import SurvivalCurve, kaplan_meier
-from crucible.actors.hedging.reissue import best_reissue
+from crucible.actors.hedging.reissue import Reissues
 
 from .races import slow_twentieth
 
@@ -34,7 +34,7 @@ def done_by(t: float, d: float, q: float, first: list[float], copy: list[float])
 )
 def test_the_scan_is_as_good_as_trying_every_delay(values: list[int], budget: float, share: float) -> None:
     first = [float(value) for value in values]
-    fitted = best_reissue(curve(first), curve(first), budget, share)
+    fitted = Reissues(curve(first), curve(first), budget).best(share)
     grid = sorted({0.0, *first})
     best = curve(first).quantile(share)
     for d in grid:
@@ -55,7 +55,7 @@ def test_the_scan_is_as_good_as_trying_every_delay(values: list[int], budget: fl
 def test_a_slow_class_as_large_as_the_budget_is_hedged_before_it_shows() -> None:
     rng = random.Random(0)
     values = [slow_twentieth(rng) for _ in range(20_000)]
-    fitted = best_reissue(curve(values), curve(values), 0.05, 0.99)
+    fitted = Reissues(curve(values), curve(values), 0.05).best(0.99)
     assert fitted is not None
     assert 17 < fitted.delay_s < 24
     assert fitted.reached_s == pytest.approx(33, rel=0.05)
@@ -64,8 +64,8 @@ def test_a_slow_class_as_large_as_the_budget_is_hedged_before_it_shows() -> None
 def test_duplicates_that_are_always_slower_are_not_worth_it() -> None:
     rng = random.Random(0)
     values = [slow_twentieth(rng) for _ in range(1_000)]
-    assert best_reissue(curve(values), curve([1_000.0]), 0.05, 0.99) is None
+    assert Reissues(curve(values), curve([1_000.0]), 0.05).best(0.99) is None
 
 
 def test_latencies_that_are_all_equal_need_no_duplicate() -> None:
-    assert best_reissue(curve([2.0] * 50), curve([2.0] * 50), 0.05, 0.99) is None
+    assert Reissues(curve([2.0] * 50), curve([2.0] * 50), 0.05).best(0.99) is None

@@ -3,13 +3,15 @@
 import gc
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from crucible.actors.corpus import Corpus
+from crucible.actors.ports import Dataset, LearnsFromData
 from crucible.actors.scores import Columns
 from crucible.actors.stage import Work
 from crucible.actors.stages.analysis_filter import AnalysisFilter, AnalysisFilterOptions, violated_bound
@@ -47,6 +49,29 @@ def claims(*texts: str) -> str:
     for number, text in enumerate(texts, start=2):
         lines += [f"CLAIM[c{number}] (Document 1): {text}", f"RELATION: c{number} supports c1"]
     return "\n".join(lines)
+
+
+class Claimed:
+    """A data set whose references are the answers of some rows."""
+
+    def __init__(self, rows: Sequence[Sample]) -> None:
+        texts = [each.text for row in rows for each in row.outputs]
+        self._examples = [Example(id=str(i), input="", reference=text) for i, text in enumerate(texts)]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def read(self, start: int, stop: int) -> list[Example]:
+        return self._examples[start:stop]
+
+
+A = TypeVar("A", bound=LearnsFromData)
+
+
+def learned(adapter: A, rows: Sequence[Sample]) -> A:
+    """The adapter after it has seen the words of the answers."""
+    adapter.learn(Corpus(cast("Dataset", Claimed(rows))))
+    return adapter
 
 
 # data_checks
@@ -152,8 +177,8 @@ async def test_what_becomes_of_a_flagged_text_is_a_decision_that_does_not_repeat
 
 
 async def test_surrogates_are_per_output_and_never_merged_over_examples() -> None:
-    work = SurrogateValidation(CnsSurrogates(CnsSurrogatesOptions()))
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims("A b c.", "D e f.")),)) for i in range(3)]
+    work = SurrogateValidation(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
     done = await work.process(rows)
     assert [s.surrogates[0].beta1_surrogate for s in done] == [0, 0, 0]
     assert (await work.finish(())).metrics["model"]["n_snos"] == 3
@@ -196,9 +221,9 @@ async def test_a_no_op_adapter_says_skipped(work: Work) -> None:
 
 
 async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_whole_set() -> None:
-    work = TdaValidation(CnsTda(CnsTdaOptions()), min_points=3)
     texts = ["Alpha beta gamma.", "Delta epsilon zeta.", "Eta theta iota.", "Kappa lambda mu."]
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(text)),)) for i, text in enumerate(texts)]
+    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows), min_points=3)
     done = await work.process(rows)
     assert {s.persistence[0].status for s in done} == {"too_few_points"}
     (whole,) = (await work.finish(())).set_persistence
@@ -206,8 +231,8 @@ async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_wh
 
 
 async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
-    work = TdaValidation(CnsTda(CnsTdaOptions()), max_points=10, seed=4)
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i} and more.")),)) for i in range(40)]
+    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows), max_points=10, seed=4)
     await work.process(rows)
     (whole,) = (await work.finish(())).set_persistence
     assert whole.n_points == 10
@@ -229,9 +254,9 @@ class Broken(CnsTda):
 async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_set(
     texts: tuple[str, ...], status: str
 ) -> None:
-    work = TdaValidation(Broken(CnsTdaOptions()))
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i}.", "More.")),)) for i in (0, 2)]
     rows.insert(1, sample("r1", outputs=(output("r1", claims(*texts)),)))
+    work = TdaValidation(learned(Broken(CnsTdaOptions()), rows))
     done = await work.process(rows)
     assert [s.persistence[0].status for s in done] == ["ok", status, "ok"]
     result = await work.finish(())
@@ -242,8 +267,6 @@ async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_
 
 
 async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures() -> None:
-    surrogates = SurrogateValidation(CnsSurrogates(CnsSurrogatesOptions()))
-    work = TdaValidation(CnsTda(CnsTdaOptions()))
     rows = [
         sample(
             f"r{i}",
@@ -251,11 +274,13 @@ async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures
         )
         for i in range(5)
     ]
+    surrogates = SurrogateValidation(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
+    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
     await work.process(await surrogates.process(rows))
     found = (await work.finish(())).metrics["model"]["surrogates_against_exact"]
     assert (found["beta1"]["n"], found["beta1"]["status"], found["gate1"]["passes"]) == (5, "constant", None)
     assert (found["fragility"]["n"], found["fragility"]["p_method"]) == (5, "exact")
-    alone = TdaValidation(CnsTda(CnsTdaOptions()))
+    alone = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
     await alone.process(rows)
     assert "surrogates_against_exact" not in (await alone.finish(())).metrics["model"]
 
@@ -267,14 +292,14 @@ async def test_the_shapes_of_two_systems_are_compared_when_asked_for() -> None:
         )
         for i, text in enumerate(["CLAIM[c1]: One.", "CLAIM[c1]: Two.", "CLAIM[c1]: Three.", "nothing"])
     ]
-    work = TdaValidation(CnsTda(CnsTdaOptions(compare_systems=True)))
+    work = TdaValidation(learned(CnsTda(CnsTdaOptions(compare_systems=True)), rows))
     await work.process(rows)
     metrics = (await work.finish(())).metrics
     found = metrics["model"]["distance_to"]["base"]
     assert found == metrics["base"]["distance_to"]["model"]
     assert found.keys() == {"bottleneck_0", "wasserstein_0", "bottleneck_1", "wasserstein_1"}
     assert 0.0 < found["bottleneck_0"] <= found["wasserstein_0"]
-    silent = TdaValidation(CnsTda(CnsTdaOptions()))
+    silent = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
     await silent.process(rows)
     assert "distance_to" not in (await silent.finish(())).metrics["model"]
 
@@ -358,9 +383,9 @@ def answered(name: str, model: str, base: str) -> Sample:
     return sample(name, outputs=(output(name, model), output(name, base, "base")))
 
 
-async def test_the_interval_of_a_difference_of_rates_stays_between_minus_one_and_one() -> None:
-    work = bench(metrics=("exact_match",))
-    answers = [("gold", "wrong")] * 4 + [("gold", "gold"), ("wrong", "wrong")]
+async def test_the_interval_of_a_difference_of_scores_stays_between_minus_one_and_one() -> None:
+    work = bench(metrics=("token_f1",))
+    answers = [("gold", "wrong")] * 4 + [("gold leaf", "gold"), ("wrong", "wrong")]
     await work.process([answered(f"r{i}", mine, theirs) for i, (mine, theirs) in enumerate(answers)])
     (comparison,) = (await work.finish(())).comparisons
     assert comparison.interval is not None

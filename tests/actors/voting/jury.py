@@ -10,6 +10,7 @@ from typing import Any
 from crucible.actors.runtime import ActorRef, SupervisionPolicy
 from crucible.actors.stage import Tally, Wiring
 from crucible.actors.stages.backend_call import BackendCall, BackendCallOptions, BackendSettings
+from crucible.actors.stages.guardrails import OutputGuard
 from crucible.actors.systems import SystemSpec
 from crucible.actors.voting.normalise import NORMALISERS
 from crucible.actors.voting.settings import EnsembleOptions, EnsembleSettings
@@ -93,6 +94,7 @@ class Jury:
         call: Mapping[str, Any] | None = None,
         params: Sequence[SamplingParams | None] = (),
         evaluate: str = "test",
+        guard: OutputGuard | None = None,
         **config: Any,
     ) -> None:
         self.kit = kit
@@ -120,6 +122,7 @@ class Jury:
             seed=3,
             workdir=folder,
             ensemble=settings,
+            guard=guard,
             members=tuple(spec(n, m, params=p) for n, m, p in zip(names, members, asked, strict=False)),
         )
         wiring = Wiring(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from crucible.actors.stages.guardrails import OutputGuard
 from crucible.actors.voting.ballots import Vote
 from crucible.actors.voting.settings import EnsembleOptions
+from crucible.adapters.guardrails import GuardOptions, RuleGuard
 from crucible.messages.errors import BackendError, ConnectionFailedError, StageError
 from crucible.messages.flow import Batch, EndOfStream, Sample
 from crucible.messages.records import Example, SamplingParams
@@ -90,6 +94,23 @@ async def test_weights_are_learned_on_the_validation_split(tmp_path: Path) -> No
         assert told["weights"]["a"] > 0
         assert told["weights"]["b"] == 0
         assert (told["learned"]["rows"], told["learned"]["requests"]) == (30, 90)
+
+
+async def test_votes_that_go_on_at_once_have_rows_of_their_own_in_the_trace(tmp_path: Path) -> None:
+    """Spans that overlap in one row cannot be drawn: they are taken for nested ones, or left out."""
+    async with TestKit() as kit:
+        waits = [Member(kit, "a", after=0.05), Member(kit, "b", after=0.15), Member(kit, "a", after=0.1)]
+        jury = Jury(kit, tmp_path, *waits, strategy="weighted", early_stop="off", call={"concurrency": 4})
+        await jury.ask(6, learn=["a"] * 6, seconds=1e6)  # as long as the threads take
+        rows = dict[str, list[Span]]()
+        for span in (message for message in jury.trace.messages if isinstance(message, Span)):
+            rows.setdefault(span.lane, []).append(span)
+        votes = [(span.name, lane) for lane, spans in rows.items() for span in spans if span.kind == "vote"]
+        assert (len(votes), sum(name == "learn" for name, _ in votes)) == (12, 6)
+        for spans in rows.values():
+            drawn = [span for span in spans if span.kind == "vote"]
+            for one, other in itertools.combinations(drawn, 2):
+                assert one.end_s <= other.start_s or other.end_s <= one.start_s, (one, other)
 
 
 async def test_unanimous_members_or_no_consensus(tmp_path: Path) -> None:
@@ -229,6 +250,21 @@ async def test_hedged_asks_the_next_member_at_once_when_the_first_fails(tmp_path
         assert ballots.members[0].error == "ConnectionFailedError: gone"
 
 
+async def test_hedged_asks_the_next_member_at_once_when_one_fails_beside_a_slow_one(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [
+            Member(kit, "slow", after=50.0),
+            Member(kit, "what do I know?", after=0.5),
+            Member(kit, "5", after=0.5),
+        ]
+        jury = Jury(kit, tmp_path, *members, execution="hedged", normalizer="numeric")
+        output, _ = await jury.one()
+        assert output.text == "5"
+        first, second, third = (member.asked[0][1] for member in members)
+        assert second - first == pytest.approx(1.0)
+        assert third - second == pytest.approx(0.5)  # an abstention is no vote either
+
+
 async def test_a_hedged_answer_above_temperature_zero_is_flagged(tmp_path: Path) -> None:
     async with TestKit() as kit:
         members = [Member(kit, "slow", after=50.0), Member(kit, "fast")]
@@ -351,3 +387,41 @@ async def test_what_is_decided_at_the_end_is_told_for_each_question(tmp_path: Pa
         parts = [span for span in spans if span.parent_id == whole.id]
         assert [span.attributes["example"] for span in parts] == ["q0", "q1", "q2"]
         assert {span.decisions[0].chosen for span in parts} == {"a"}
+
+
+@pytest.mark.parametrize("strategy", ["majority", "dawid_skene"])
+async def test_what_is_redacted_in_the_answer_is_redacted_in_its_ballots_and_in_the_trace(
+    tmp_path: Path, strategy: Literal["majority", "dawid_skene"]
+) -> None:
+    mail = "Jo.Doe@Example.org"
+    guard = OutputGuard(RuleGuard(GuardOptions(redact="placeholder")), redacts=True)
+    async with TestKit() as kit:
+        members = [Member(kit, f"Ask {mail}"), Member(kit, f"ask {mail}"), Member(kit, "nobody")]
+        jury = Jury(kit, tmp_path, *members, strategy=strategy, early_stop="off", guard=guard)
+        got, result = await jury.ask(reference=f"ask {mail}")
+        ballots = got[0].ballots
+        assert ballots is not None
+        assert got[0].text == "Ask [EMAIL]"
+        assert [each.text for each in ballots.members] == ["Ask [EMAIL]", "ask [EMAIL]", "nobody"]
+        assert (ballots.key, list(ballots.scores)) == ("ask [email]", ["ask [email]", "nobody"])
+        told = repr([got, jury.trace.messages, result])
+        assert "doe@example" not in told.lower()
+        assert result.metrics["guardrails"]["violations"] == 1
+        accuracy = {name: each["accuracy"] for name, each in result.metrics["ensemble"]["members"].items()}
+        assert accuracy == {"a": 1.0, "b": 1.0, "c": 0.0}  # they are judged by what they said
+
+
+async def test_a_vote_that_ends_with_its_stage_is_cancelled_in_the_trace_and_no_error(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Member(kit, "a", after=1_000.0), Member(kit, "b", after=1_000.0)]
+        jury = Jury(kit, tmp_path, *members)
+        asking = asyncio.ensure_future(jury.ask())
+        while not (members[0].asked and members[1].asked):
+            await kit.advance(0.05)
+        await jury.ref.stop(grace=0.01)
+        asking.cancel()
+        spans = [message for message in jury.trace.messages if isinstance(message, Span)]
+        assert {(span.kind, span.status) for span in spans} == {
+            ("vote", "cancelled"),
+            ("request", "cancelled"),
+        }

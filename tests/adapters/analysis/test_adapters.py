@@ -5,13 +5,14 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import pytest
 
 from crucible.actors import ports
+from crucible.actors.corpus import Corpus
 from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions, c1_cosine
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
@@ -38,6 +39,36 @@ def sample_of(text: str, error: str | None = None) -> Sample:
     example = Example(id="e1", input=PROMPT, reference=GOLD, fields={"metadata": {"doc_ids": ["7"]}})
     output = Output(example_id="e1", system="model", backend="b", text=text, error=error)
     return Sample(example=example, outputs=(output,))
+
+
+class Rows:
+    """A data set of the prompt with its gold answer, and of texts whose claims some answers here have."""
+
+    def __init__(self) -> None:
+        texts = ("a lamp", *"abcdef", *(f"claim number {i}" for i in range(1, 30)))
+        self._examples = [sample_of(GOLD).example, *(Example(id=text, input=text) for text in texts)]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def read(self, start: int, stop: int) -> list[Example]:
+        return self._examples[start:stop]
+
+
+def corpus() -> Corpus:
+    return Corpus(cast("ports.Dataset", Rows()))
+
+
+def surrogates() -> CnsSurrogates:
+    adapter = CnsSurrogates(CnsSurrogatesOptions())
+    adapter.learn(corpus())
+    return adapter
+
+
+def tda(**options: Any) -> CnsTda:
+    adapter = CnsTda(CnsTdaOptions(**options))
+    adapter.learn(corpus())
+    return adapter
 
 
 class Columns:
@@ -127,7 +158,7 @@ def test_an_undefined_target_is_neither_met_nor_missed() -> None:
 
 
 def test_surrogates_of_a_loop_and_of_nothing() -> None:
-    adapter: ports.SurrogateAdapter = CnsSurrogates(CnsSurrogatesOptions())
+    adapter: ports.SurrogateAdapter = surrogates()
     sample = sample_of(LOOP)
     score = adapter.score(sample, sample.outputs[0])
     assert score is not None
@@ -148,16 +179,16 @@ def test_pieces_loops_and_directed_cycles_are_figures_of_their_own() -> None:
     relations = ("c1 supports c2", "c2 supports c1", "c3 supports c4", "c3 supports c5", "c4 supports c6",
                  "c5 refutes c6", "c7 supports c7", "c1 supports c99")  # fmt: skip
     sample = sample_of("\n".join([text, *(f"RELATION: {relation}" for relation in relations)]))
-    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    score = surrogates().score(sample, sample.outputs[0])
     assert (score.beta0, score.beta1_surrogate, score.cycle_count) == (3, 1, 2)
 
 
 def test_claims_that_all_say_the_same_have_no_fragility_and_the_notes_say_why() -> None:
     sample = sample_of("CLAIM[c1]: a lamp\nCLAIM[c2]: a lamp\nCLAIM[c3]: a lamp")
-    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    score = surrogates().score(sample, sample.outputs[0])
     assert score.fragility_score is None
     assert "all claims have the same embedding" in score.notes
-    adapter = CnsTda(CnsTdaOptions(robustness=True))
+    adapter = tda(robustness=True)
     result = adapter.persistence(adapter.embed(sample, sample.outputs[0]), system="m", sno_id="e")
     assert (result.status, result.robustness) == ("identical_points", {})
 
@@ -181,10 +212,10 @@ def test_an_embedding_that_is_not_finite_has_no_fragility_and_the_notes_say_why(
 def test_ten_thousand_claims_in_one_answer_have_a_graph_and_a_diagram_of_the_first() -> None:
     text = "\n".join(f"CLAIM[c{i}]: claim number {i}" for i in range(1, 10_001))
     sample = sample_of(text + "\nRELATION: c10000 supports c1")
-    score = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    score = surrogates().score(sample, sample.outputs[0])
     assert (score.beta0, score.beta1_surrogate) == (9_999, 0)
     assert "first 1000 of 10000 claims" in score.notes
-    assert len(CnsTda(CnsTdaOptions()).embed(sample, sample.outputs[0])) == 1000
+    assert len(tda().embed(sample, sample.outputs[0])) == 1000
 
 
 def test_robustness_is_given_when_asked_for_and_not_for_large_clouds() -> None:
@@ -205,9 +236,9 @@ def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -
     scores = CnsMetrics(CnsMetricsOptions()).score(sample, sample.outputs[0])
     assert scores.details["claims_scored"] == 1000
     assert scores.scores["schema_compliance"] == 1.0
-    surrogate = CnsSurrogates(CnsSurrogatesOptions()).score(sample, sample.outputs[0])
+    surrogate = surrogates().score(sample, sample.outputs[0])
     assert "first 1000 of 1501 claims" in surrogate.notes
-    assert len(CnsTda(CnsTdaOptions()).embed(sample, sample.outputs[0])) == 1000
+    assert len(tda().embed(sample, sample.outputs[0])) == 1000
 
 
 def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
@@ -250,11 +281,32 @@ def test_the_cosine_of_both_c1_is_in_0_to_1_and_0_without_an_answer() -> None:
     assert c1_cosine("CLAIM[c1]: up", None, embed) is None
 
 
-def test_without_a_trained_model_there_is_no_cosine_of_claims() -> None:
+def test_the_cosine_of_claims_is_that_of_tfidf_learned_from_the_data_and_named_so() -> None:
+    sample = sample_of("CLAIM[c1]: Amber lamps shorten pain.")
+    adapter = CnsMetrics(CnsMetricsOptions())
+    unlearned = adapter.score(sample, sample.outputs[0])
+    adapter.learn(corpus())
+    scored = adapter.score(sample, sample.outputs[0])
+    assert unlearned.methods["c1_cosine"] == "cosine, tfidf: sublinear tf, no idf"
+    method = "tfidf: sublinear tf, smoothed idf of 40 sentences of the data"
+    assert scored.methods["c1_cosine"] == f"cosine, {method}"
+    assert scored.methods["chirality"] == f"supporting against refuting side, {method}"
+    assert unlearned.scores["c1_cosine"] == pytest.approx(0.5)  # two words of four each
+    assert 0.3 < (scored.scores["c1_cosine"] or 0.0) < 0.5  # lengthen, which stands once, weighs more
+
+
+def test_two_adapters_of_a_run_share_what_they_learned() -> None:
+    shared = corpus()
+    first, second = CnsSurrogates(CnsSurrogatesOptions()), CnsTda(CnsTdaOptions())
+    first.learn(shared)
+    second.learn(shared)
+    assert first._embedder is second._embedder
+
+
+def test_lsa_that_has_seen_no_data_is_refused_and_never_replaced() -> None:
     sample = sample_of(GOLD)
-    scored = CnsMetrics(CnsMetricsOptions()).score(sample, sample.outputs[0])
-    assert "c1_cosine" not in scored.scores
-    assert "hashed_ngrams" in scored.methods["chirality"]
+    with pytest.raises(RuntimeError, match="learned from no data set"):
+        CnsTda(CnsTdaOptions()).embed(sample, sample.outputs[0])
 
 
 def test_with_minilm_the_cosine_and_its_method_stand_among_the_scores() -> None:
@@ -266,13 +318,14 @@ def test_with_minilm_the_cosine_and_its_method_stand_among_the_scores() -> None:
 
 
 def test_persistence_of_the_claims_of_an_answer() -> None:
-    adapter: ports.TdaAdapter = CnsTda(CnsTdaOptions(max_dimension=2))
+    adapter: ports.TdaAdapter = tda(max_dimension=2)
     sample = sample_of(GOLD)
     points = adapter.embed(sample, sample.outputs[0])
-    assert points.shape == (3, 256)
+    assert len(points) == 3
     result = adapter.persistence(points, system="model", sno_id="e1")
     assert (result.status, result.n_points, set(result.betti)) == ("ok", 3, {"0", "1", "2"})
-    assert "hashed_ngrams-256" in result.method
+    assert "lsa-" in result.method
+    assert "smoothed idf of 40 sentences" in result.method
     empty = sample_of("")
     assert len(adapter.embed(empty, empty.outputs[0])) == 0
 
@@ -349,9 +402,9 @@ text = "CLAIM[c1]: a b\\nCLAIM[c2] (Document 1): c d\\nRELATION: c2 refutes c1"
 sample = Sample(example=Example(id="e", input="Passage:\\nDocument 1: t\\n\\nc d e.", reference=text))
 output = Output(example_id="e", system="m", backend="b", text=text)
 CnsMetrics(CnsMetricsOptions()).score(sample, output)
-CnsSurrogates(CnsSurrogatesOptions()).score(sample, output)
-tda = CnsTda(CnsTdaOptions())
-tda.persistence(tda.embed(sample, output), system="m", sno_id="e")
+surrogates = CnsSurrogates(CnsSurrogatesOptions(embedding="tfidf"))
+surrogates.score(sample, output)
+CnsTda(CnsTdaOptions()).persistence(surrogates._embedder.embed(["a b", "c d", "e"]), system="m", sno_id="e")
 print([m for m in ("scipy", "sklearn", "ripser", "matplotlib", "torch", "transformers") if m in sys.modules])
 """
     done = subprocess.run(

@@ -102,10 +102,11 @@ def test_with_an_nli_model_the_critics_use_it_and_say_so(monkeypatch: pytest.Mon
 
 
 def test_the_chirality_of_words_needs_no_embedding_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> np.ndarray:
-        raise AssertionError("an embedding was asked for")
+    def both_c1_alone(_self: object, texts: Sequence[str]) -> np.ndarray:
+        assert list(texts) == ["Amber lamps lengthen sleep."] * 2, "an embedding of the sides was asked for"
+        return np.ones((2, 1))
 
-    monkeypatch.setattr("crucible.adapters.embeddings.hashed.HashedNgrams.embed", refuse)
+    monkeypatch.setattr("crucible.adapters.embeddings.tfidf.TfIdf.embed", both_c1_alone)
     against = GOLD + "\nCLAIM[c3] (Document 7): Pain did not differ.\nRELATION: c3 refutes c1"
     result = scored(against, chirality="words")
     assert result.scores["chirality"] is not None

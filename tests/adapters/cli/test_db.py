@@ -40,15 +40,26 @@ async def fill(store: Store) -> None:
     await store.aclose()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "sqlite by settings", "postgres by settings"])
 def queue(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The arguments that name a queue with three runs."""
-    if request.param == "sqlite":
+    settings = tmp_path / "crucible.toml"
+    by_settings = request.param.endswith("by settings")
+    if request.param.startswith("sqlite"):
         asyncio.run(_sqlite(tmp_path))
-        return ["--data", str(tmp_path)]
+        settings.write_text(f"data = {json.dumps(str(tmp_path))}\n")
+        return ["--config", str(settings)] if by_settings else ["--data", str(tmp_path)]
+    settings.write_text('[store]\nkind = "postgres"\nurl = "env:QUEUE_URL"\n')
     monkeypatch.setenv("QUEUE_URL", request.getfixturevalue("server").url)
     asyncio.run(_postgres(request.getfixturevalue("server").url))
-    return ["--url", "env:QUEUE_URL"]
+    return ["--config", str(settings)] if by_settings else ["--url", "env:QUEUE_URL"]
+
+
+def named(queue: list[str], folder: Path) -> str:
+    """How the lines on a queue begin."""
+    if queue[0] != "--config":
+        return queue[1]
+    return "env:QUEUE_URL" if "postgres" in Path(queue[1]).read_text() else str(folder)
 
 
 async def _sqlite(folder: Path) -> None:
@@ -62,10 +73,12 @@ async def _postgres(url: str) -> None:
     await fill(await PostgresStore.open("env:QUEUE_URL"))
 
 
-def test_check_says_what_is_there(queue: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_says_what_is_there(
+    queue: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert invoke(["db", "check", *queue]) == 0
     out = capsys.readouterr().out
-    assert f"{queue[1]}: schema 1, sound" in out
+    assert f"{named(queue, tmp_path)}: schema 1, sound" in out
     assert "  runs: 1 completed, 2 queued\n" in out
     assert "  rows: 3 run, 3 spec, 1 stage, 6 event, 1 daemon\n" in out
     assert invoke(["db", "check", *queue, "--json"]) == 0
@@ -116,6 +129,53 @@ def test_upgrade_and_vacuum_leave_everything_there(
 def test_upgrade_makes_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["db", "upgrade", "--data", str(tmp_path / "new")]) == 0
     assert "schema 0 is now schema 1" in capsys.readouterr().out
+
+
+def test_the_folder_is_the_one_that_the_other_commands_look_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRUCIBLE_DATA", str(tmp_path / "named"))
+    assert invoke(["db", "upgrade"]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/named: ")
+    settings = tmp_path / "crucible.toml"
+    settings.write_text('[log]\nlevel = "info"\n')
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["db", "upgrade", "--config", str(settings)]) == 0
+    assert capsys.readouterr().out.startswith("crucible-data: ")
+    assert invoke(["db", "upgrade", "--config", str(settings), "--data", "other"]) == 0
+    assert capsys.readouterr().out.startswith("other: ")
+
+
+POSTGRES = '[store]\nkind = "postgres"\nurl = "env:NOWHERE"\n'
+
+
+@pytest.mark.parametrize("verb", ["check", "export", "upgrade", "vacuum"])
+@pytest.mark.parametrize(
+    ("settings", "arguments", "told"),
+    [
+        ('[store]\nkind = "memory"\n', (), "store.kind: memory keeps nothing that could be looked after"),
+        ('[store]\nkind = "sqlit"\n', (), "crucible.toml:2: store.kind: expected one of"),
+        (POSTGRES, (), "NOWHERE"),
+        (POSTGRES, ("--data", "x"), "--data has no effect"),
+        ("", ("--url", "env:NOWHERE"), "--url names the queue: expected no --config"),
+        (None, ("--url", "env:NOWHERE", "--data", "x"), "--url names the queue: expected no --data"),
+    ],
+)
+def test_options_that_name_no_queue_are_told_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    settings: str | None,
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    file = tmp_path / "crucible.toml"
+    config = ["--config", str(file)] if settings is not None else []
+    file.write_text(settings or "")
+    assert invoke(["db", verb, *config, *arguments]) == 2
+    err = capsys.readouterr().err
+    assert (told in err, len(err.splitlines())) == (True, 1)
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("verb", ["check", "export", "vacuum"])

@@ -11,7 +11,7 @@ from crucible.adapters.cns.chirality import chirality_score, diagonal_mahalanobi
 from crucible.adapters.cns.metrics import score_answer
 from crucible.adapters.cns.quality import meets, overall_quality
 from crucible.adapters.cns.scores import Scores
-from crucible.adapters.embeddings.hashed import HashedNgrams
+from crucible.adapters.embeddings.tfidf import TfIdf
 from crucible.adapters.entailment.lexical import LexicalEntailment
 
 PROMPT = """You read abstracts.
@@ -50,7 +50,7 @@ def details(
         reference=reference,
         document_ids=ids,
         entailment=LexicalEntailment(),
-        embed=HashedNgrams().embed,
+        embed=TfIdf().embed,
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,16 @@ from typing import Any
 
 import pytest
 
+from crucible.actors.stages.analysis_metrics import MetricsAnalysis
 from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
+from crucible.adapters.entailment import nli as nli_module
 from crucible.adapters.entailment.nli import NliEntailment, label_names
+from crucible.adapters.statistics import PairedStatistics
 from crucible.messages.claims import PassageDocument
 from crucible.messages.errors import OptionError
+from crucible.messages.experiment import StatsConfig
+from crucible.messages.flow import Sample
+from crucible.messages.records import Example, Output
 
 Pair = tuple[str, str]
 
@@ -82,6 +89,26 @@ def test_pairs_go_through_the_model_in_small_batches() -> None:
     sentences = tuple(f"lamps glow {number}" for number in range(40))
     assert nli.support("lamps shine", PassageDocument(id="1", title="", sentences=sentences)) == 0.8
     assert sizes == [2, 16, 16, 8]  # the self-test first
+
+
+async def test_the_model_works_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def noting(pairs: Sequence[Pair]) -> list[Mapping[str, float]]:
+        threads.add(threading.get_ident())
+        return oracle(pairs)
+
+    monkeypatch.setattr(nli_module, "load_classifier", lambda _model: noting)
+    adapter = CnsMetrics(CnsMetricsOptions(entailment="nli", entailment_model="stub"))
+    threads.clear()  # the self-test ran here
+    text = "CLAIM[c1]: lamps\nCLAIM[c2] (Document 1): lamps shine\nRELATION: c2 supports c1"
+    example = Example(id="e", input="Passage:\nDocument 1: t\n\nlamps glow", reference=text)
+    output = Output(example_id="e", system="m", backend="b", text=text)
+    work = MetricsAnalysis(adapter, PairedStatistics(), StatsConfig(), seed=0)
+    (scored,) = await work.process([Sample(example=example, outputs=(output,))])
+    assert scored.scores[0].scores["mean_entailment"] == pytest.approx(0.8)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 class FakeTorch:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from crucible.adapters.reports.sink import FileReportSink
 from crucible.messages.errors import OutputError
 from crucible.messages.experiment import OutputSpec
 from crucible.messages.fairness import FairnessResult, GroupGap, GroupRate
-from crucible.messages.findings import Interval, OutputScores
+from crucible.messages.findings import Interval, OutputScores, RankedSystem, Ranking, Watched
 from crucible.messages.flow import Sample, StageResult
 from crucible.messages.records import Example
 from crucible.messages.report import RunReport
@@ -78,6 +80,64 @@ def test_every_comparison_is_a_row_with_its_test_and_verdict(report: RunReport) 
         assert float(row["p_adjusted"]) == test.p_adjusted
 
 
+def test_an_effect_has_its_interval_and_each_test_a_row(report: RunReport) -> None:
+    comparisons = [comparison for stage in report.stages for comparison in stage.comparisons]
+    rows = rows_of(report)
+    tests = [row for row in rows if row["kind"] == "test"]
+    assert len(tests) == sum(len(comparison.tests) for comparison in comparisons)
+    expected = {(c.metric, c.baseline, t.name, t.p_value) for c in comparisons for t in c.tests}
+    found = {(r["metric"], r["baseline"], r["test"], float(r["p"]) if r["p"] else None) for r in tests}
+    assert found == expected
+    for row, comparison in zip(
+        (row for row in rows if row["kind"] == "difference"), comparisons, strict=True
+    ):
+        effect = comparison.effect
+        assert effect is not None
+        assert effect.interval is not None
+        assert float(row["effect_low"]) == effect.interval.low
+        assert row["effect_by"] == effect.interval.method
+        assert float(row["could_show"]) == comparison.detectable
+
+
+def test_ranks_and_watched_comparisons_are_rows_too(report: RunReport) -> None:
+    ranking = Ranking(
+        metric="f1",
+        n=9,
+        n_clusters=None,
+        systems=(
+            RankedSystem(system="a", strength=0.7, interval=INTERVAL, share_won=0.6, place=(1, 1)),
+            RankedSystem(system="b", strength=-0.7, interval=INTERVAL, share_won=0.4, place=(2, 3)),
+        ),
+        best="a",
+        method="Bradley-Terry",
+    )
+    none = Ranking(metric="em", n=9, n_clusters=None, status="no_difference", reason="all tie")
+    watched = Watched(
+        metric="f1", system="a", baseline="b", n=7, difference=0.2, p_value=0.01, decided_after=5
+    )
+    stage = StageResult(stage="bench", status="completed", rankings=(ranking, none), watched=(watched,))
+    rows = rows_of(msgspec.structs.replace(report, stages=(stage,)))
+    assert [(row["kind"], row["system"], row["value"], row["verdict"], row["reason"]) for row in rows] == [
+        ("watched", "a", "0.2", "decided after 5", ""),
+        ("rank", "a", "0.7", "best", ""),
+        ("rank", "b", "-0.7", "place 2 to 3", ""),
+        ("rank", "", "", "", "all tie"),
+    ]
+
+
+def test_a_comparison_says_what_it_could_show_and_how_its_intervals_came_about(report: RunReport) -> None:
+    section = next(s for s in build_document(report).sections if s.key == "comparisons")
+    table = section.tables[0]
+    place = table.heads.index("could show")
+    comparison = next(c for stage in report.stages for c in stage.comparisons)
+    assert comparison.detectable is not None
+    assert table.rows[0][place].text == f"{comparison.detectable:.3f}"
+    assert comparison.interval is not None
+    assert comparison.interval.method in table.note
+    assert "noncentral t" in table.note
+    assert "power 0.8 at alpha 0.05, before correction" in table.note
+
+
 def test_groups_are_rows_and_no_text_is_a_formula(report: RunReport) -> None:
     rates = [row for row in rows_of(with_fairness(report)) if row["kind"].startswith("group_")]
     assert [(row["group"], row["value"], row["verdict"]) for row in rates] == [
@@ -123,6 +183,20 @@ def test_tables_of_numbers_are_booktabs_tables_with_as_many_cells_as_columns(rep
         for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
             assert table.count(rule) == 1
     assert "All tests" not in text
+
+
+def test_a_column_of_long_words_becomes_a_note_below_the_table() -> None:
+    long = "passage sentences covered (verbatim, else token F1 >= 0.5)"
+    rows = (
+        (Cell("f1"), Cell("0.6"), Cell(long)),
+        (Cell("em"), Cell("0.2"), Cell("token")),
+        (Cell("x"), Cell("–"), Cell("–")),
+    )
+    table = Table("Scores", ("metric", "m", "scored by"), rows, frozenset({1}))
+    text = render_latex(Document("t", "h", "", (), (), (Section("k", "K", tables=(table,)),)))
+    assert r"\begin{tabular}{@{}lr@{}}" in text
+    assert "Scored by: passage sentences covered (verbatim, else token F1 " in text
+    assert "(f1); token (em).}" in text
 
 
 def test_folded_tables_and_those_without_numbers_are_left_out() -> None:
@@ -183,3 +257,19 @@ def test_an_abandoned_run_keeps_its_scores_under_a_partial_name(tmp_path: Path, 
     sink.abandon()
     assert sink.finish(report) == []
     assert {path.name for path in tmp_path.iterdir()} == {"samples.jsonl.partial", "scores.csv.partial"}
+
+
+def test_a_paper_with_the_tables_compiles_and_nothing_stands_out_of_it(
+    tmp_path: Path, report: RunReport
+) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("needs pdflatex")
+    (tmp_path / "report.tex").write_text(render_latex(build_document(with_fairness(report))))
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{report}\end{document}"
+    )
+    command = [latex, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout

@@ -8,14 +8,21 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from crucible.adapters.statistics import rates
 from crucible.adapters.statistics.dominance import cliffs_delta, matched_rank_biserial
 from crucible.adapters.statistics.effect_sizes import cohens_d, d_z, glass_delta, hedges_g
-from crucible.adapters.statistics.explained_variance import eta_squared
-from crucible.adapters.statistics.intervals import estimate_mean, student_interval, wilson_interval
+from crucible.adapters.statistics.explained_variance import eta_squared, rank_epsilon_squared
+from crucible.adapters.statistics.intervals import (
+    estimate_mean,
+    mean_interval,
+    student_interval,
+    wilson_interval,
+)
 from crucible.adapters.statistics.odds import odds_ratio
+from crucible.adapters.statistics.pairs import pair_up
 from crucible.adapters.statistics.permutation import permutation
 from crucible.adapters.statistics.ranking import rank_systems
-from crucible.adapters.statistics.rates import newcombe, newcombe_paired
+from crucible.adapters.statistics.rates import clustered_wilson, newcombe, newcombe_paired
 from crucible.adapters.statistics.resampling import bootstrap_difference, bootstrap_interval
 from crucible.adapters.statistics.sequential import BettingTest, confidence_sequence
 from crucible.adapters.statistics.t_tests import welch_t
@@ -69,6 +76,11 @@ def matched(rng: RNG) -> tuple[Interval | None, float]:
 def eta(rng: RNG) -> tuple[Interval | None, float]:
     groups = [normal(rng, 20, mean) for mean in (-0.3 * math.sqrt(1.5), 0.0, 0.3 * math.sqrt(1.5))]
     return eta_squared(groups).interval, 0.09 / 1.09
+
+
+def no_rank_effect(rng: RNG) -> tuple[Interval | None, float]:
+    """Of a share of 0: the percentile bootstrap never holds it."""
+    return rank_epsilon_squared([normal(rng, 20) for _ in range(3)]).interval, 0.0
 
 
 def woolf(rng: RNG) -> tuple[Interval | None, float]:
@@ -138,6 +150,50 @@ def test_intervals_cover_what_they_say(draw: Draw, trials: int) -> None:
         interval, truth = draw(rng)
         held += interval is not None and interval.low <= truth <= interval.high
     assert 0.94 <= held / trials <= 0.96
+
+
+def rates_in_clusters(rng: RNG) -> tuple[Interval | None, float]:
+    """30 clusters of 4 with a correlation of .2 and a rate of .95."""
+    chances = rng.beta(0.95 * 4, 0.05 * 4, 30)
+    values = (rng.random(120) < np.repeat(chances, 4)).astype(float)
+    return clustered_wilson(estimate_mean(values.tolist(), [i // 4 for i in range(120)]), 0.95), 0.95
+
+
+def two_rates_in_clusters(rng: RNG) -> tuple[Interval | None, float]:
+    """The same for two systems that mostly err together."""
+    easy, same = np.repeat(rng.beta(3.8, 0.2, 25), 4), rng.random(100) < 0.7
+    luck = rng.random(100)
+    other = np.where(same, luck, rng.random(100))
+    x, y = (luck < easy).astype(float), (other < easy * 0.9).astype(float)
+    pairs = pair_up(x.tolist(), y.tolist(), [i // 4 for i in range(100)])
+    return rates.paired_rates(pairs, 0.95), 0.95 * 0.1
+
+
+def few_pairs_that_differ(rng: RNG) -> tuple[Interval | None, float]:
+    both, gained, lost, neither = rng.multinomial(50, [0.9, 0.04, 0.02, 0.04]).tolist()
+    x = [1.0] * (both + gained) + [0.0] * (lost + neither)
+    y = [1.0] * both + [0.0] * gained + [1.0] * lost + [0.0] * neither
+    return rates.paired_rates(pair_up(x, y, None), 0.95), 0.02
+
+
+def skewed(rng: RNG) -> tuple[Interval | None, float]:
+    """24 scores, most of them 1: the t interval covers in 86 %."""
+    values = np.where(rng.random(24) < 0.8, 1.0, rng.beta(4, 2, 24))
+    return mean_interval(estimate_mean(values.tolist(), None), 0.95, unit=True), 0.8 + 0.2 * 2 / 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "draw",
+    [no_rank_effect, rates_in_clusters, two_rates_in_clusters, few_pairs_that_differ, skewed],
+    ids=lambda d: d.__name__,
+)
+def test_intervals_for_hard_cases_cover_at_least_what_they_say(draw: Draw) -> None:
+    rng, held = np.random.default_rng(21), 0
+    for _ in range(2000):
+        interval, truth = draw(rng)
+        held += interval is not None and interval.low <= truth <= interval.high
+    assert held / 2000 >= 0.94
 
 
 @pytest.mark.slow

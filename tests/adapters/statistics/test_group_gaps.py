@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from crucible.adapters.statistics.group_gaps import group_gaps
-from crucible.adapters.statistics.intervals import wilson_interval
-from crucible.adapters.statistics.rates import newcombe
+from crucible.adapters.statistics.intervals import estimate_mean, wilson_interval
+from crucible.adapters.statistics.rates import clustered_wilson, newcombe
 from crucible.messages.fairness import CRITERIA, FairnessResult, GroupGap
 
 LABELS = [1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0]
@@ -179,3 +179,20 @@ def test_the_limits_of_a_ratio_solve_the_equations_that_define_them() -> None:
     low, high = gap.interval.low, gap.interval.high
     assert p - low * q == pytest.approx(math.hypot(p - a.low, low * (b.high - q)), rel=1e-9)
     assert high * q - p == pytest.approx(math.hypot(a.high - p, high * (q - b.low)), rel=1e-9)
+
+
+def test_the_rate_of_a_group_in_clusters_is_that_of_the_scores() -> None:
+    rows: list[Row] = [(0, int(i % 7 > 0), None) for i in range(30)]
+    rows += [(1, 1, None) for _ in range(12)]
+    clusters = [i // 4 for i in range(42)]
+    for rate, values, codes in zip(
+        assess(rows, "ab", criteria=("demographic_parity",), clusters=clusters).rates,
+        ([float(i % 7 > 0) for i in range(30)], [1.0] * 12),
+        (clusters[:30], clusters[30:]),
+        strict=True,
+    ):
+        assert rate.interval is not None
+        expected = clustered_wilson(estimate_mean(values, codes), 0.95)
+        assert expected is not None
+        assert [rate.interval.low, rate.interval.high] == pytest.approx([expected.low, expected.high])
+        assert rate.interval.method == expected.method

@@ -3,10 +3,12 @@ import random
 
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from crucible.adapters.statistics.intervals import (
     cut_to_unit,
     estimate_mean,
+    mean_interval,
     student_interval,
     wilson_interval,
 )
@@ -100,3 +102,59 @@ def test_the_interval_of_a_bounded_mean_stays_in_its_range_and_says_so() -> None
 def test_an_interval_inside_the_range_is_left_alone() -> None:
     inside = Interval(low=0.4, high=0.9, level=0.95, method="t(4)")
     assert cut_to_unit(inside) is inside
+
+
+SKEWED = [0.0] * 17 + [0.2, 0.5, 0.9]
+
+
+def test_skewed_means_get_the_limits_that_halls_cubic_maps_to_t() -> None:
+    estimate = estimate_mean(SKEWED, None)
+    skewness, n = float(stats.skew(SKEWED)), len(SKEWED)
+    assert estimate.skewness == pytest.approx(skewness, rel=1e-12)
+    interval = mean_interval(estimate, 0.95)
+    assert interval is not None
+    assert estimate.error is not None
+    for limit, quantile in ((interval.low, 0.975), (interval.high, 0.025)):
+        t = (estimate.mean - limit) / estimate.error
+        cubic = t + skewness / n**0.5 * (t * t / 3 + 1 / 6) + skewness**2 * t**3 / (27 * n)
+        assert cubic == pytest.approx(stats.t.ppf(quantile, n - 1), rel=1e-9)
+
+
+def test_the_correction_reaches_further_to_the_long_tail_and_turns_with_it() -> None:
+    plain, right = (
+        student_interval(estimate_mean(SKEWED, None), 0.95),
+        mean_interval(estimate_mean(SKEWED, None), 0.95),
+    )
+    left = mean_interval(estimate_mean([-value for value in SKEWED], None), 0.95)
+    assert plain is not None
+    assert right is not None
+    assert left is not None
+    assert right.low > plain.low
+    assert right.high > plain.high
+    assert [left.low, left.high] == pytest.approx([-right.high, -right.low])
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.3, 0.4, 0.5, 0.7, 0.2, 0.6, 0.4, 0.4], [0.0, 0.0, 0.0, 0.9, 0.0]])
+def test_even_scores_and_samples_too_small_to_judge_keep_students_interval(values: list[float]) -> None:
+    estimate = estimate_mean(values, None)
+    assert mean_interval(estimate, 0.95) == student_interval(estimate, 0.95)
+
+
+def test_the_skewness_of_clustered_scores_is_that_of_the_sums_of_their_clusters() -> None:
+    values = [value for value in SKEWED for _ in range(2)]
+    estimate = estimate_mean(values, [row // 2 for row in range(len(values))])
+    assert estimate.skewness == pytest.approx(float(stats.skew(SKEWED)), rel=1e-12)
+    interval = mean_interval(estimate, 0.95)
+    assert interval is not None
+    assert interval.method == "CR1 over 20 clusters, t(19), skewness corrected"
+
+
+def test_the_correction_of_scores_in_the_unit_interval_stays_within_wilsons() -> None:
+    estimate = estimate_mean([0.0] * 13 + [0.5, 0.5], None)
+    free, held = mean_interval(estimate, 0.95), mean_interval(estimate, 0.95, unit=True)
+    alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, 14))
+    low, high = proportion_confint(1.0, 15, alpha, method="wilson")
+    assert free is not None
+    assert held is not None
+    assert free.high > high
+    assert [held.low, held.high] == pytest.approx([max(free.low, low), high], rel=1e-9)

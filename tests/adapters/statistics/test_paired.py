@@ -13,9 +13,9 @@ NAN = math.nan
 STATISTICS = PairedStatistics()
 
 
-def summarize(values: list[float], clusters: list[int] | None = None) -> Metric:
+def summarize(values: list[float], clusters: list[int] | None = None, *, bounded: bool = False) -> Metric:
     return STATISTICS.summarize(
-        "f1", values, clusters=clusters, method="lexical", config=StatsConfig(), seed=1
+        "f1", values, clusters=clusters, method="lexical", config=StatsConfig(), seed=1, bounded=bounded
     )
 
 
@@ -55,10 +55,46 @@ def test_rates_get_wilson_and_scores_get_t() -> None:
     assert score.interval.method == "t(2)"
 
 
-def test_clustered_rates_get_cr1() -> None:
+def test_clustered_rates_get_wilson_with_what_the_clusters_leave_of_n() -> None:
     metric = summarize([1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0, 0, 0, 1, 1, 1])
     assert metric.interval is not None
+    assert metric.interval.method == "Wilson, effective n 6, 2 clusters, t(1)"
+
+
+def test_clustered_scores_get_cr1() -> None:
+    metric = summarize([0.9, 0.8, 0.4, 0.5, 0.6, 0.3], [0, 0, 0, 1, 1, 1])
+    assert metric.interval is not None
     assert metric.interval.method == "CR1 over 2 clusters, t(1)"
+
+
+def test_a_perfect_rate_in_clusters_has_an_interval_too() -> None:
+    metric = summarize([1.0] * 24, [row // 3 for row in range(24)], bounded=True)
+    assert metric.interval is not None
+    assert metric.interval.high == 1.0
+    assert 0.5 < metric.interval.low < 0.7
+    assert metric.reason is None
+
+
+def test_counts_that_are_all_zero_are_no_rate() -> None:
+    metric = summarize([0.0] * 24)
+    assert metric.interval is None
+    assert metric.reason == "all 24 values are equal"
+
+
+def test_skewed_scores_are_corrected_and_the_method_says_so() -> None:
+    metric = summarize([0.0] * 20 + [0.5, 0.9])
+    assert metric.interval is not None
+    assert metric.interval.method == "t(21), skewness corrected"
+
+
+def test_a_difference_of_rates_gets_an_interval_even_if_no_pair_differs() -> None:
+    same = compare([1.0] * 50, [1.0] * 50)
+    some = compare([1.0] * 40 + [0.0] * 10, [1.0] * 38 + [0.0] * 12)
+    for comparison in (same, some):
+        assert comparison.interval is not None
+        assert comparison.interval.method == "Newcombe, paired"
+    assert same.interval is not None
+    assert same.interval.low == -same.interval.high < -0.05
 
 
 def test_an_infinite_score_is_refused() -> None:

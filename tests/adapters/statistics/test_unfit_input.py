@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import Any
 
 import msgspec
 import pytest
@@ -79,7 +80,7 @@ TWO: dict[str, Callable[[Column, Column], Result]] = {
     "eta_squared": lambda x, y: explained_variance.eta_squared([x, y]),
     "omega_squared": lambda x, y: explained_variance.omega_squared([x, y]),
     "epsilon_squared": lambda x, y: explained_variance.epsilon_squared([x, y]),
-    "rank_epsilon_squared": lambda x, y: explained_variance.rank_epsilon_squared([x, y], iterations=200),
+    "rank_epsilon_squared": lambda x, y: explained_variance.rank_epsilon_squared([x, y]),
     "bootstrap": lambda x, y: resampling.bootstrap_interval([*x, *y], iterations=200),
     "bootstrap_difference": lambda x, y: resampling.bootstrap_difference(x, y, iterations=200),
     "betting": lambda x, y: sequential.sequential_test([*x, *y]),
@@ -129,6 +130,24 @@ def test_no_sample_makes_any_function_crash_or_say_nan(x: str, y: str) -> None:
 def test_infinity_is_named(name: str) -> None:
     result = TWO[name](COLUMNS["infinite"], COLUMNS["good"])
     assert result.status in ("infinite", "out_of_range")
+
+
+SAMPLES = [name for name in TWO if not name.startswith(("cohens_kappa", "krippendorff", "betting"))]
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "confidence_sequence"])
+@pytest.mark.parametrize(
+    "odd", [["a", "b", "c", "d", "e"], ["0.1", "0.2", "0.3", "0.4", "0.5"], [[0.1], [0.2, 0.3]], [1j] * 5]
+)
+def test_what_is_no_column_of_numbers_is_named(name: str, odd: Any) -> None:
+    assert TWO[name](odd, GOOD).status == "not_a_number"
+
+
+@pytest.mark.parametrize("name", ["welch_t", "mann_whitney", "permutation", "cohens_d", "kruskal_wallis"])
+def test_whole_numbers_and_truth_values_are_numbers(name: str) -> None:
+    whole, truth = [1, 0, 1, 1, 0], [True, False, True, True, False]
+    expected = TWO[name]([1.0, 0.0, 1.0, 1.0, 0.0], GOOD)
+    assert TWO[name](whole, GOOD) == TWO[name](truth, GOOD) == expected
 
 
 @pytest.mark.parametrize("name", [n for n in TWO if not n.startswith("krippendorff")])

@@ -93,6 +93,8 @@ class Story:
         later = self.due + 1e9
         given = new_schedule(name, next_at=self.due, owner=self.name)
         await self.sure(lambda: store.put_schedule(given))
+        await self.sure(lambda: store.pause_schedule(name))
+        await self.sure(lambda: store.resume_schedule(name, next_at=self.due))
         await self.sure(lambda: store.fire(name, due_at=self.due, next_at=later, run_id=f"{self.name}-fired"))
         await self.sure(lambda: store.cancel(f"{self.name}-fired", "enough"))
 

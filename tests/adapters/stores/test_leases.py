@@ -59,6 +59,16 @@ async def test_no_owner_gets_more_than_his_quota(bench: Bench) -> None:
     assert await claimed(bench, by_owner=2) == ["a2"]
 
 
+async def test_a_claim_among_some_runs_takes_no_other(bench: Bench) -> None:
+    for name, priority in (("theirs", 9), ("mine", 0), ("mine-too", 1)):
+        await bench.queued(name, priority=priority)
+    among = {"mine", "mine-too", "nobody"}
+    leases = await bench.store.claim("d1", limit=9, ttl_s=30.0, max_running_by_owner=9, among=among)
+    assert [lease.run.id for lease in leases] == ["mine-too", "mine"]
+    assert await bench.store.claim("d1", limit=9, ttl_s=30.0, among=()) == []
+    assert await claimed(bench) == ["theirs"]
+
+
 async def test_a_claim_takes_no_more_than_its_limit(bench: Bench) -> None:
     for number in range(5):
         await bench.queued(f"r{number}", owner="ann")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -136,3 +137,28 @@ async def test_a_schema_name_is_a_plain_word(postgres_reference: str) -> None:
     for name in ("Upper", "a b", "a;b", ""):
         with pytest.raises(InputError, match="schema name"):
             await opened(postgres_reference, name)
+
+
+async def test_a_connection_that_the_server_ends_before_the_commit_is_a_failure_of_the_store(
+    postgres_server: PostgresServer, postgres_reference: str
+) -> None:
+    """At the moment when its last words have been read, and not yet that it has hung up."""
+
+    async def terminate(process: int) -> None:
+        admin = await asyncpg.connect(postgres_server.url)
+        await admin.execute("SELECT pg_terminate_backend($1, 10000)", process)
+        await admin.close()
+
+    async def in_between(store: PostgresStore) -> None:
+        async with store._connection() as connection, connection.transaction():
+            process = connection.get_server_pid()
+            with ThreadPoolExecutor(1) as aside:  # our loop stands still meanwhile
+                aside.submit(asyncio.run, terminate(process)).result()
+            for _ in range(2):
+                await asyncio.sleep(0)
+
+    store = await opened(postgres_reference, "ended")
+    with pytest.raises(StoreError):
+        await in_between(store)
+    assert (await store.submit(new_run())).created
+    await store.aclose()

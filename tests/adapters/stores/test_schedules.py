@@ -53,6 +53,35 @@ async def test_a_schedule_submits_its_run(bench: Bench) -> None:
     assert await bench.kinds() == ["run.submitted"]
 
 
+async def test_a_paused_schedule_is_not_due_and_does_not_fire(bench: Bench) -> None:
+    due = bench.now
+    await bench.store.put_schedule(new_schedule("n", next_at=due))
+    paused = await bench.store.pause_schedule("n")
+    assert (paused.enabled, paused.next_at) == (False, due)
+    assert await bench.store.pause_schedule("n") == paused
+    assert await bench.store.due_schedules() == []
+    assert await bench.store.fire("n", due_at=due, next_at=due + 60, run_id="r1") is None
+    assert (await bench.store.runs()).runs == ()
+
+
+async def test_a_resumed_schedule_goes_on_from_the_time_that_is_given(bench: Bench) -> None:
+    await bench.store.put_schedule(new_schedule("n", next_at=bench.now))
+    assert (await bench.store.resume_schedule("n", next_at=1.0)).next_at == bench.now  # it was not paused
+    await bench.store.pause_schedule("n")
+    resumed = await bench.store.resume_schedule("n", next_at=bench.now + 9)
+    assert (resumed.enabled, resumed.next_at) == (True, bench.now + 9)
+    assert await bench.store.schedules() == [resumed]
+    for verb in (bench.store.pause_schedule("x"), bench.store.resume_schedule("x", next_at=1.0)):
+        with pytest.raises(NotFoundError):
+            await verb
+
+
+async def test_a_paused_schedule_that_is_put_again_goes_on(bench: Bench) -> None:
+    await bench.store.put_schedule(new_schedule("n", next_at=bench.now))
+    await bench.store.pause_schedule("n")
+    assert (await bench.store.put_schedule(new_schedule("n", next_at=bench.now + 1))).enabled
+
+
 async def test_of_two_daemons_one_fires(bench: Bench) -> None:
     due = bench.now
     await bench.store.put_schedule(new_schedule("n", next_at=due))

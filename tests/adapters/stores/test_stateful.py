@@ -149,6 +149,13 @@ class Twins(RuleBasedStateMachine):
         given = new_schedule(name, next_at=self.clock.now + wait_s)
         self.both(lambda store: store.put_schedule(given))
 
+    @rule(name=NAMES, wait_s=st.none() | st.sampled_from([0.0, 20.0]))
+    def pause_or_resume_schedule(self, name: str, wait_s: float | None) -> None:
+        if wait_s is None:
+            self.both(lambda store: store.pause_schedule(name))
+        else:
+            self.both(lambda store: store.resume_schedule(name, next_at=self.clock.now + wait_s))
+
     @rule(name=NAMES)
     def drop_schedule(self, name: str) -> None:
         self.both(lambda store: store.drop_schedule(name))

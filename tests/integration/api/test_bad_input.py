@@ -124,6 +124,8 @@ async def test_of_very_many_problems_the_first_are_told(api: httpx.AsyncClient, 
 async def test_an_oversized_body_is_refused_before_it_is_read(api: httpx.AsyncClient, daemon: Daemon) -> None:
     answer = await post(api, b" " * (daemon.settings.limits.max_body_bytes + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    most = daemon.settings.limits.max_body_bytes
+    assert answer.json()["detail"] == f"the body is larger than limits.max_body_bytes allows: {most} bytes"
 
 
 async def test_an_oversized_body_without_a_length_is_cut_off(api: httpx.AsyncClient, daemon: Daemon) -> None:
@@ -150,7 +152,8 @@ async def test_a_data_file_that_is_not_there_is_told_at_once(api: httpx.AsyncCli
     content = experiment(tmp_path, dataset={"name": "x", "options": {"path": "nowhere.jsonl"}})
     answer = await post(api, json.dumps(content))
     assert answer.json()["errors"][0]["path"] == "dataset.options.path"
-    assert "no such file" in answer.json()["detail"]
+    assert answer.json()["detail"].count("no such file (looked in ") == 1
+    assert answer.json()["detail"].count(str(Path.cwd())) == 1
 
 
 async def test_a_function_by_its_name_is_never_imported(api: httpx.AsyncClient, tmp_path: Path) -> None:
@@ -199,6 +202,42 @@ async def test_a_parameter_that_cannot_be_used_is_refused(
     assert answer.status_code in (400, 422)
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"priority": 1001}, "priority: expected int <= 1000"),
+        ({"label": ["a:b"] * 33}, "label: expected array of length <= 32"),
+        ({"priorty": 5}, "priorty: unknown parameter; did you mean 'priority'?"),
+        ({"deadline_s": 0, "max_attempts": 0}, "max_attempts: expected int >= 1"),
+        ({"base": "relative"}, "base: is no absolute path: 'relative'"),
+        ({"base": "/no/such"}, "base: the daemon's user sees no such folder: '/no/such'"),
+    ],
+)
+async def test_a_refused_parameter_is_named_as_it_was_sent_with_what_was_expected(
+    api: httpx.AsyncClient, tmp_path: Path, params: dict[str, Any], told: str
+) -> None:
+    answer = await api.post(RUNS, json=experiment(tmp_path), params=params)
+    assert told in answer.json()["detail"]
+    assert "`" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"{RUNS}?stat=failed", "stat: unknown parameter; did you mean 'state'?"),
+        (f"{RUNS}?state=odd", "state: invalid enum value 'odd'"),
+        (f"{RUNS}/a/live?zz=1&zz=2", "zz: unknown parameter; known: none"),
+        (f"{RUNS}/a/samples?atmost=1", "atmost: unknown parameter; did you mean 'at_most'?"),
+        ("/api/v1/events?key=1", "key: unknown parameter; known: after, latest"),
+    ],
+)
+async def test_a_parameter_that_is_not_known_or_not_one_of_its_values_is_refused(
+    api: httpx.AsyncClient, path: str, told: str
+) -> None:
+    answer = await api.get(path)
+    assert (answer.status_code, answer.json()["detail"]) == (400, told)
+
+
 @pytest.mark.parametrize("key", ["", "k" * 201, "a b"])
 async def test_a_key_that_cannot_be_one_is_refused(api: httpx.AsyncClient, tmp_path: Path, key: str) -> None:
     answer = await api.post(RUNS, json=experiment(tmp_path), headers={"idempotency-key": key})
@@ -208,6 +247,7 @@ async def test_a_key_that_cannot_be_one_is_refused(api: httpx.AsyncClient, tmp_p
 @pytest.mark.parametrize("body", ["{", "[]", '{"reason": ""}', '{"reason": 1}', '{"why": "x"}'])
 async def test_a_reason_that_cannot_be_read_is_refused(api: httpx.AsyncClient, body: str) -> None:
     answer = await api.post(f"{RUNS}/nobody/cancel", content=body)
+    assert "experiment" not in answer.json()["detail"]
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == PROBLEM
 
@@ -296,6 +336,11 @@ async def test_what_another_page_embeds_is_refused_by_sec_fetch_site(
 # paths and methods
 
 
+async def test_a_path_where_nothing_is_says_where_to_look(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/v1/nowhere")
+    assert "/api/v1/openapi.json says what there is" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -319,6 +364,7 @@ async def test_a_path_that_leads_nowhere_is_a_problem_document(api: httpx.AsyncC
 async def test_a_method_that_is_not_there_says_which_are(api: httpx.AsyncClient) -> None:
     answer = await api.delete(RUNS)
     assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
+    assert answer.json()["detail"] == "this path does not take DELETE: the header Allow says what it takes"
     assert {"GET", "POST"} <= {each.strip() for each in answer.headers["allow"].split(",")}
 
 

@@ -27,10 +27,17 @@ async def test_a_schedule_is_made_replaced_shown_and_dropped(
     assert replaced.json()["next_at"] == 1_000_008_000.0
     assert (await api.get(place)).json() == replaced.json()
     assert (await api.get(f"{API}/schedules")).json() == [replaced.json()]
+    paused = (await api.post(f"{place}/pause")).json()
+    assert (paused["enabled"], paused["next_at"]) == (False, 1_000_008_000.0)
+    daemon.app.services.now = lambda: 1_000_090_000.0  # a day later: what has passed is not made up for
+    resumed = (await api.post(f"{place}/resume")).json()
+    assert (resumed["enabled"], resumed["next_at"]) == (True, 1_000_094_400.0)
+    assert (await api.post(f"{API}/schedules/nobody/pause")).status_code == 404
+    assert (await api.post(f"{API}/schedules/nobody/resume")).status_code == 404
     assert (await api.delete(place)).status_code == 204
     assert (await api.get(place)).status_code == 404
     assert (await api.delete(place)).status_code == 404
-    assert daemon.live.woken == 2
+    assert daemon.live.woken == 3
 
 
 @pytest.mark.parametrize("cron", ["", "every day", "61 * * * *", "0 0 31 2 *"])
@@ -76,6 +83,18 @@ async def test_finished_runs_are_compared(
     (one,) = [each for stage in found["stages"] for each in stage["comparisons"]]
     assert (one["mean_system"], one["mean_baseline"], one["n"]) == (1.0, 0.0, 3)
     assert {folder.name for folder in (daemon.folder / "runs").iterdir()} == set(finished)
+
+
+async def test_a_baseline_is_compared_in_a_data_folder_with_an_equals_sign(
+    finished: list[str], daemon: Daemon, tmp_path: Path
+) -> None:
+    moved = tmp_path / "seed=3"
+    (daemon.folder / "runs").rename(moved)
+    daemon.app.services.runs_folder = moved
+    async with daemon.client() as api:
+        pairs = f"{finished[0]}:mock,{finished[1]}:mock"
+        answer = await api.get(f"{API}/compare", params={"runs": pairs, "metric": "exact_match"})
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(

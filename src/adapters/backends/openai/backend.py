@@ -27,6 +27,7 @@ __all__ = ["OpenAIBackend"]
 NEUTRAL = frozenset(
     {
         "stream",
+        "idempotency_key",
         "connect_timeout_s",
         "read_timeout_s",
         "max_connections",

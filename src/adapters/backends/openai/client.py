@@ -10,7 +10,7 @@ import importlib.util
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import httpx
@@ -37,6 +37,10 @@ class WireReply(Protocol):
         """The body in pieces as they arrive; read once."""
         ...
 
+    async def short_body(self, most: int) -> bytes | None:
+        """The whole body at once, if it is known to have at most so many bytes; else None."""
+        ...
+
     async def aclose(self) -> None:
         """Give up what was not read."""
         ...
@@ -45,8 +49,8 @@ class WireReply(Protocol):
 class Wire(Protocol):
     """A way to the server."""
 
-    async def send(self, target: bytes, body: bytes) -> WireReply:
-        """Post to a path; raises TransientError and BackendError only."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> WireReply:
+        """Post to a path, with an idempotency key; raises TransientError and BackendError only."""
         ...
 
     async def aclose(self) -> None:
@@ -67,6 +71,8 @@ class HttpReply:
         """The whole body; raises BackendError above the bound. Of a refusal only the start is read."""
         parts, size = [], 0
         ok = 200 <= self.status < 300
+        if ok and (whole := await self._reply.short_body(self._most)) is not None:
+            return whole
         try:
             async for piece in self.pieces():
                 parts.append(piece)
@@ -106,9 +112,10 @@ class HttpClient:
         self._targets: dict[str, bytes] = {}
         self._wire = _wire(options, httpx.Headers(headers))
 
-    @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncIterator[HttpReply]:
-        """Send and hand out the reply as soon as its head is there.
+    def post(
+        self, path: str, body: bytes, key: bytes | None = None
+    ) -> AbstractAsyncContextManager[HttpReply]:
+        """Send, with an idempotency key, and hand out the reply as soon as its head is there.
 
         Leaving the block before the body was read, by an error or by cancellation, closes the connection
         (HTTP/1.1) or resets the stream (HTTP/2). Raises TransientError and BackendError only.
@@ -117,18 +124,31 @@ class HttpClient:
         if target is None:
             url = self._base.copy_with(path=self._base.path.rstrip("/") + path)
             target = self._targets[path] = url.raw_path
-        reply = await self._wire.send(target, body)
-        try:
-            coding = reply.headers.get("content-encoding", "identity")
-            if coding != "identity":
-                raise MalformedReplyError(f"the reply has a content-encoding nobody asked for: {coding[:20]}")
-            yield HttpReply(reply, self._most)
-        finally:
-            await reply.aclose()
+        return _Exchange(self._wire, target, body, key, self._most)
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
         await self._wire.aclose()
+
+
+class _Exchange:
+    """The block of one ``post``. A class, because a generator costs twice as much."""
+
+    __slots__ = ("_body", "_key", "_most", "_reply", "_target", "_wire")
+
+    def __init__(self, wire: Wire, target: bytes, body: bytes, key: bytes | None, most: int) -> None:
+        self._wire, self._target, self._body, self._key, self._most = wire, target, body, key, most
+
+    async def __aenter__(self) -> HttpReply:
+        self._reply = await self._wire.send(self._target, self._body, self._key)
+        coding = self._reply.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            await self._reply.aclose()
+            raise MalformedReplyError(f"the reply has a content-encoding nobody asked for: {coding[:20]}")
+        return HttpReply(self._reply, self._most)
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._reply.aclose()
 
 
 def _wire(options: OpenAIOptions, headers: httpx.Headers) -> Wire:

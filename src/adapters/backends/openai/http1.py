@@ -12,6 +12,7 @@ import asyncio
 import re
 import select
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from ....messages.errors import ConnectionFailedError, MalformedReplyError, TimedOutError
@@ -22,6 +23,7 @@ LONGEST_HEAD = 64 * 1024
 LONGEST_CHUNK_LINE = 1024
 MOST_INTERIM_REPLIES = 16
 HIGH_WATER = 256 * 1024
+SHORT_FIELD = 128
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?")
 _FIELD = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([^\x00\r\n]*?)[ \t]*")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
@@ -45,21 +47,33 @@ def parse_head(raw: bytes) -> Head:
     status_line = _STATUS_LINE.fullmatch(first)
     if status_line is None:
         raise MalformedReplyError("the reply does not begin like HTTP/1.1")
-    headers = list[tuple[bytes, bytes]]()
+    headers, lengths, codings, tokens = list[tuple[bytes, bytes]](), set[bytes](), list[bytes](), set[bytes]()
     for line in lines:
-        field = _FIELD.fullmatch(line)
-        if field is None:
-            raise MalformedReplyError("the reply has a header line that is none")
-        headers.append((field[1].lower(), field[2]))
+        field = _field_again(line) if len(line) <= SHORT_FIELD else _field(line)
+        headers.append(field)
+        name, value = field
+        if name == b"content-length":
+            lengths.add(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"connection":
+            tokens |= {token.strip() for token in value.lower().split(b",")}
     status = int(status_line[2])
-    lengths = {value for name, value in headers if name == b"content-length"}
-    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    options = b",".join(value for name, value in headers if name == b"connection").lower()
-    tokens = {token.strip() for token in options.split(b",")}
     length = _length(status, lengths, codings)
     keep_alive = b"close" not in tokens and (status_line[1] == b"1" or b"keep-alive" in tokens)
     ends_by_itself = length is not None or bool(codings)
     return Head(status, headers, length, bool(codings), keep_alive and ends_by_itself)
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    field = _FIELD.fullmatch(line)
+    if field is None:
+        raise MalformedReplyError("the reply has a header line that is none")
+    return field[1].lower(), field[2]
+
+
+_field_again = lru_cache(maxsize=256)(_field)
+"""A server says much the same in every reply."""
 
 
 def _length(status: int, lengths: set[bytes], codings: list[bytes]) -> int | None:
@@ -90,6 +104,10 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None
         self._finished = True
         self._read_timeout = 0.0
+        self._due = 0.0
+        """When the wait for bytes has lasted too long."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._poll: select.poll | None = None
         self.idle_since = 0.0
 
     # asyncio's side
@@ -97,6 +115,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]  # a stream protocol always gets a Transport
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            self._poll = select.poll()  # not select.select, which ends at descriptor 1,023
+            self._poll.register(raw.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Buffer; above the high-water mark the socket is left alone until the reader catches up."""
@@ -116,6 +138,8 @@ class Connection(asyncio.Protocol):
         """As above, also after a reset."""
         self._broken = exc is not None
         self._ended = True
+        self._poll = None  # the descriptor is somebody else's by now
+        self._stop_timer()
         self._wake()
 
     def _wake(self) -> None:
@@ -142,12 +166,9 @@ class Connection(asyncio.Protocol):
         ``reusable`` knows only what the loop has read. What arrives later than this cannot be told from the
         answer to the next request: HTTP/1.1 does not number its replies.
         """
-        raw = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if raw is None or raw.fileno() < 0:
-            return raw is None
-        poll = select.poll()  # not select.select, which ends at descriptor 1,023
-        poll.register(raw.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        if self._transport is None or self._transport.is_closing():
+            return False
+        return self._poll is None or not self._poll.poll(0)
 
     async def exchange(self, head: bytes, body: bytes, read_timeout_s: float) -> Head:
         """Send a request and read the head of its reply."""
@@ -162,6 +183,17 @@ class Connection(asyncio.Protocol):
                 self._finished = self._head.length == 0
                 return self._head
         raise MalformedReplyError("the server sends interim replies without end")
+
+    async def short_body(self, most: int) -> bytes | None:
+        """The whole body if its length is known and at most this; None if it is to be read in pieces."""
+        size = None if self._head is None or self._finished else self._head.length
+        if size is None or size > min(most, HIGH_WATER):
+            return None
+        while len(self._buffer) < size:
+            if not await self._more():
+                raise _cut_off(size - len(self._buffer))
+        self._finished = True
+        return self._taken(size)
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive; raises MalformedReplyError when it is cut off."""
@@ -182,6 +214,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close the socket at once, whatever is under way: the server sees the end of the connection."""
         self._finished, self._ended = False, True
+        self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
 
@@ -204,13 +237,16 @@ class Connection(asyncio.Protocol):
         while size:
             piece = await self._some(min(size, HIGH_WATER))
             if not piece:
-                raise MalformedReplyError(f"the reply was cut off: {size} bytes are missing")
+                raise _cut_off(size)
             size -= len(piece)
             yield piece
 
     async def _some(self, most: int) -> bytes:
         if not self._buffer and not await self._more():
             return b""
+        return self._taken(most)
+
+    def _taken(self, most: int) -> bytes:
         piece = bytes(self._buffer[:most])
         del self._buffer[:most]
         return piece
@@ -242,11 +278,39 @@ class Connection(asyncio.Protocol):
                 self._paused = False
                 self._transport.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
+            self._start_timer()
             try:
-                async with asyncio.timeout(self._read_timeout):
-                    await self._waiter
-            except TimeoutError:
-                raise TimedOutError(f"no byte from the server within {self._read_timeout:g} s") from None
+                await self._waiter
             finally:
                 self._waiter = None
         return True
+
+    # One timer outlives many waits: setting it for each cost as much as parsing the reply.
+
+    def _start_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._read_timeout
+        if self._timer is not None and self._timer.when() > self._due:
+            self._stop_timer()
+        if self._timer is None:
+            self._timer = loop.call_at(self._due, self._late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        """The timer ran out: of this wait, or of one that is over."""
+        loop, self._timer = asyncio.get_running_loop(), None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() < self._due:
+            self._timer = loop.call_at(self._due, self._late)
+        else:
+            error = TimedOutError(f"no byte from the server within {self._read_timeout:g} s")
+            self._waiter.set_exception(error)
+
+
+def _cut_off(missing: int) -> MalformedReplyError:
+    return MalformedReplyError(f"the reply was cut off: {missing} bytes are missing")

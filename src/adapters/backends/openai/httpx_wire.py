@@ -19,6 +19,7 @@ from ....messages.errors import (
 from .address import Origin
 from .http2 import OpenStream
 from .options import OpenAIOptions
+from .own_wire import KEY_HEADER
 from .pool import LONGEST_IDLE_S
 
 __all__ = ["HttpxWire"]
@@ -42,6 +43,9 @@ class HttpxReply:
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise _ours(error, self._where) from error
         self._opened.finished = True
+
+    async def short_body(self, most: int) -> None:
+        """Always in pieces."""
 
     async def aclose(self) -> None:
         """Reset the stream unless it has ended."""
@@ -84,12 +88,13 @@ class HttpxWire:
             ),
         )
 
-    async def send(self, target: bytes, body: bytes) -> HttpxReply:
-        """Post to a path; the reply comes as soon as its head is there."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> HttpxReply:
+        """Post to a path; the reply comes as soon as its head is there. ``key``: of this very call."""
+        headers = self._headers if key is None else [*self._headers.raw, (KEY_HEADER, key)]
         opened = OpenStream(self._inner._pool, direct=self._direct)
         url = self._base.copy_with(raw_path=target)
         extensions = {"timeout": self._timeout, "trace": opened.trace}
-        request = httpx.Request("POST", url, headers=self._headers, content=body, extensions=extensions)
+        request = httpx.Request("POST", url, headers=headers, content=body, extensions=extensions)
         try:
             response = await self._inner.handle_async_request(request)
         except BaseException as error:

@@ -63,6 +63,10 @@ class OpenAIOptions(Message, frozen=True):
     headers: Annotated[
         dict[str, str], Meta(description="Further headers; secret ones as env:NAME or file:PATH.")
     ] = field(default_factory=dict)
+    idempotency_key: Annotated[
+        bool,
+        Meta(description="Send a header Idempotency-Key: the same when a call is made again after a crash."),
+    ] = True
     connect_timeout_s: Annotated[
         float, Meta(gt=0, le=600, description="Longest wait for a connection, in seconds.")
     ] = 10.0
@@ -107,6 +111,8 @@ class OpenAIOptions(Message, frozen=True):
                 raise ValueError("headers: expected names made of letters, digits and hyphens")
             if name.lower() in _OUR_HEADERS:
                 raise ValueError(f"headers: {name} is set by the backend: expected other headers")
+            if name.lower() == "idempotency-key":
+                raise ValueError("headers: Idempotency-Key is set by the backend: see idempotency_key")
             if name.lower() == "authorization" and self.api_key is not None:
                 raise ValueError("headers: expected api_key or the header authorization, not both")
             if is_reference(value):

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from .http1 import Connection, Head
 from .pool import Pool
 
-__all__ = ["OwnWire"]
+__all__ = ["KEY_HEADER", "OwnWire"]
+
+KEY_HEADER = b"idempotency-key"
 
 
 class OwnReply:
@@ -32,6 +34,10 @@ class OwnReply:
             raise RuntimeError("the reply is closed")
         return self._connection.body()
 
+    async def short_body(self, most: int) -> bytes | None:
+        """See ``Connection``."""
+        return None if self._connection is None else await self._connection.short_body(most)
+
     async def aclose(self) -> None:
         """Give the connection back; one whose body was not read whole is closed. Idempotent."""
         connection, self._connection = self._connection, None
@@ -48,12 +54,13 @@ class OwnWire:
         self._read_timeout_s = read_timeout_s
         self._heads: dict[bytes, bytes] = {}
 
-    async def send(self, target: bytes, body: bytes) -> OwnReply:
-        """Post to a path; the reply comes as soon as its head is there."""
+    async def send(self, target: bytes, body: bytes, key: bytes | None = None) -> OwnReply:
+        """Post to a path; the reply comes as soon as its head is there. ``key``: of this very call."""
         start = self._heads.get(target)
         if start is None:
             start = self._heads[target] = b"POST %s HTTP/1.1\r\n%scontent-length: " % (target, self._lines)
-        head = b"%s%d\r\n\r\n" % (start, len(body))
+        line = b"" if key is None else b"%s: %s\r\n" % (KEY_HEADER, key)
+        head = b"%s%d\r\n%s\r\n" % (start, len(body), line)
         connection = await self._pool.acquire()
         try:
             reply = await connection.exchange(head, body, self._read_timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from ....messages.requests import BackendRequest
 from .options import OpenAIOptions
 
-__all__ = ["PATHS", "encode"]
+__all__ = ["PATHS", "call_key", "encode"]
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
 _ENCODER = msgspec.json.Encoder()
@@ -36,6 +37,18 @@ def encode(options: OpenAIOptions, request: BackendRequest, *, n: int, asked: in
     if options.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return _ENCODER.encode(body | options.extra_body)
+
+
+def call_key(request: BackendRequest, body: bytes) -> bytes:
+    """The idempotency key of one call: the same when it is made again after a restart.
+
+    Of the run, so that a run of the same experiment later on gets answers of its own; of the attempt, so that
+    a retry does not get the error of before, nor a duplicate in a race the answer of the one it races; and of
+    the body, since servers refuse a key that comes with another one.
+    """
+    digest = hashlib.blake2b(body, digest_size=16)
+    digest.update(repr((request.run, request.key, request.attempt)).encode("utf-8", "surrogatepass"))
+    return b"crucible-" + digest.hexdigest().encode()
 
 
 def _chat(options: OpenAIOptions, request: BackendRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from ipaddress import ip_address
+from typing import Any
 
 from ....messages.errors import BackendError, ConnectionFailedError
 from .address import Origin, is_refused_peer
@@ -79,16 +80,15 @@ class Pool:
     async def _connect(self) -> Connection:
         origin = self._origin
         where = f"{origin.host}:{origin.port}"
+        loop = asyncio.get_running_loop()
+        # A number has one address to try. (A race between addresses that is cancelled at the moment it is won
+        # leaves its socket open: asyncio drops it.) Other loops, such as uvloop's, try one after the other.
+        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_number(origin.host)
+        delay: Any = {"happy_eyeballs_delay": 0.25} if races else {}
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection,
-                    origin.host,
-                    origin.port,
-                    ssl=self._tls,
-                    # A number has one address to try. (A race between addresses that is cancelled at the
-                    # moment it is won leaves its socket open: asyncio drops it.)
-                    happy_eyeballs_delay=None if _is_number(origin.host) else 0.25,
+                _, connection = await loop.create_connection(
+                    Connection, origin.host, origin.port, ssl=self._tls, **delay
                 )
         except TimeoutError:
             raise ConnectionFailedError(

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ....actors.first_token import first_token_came
-from ....messages.errors import BackendError, CrucibleError
+from ....messages.errors import BackendError, CrucibleError, OverloadedError
 from ....messages.records import Completion, Usage
 from ....messages.requests import BackendReply, BackendRequest
 from ..answers import estimated_usage
 from ..untrained import UntrainedSession
 from .address import parse_base_url
 from .client import HttpClient, HttpReply
-from .faults import fault, stated_status
+from .faults import fault, retry_after_s, stated_status
 from .options import OpenAIOptions
-from .payload import PATHS, encode
+from .payload import PATHS, call_key, encode
 from .prices import cost_usd
 from .reply import Parsed, parse_reply
 from .secret import Secret
@@ -29,6 +29,7 @@ from .stream import Assembly, EventParser
 __all__ = ["OpenAISampler", "OpenAISession"]
 
 
+CONFLICT = 409
 OPERATIONS = {"chat": "chat", "completions": "text_completion"}
 """By OpenTelemetry's names."""
 
@@ -86,7 +87,8 @@ class OpenAISampler:
 
     async def _ask(self, request: BackendRequest, n: int, asked: int, start: float) -> Answer:
         body = encode(self._options, request, n=n, asked=asked)
-        async with self._client.post(self._path, body) as reply:
+        key = call_key(request, body) if self._options.idempotency_key else None
+        async with self._client.post(self._path, body, key) as reply:
             if not 200 <= reply.status < 300:
                 raise self._fault(reply.status, reply, await reply.read())
             content_type = reply.headers.get("content-type", "")
@@ -109,6 +111,10 @@ class OpenAISampler:
 
     def _fault(self, status: int, reply: HttpReply, body: bytes) -> CrucibleError:
         found = fault(status, reply.headers, body, now=time.time(), secrets=self._secrets)
+        if (
+            status == CONFLICT and self._options.idempotency_key
+        ):  # the call of before is still under way there
+            found = OverloadedError(str(found), retry_after_s=retry_after_s(reply.headers, time.time()))
         asked, most = getattr(found, "retry_after_s", None) or 0.0, self._options.max_wait_s
         if asked > most:
             return BackendError(f"{found} (wait {asked:g} s, longer than max_wait_s = {most:g})")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from ....messages.claims import (
@@ -26,8 +27,9 @@ from ....messages.claims import (
 from ....messages.dialectic import HEURISTIC, Objections
 from ..critics import LEXICAL
 from ..measures import challenge_chirality, evidence_score
+from ..opposition import contested
 from ..sno import all_evidence, evidence_keys, global_id
-from ..text import known_tokens, normalise, word_set
+from ..text import known_tokens, normalise, token_f1, word_set
 from .stamps import MAX_PARTS, RAISED, challenge_key, stamped
 
 __all__ = ["MAX_CHALLENGES", "antagonise", "challenges"]
@@ -38,6 +40,9 @@ MAX_CHALLENGES = 5
 OPPOSES = 0.5
 """Least contradiction between the thesis and a sentence that is held against it. A lower bar finds more by
 words alone, but as many that do not refute: answers got worse (``docs/dialectic.md``)."""
+CONTESTED = 0.4
+"""Least *contested* of two parts that read the same sentences by which they exclude each other, by words
+alone: chosen and tested on SciFact (``docs/critics.md``)."""
 OWN_STRENGTH = 0.6
 """Of what the thesis itself names as refuting it: it was found, but not weighed."""
 GRAVE = 0.7
@@ -85,19 +90,26 @@ def antagonise(
 ) -> Objections:
     """Challenges, the most weighty first, and the antithesis when something speaks against the thesis.
 
-    ``against`` says how far a sentence contradicts a claim, in [0, 1]; from 0.5 it is held against it.
+    ``against`` says how far a sentence contradicts a claim, in [0, 1]; from 0.5 it is held against it. Parts
+    of the thesis that read the same sentences are held against each other, by words from *contested* of 0.4.
     """
     counters = _counters(thesis, passage, against)
     prefix = global_id(example, f"a{round_number}")
+    clashes = _clashes(thesis, against)
     return Objections(
         method=HEURISTIC,
-        challenges=challenges(thesis, counters, prefix=prefix, most=most),
+        challenges=challenges(thesis, counters, clashes, prefix=prefix, most=most),
         antithesis=_antithesis(thesis, counters, prefix, round_number),
     )
 
 
 def challenges(
-    thesis: Sno, counters: Sequence[_Counter] = (), *, prefix: str = "a1", most: int = MAX_CHALLENGES
+    thesis: Sno,
+    counters: Sequence[_Counter] = (),
+    clashes: Sequence[_Found] = (),
+    *,
+    prefix: str = "a1",
+    most: int = MAX_CHALLENGES,
 ) -> tuple[Challenge, ...]:
     """What can be objected, by falling chirality; of equal ones in the order of the rules.
 
@@ -105,6 +117,7 @@ def challenges(
     """
     found = [
         *_against(counters),
+        *clashes,
         *_absolutes(thesis),
         *_inner_pairs(thesis),
         *_evidence_gaps(thesis),
@@ -137,6 +150,31 @@ def _against(counters: Sequence[_Counter]) -> Iterator[_Found]:
         told = f"{len(counters)} statement{'s speak' if len(counters) > 1 else ' speaks'} against it, first: "
         evidence = tuple(item for counter in counters for item in counter.evidence)
         yield _Found("contradiction", grave, strongest.strength, told + strongest.text, evidence)
+
+
+def _clashes(thesis: Sno, against: Compare) -> list[_Found]:
+    """Parts that read the same sentences in ways that exclude each other.
+
+    By words this is the one setting in which contradictions are found reliably: two claims on the same
+    evidence.
+    """
+    by_words = against is LEXICAL.contradiction
+    read = [
+        (part, {key for key in evidence_keys(part.evidence) if key[1] is not None})
+        for part in thesis.children[:MAX_PARTS]
+    ]
+    found = []
+    for (one, places), (other, others) in combinations(read, 2):
+        if not places & others:
+            continue
+        strength = (
+            contested(one.claim, other.claim, token_f1) if by_words else against(one.claim, other.claim)
+        )
+        if strength >= (CONTESTED if by_words else OPPOSES):
+            grave: Severity = "high" if strength >= GRAVE else "medium"
+            told = f"two parts read one sentence in opposite ways: {one.claim} / {other.claim}"
+            found.append(_Found("contradiction", grave, strength, told))
+    return found
 
 
 def _absolutes(thesis: Sno) -> Iterator[_Found]:

@@ -21,6 +21,7 @@ __all__ = ["render"]
 SIGNS = {
     "queued": "◷",
     "running": "▶",
+    "on": "◷",
     "paused": "‖",
     "completed": "✓",
     "failed": "✕",

@@ -17,6 +17,7 @@ from .environment import render
 from .queue_page import queue_context
 from .run_page import run_context
 from .sample_page import one_context, samples_context
+from .schedule_page import schedules_context
 from .timeline import read_timeline
 
 __all__ = ["HANDLERS"]
@@ -102,6 +103,12 @@ async def compare(
     )
 
 
+@get("/view/schedules", include_in_schema=False)
+async def schedules(services: Served) -> Response[bytes]:
+    """What is submitted by the clock."""
+    return _fragment("schedules.html.j2", **await schedules_context(services))
+
+
 @get("/view/actors", include_in_schema=False)
 async def actors(services: Served) -> Response[bytes]:
     """The tree of live actors."""
@@ -124,4 +131,4 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-HANDLERS = [queue, run, samples, one_sample, trace, compare, actors]
+HANDLERS = [queue, run, samples, one_sample, trace, compare, schedules, actors]

@@ -15,7 +15,7 @@ from ...statistics.effects import detectable_at
 from ..numbers import count
 from ..numbers import figure as number
 from ..overview import all_comparisons, metric_label
-from .figure import MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
+from .figure import MUTED, SERIES, WIDTH, Plot, finish, frame, label, plot_style, quiet
 
 __all__ = ["draw_detectable"]
 
@@ -38,7 +38,7 @@ def draw_detectable(report: RunReport) -> list[Plot]:
         frame(figure, left=0.6, right=1.6, top=0.2)
         axes = figure.add_subplot()
         _lines(axes, found, alpha)
-        svg = to_svg(figure, "detectable")
+        drawn = finish(figure, "detectable")
     unit = _unit(found)
     caption = (
         f"The true difference to {label(baseline)} that so many {unit} would show with power 0.8, given the"
@@ -52,7 +52,7 @@ def draw_detectable(report: RunReport) -> list[Plot]:
         f" {number(c.difference)}" + (f", {count(c.needed)} would have shown that" if c.needed else "")
         for c in found
     )
-    return [Plot(svg, caption, f"Detectable difference against the number of {unit}. {words}.")]
+    return [Plot(drawn, caption, f"Detectable difference against the number of {unit}. {words}.")]
 
 
 def _units(comparison: Comparison) -> int:
@@ -74,7 +74,9 @@ def _lines(axes: Axes, found: Sequence[Comparison], alpha: float) -> None:
         drawn = [(n, value) for n, value in zip(sizes, curve, strict=True) if value is not None]
         axes.plot(*zip(*drawn, strict=True), color=colour, label=label(metric_label(comparison)))
         axes.plot([units], [detectable], "o", color=colour, markersize=6, markerfacecolor="none")
-        axes.plot([units], [abs(comparison.difference or 0.0)], "x", color=colour, markersize=6)
+        axes.plot(
+            [units], [abs(comparison.difference or 0.0)], "x", color=colour, markersize=6, clip_on=False
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

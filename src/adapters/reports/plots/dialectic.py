@@ -17,7 +17,7 @@ from ..dialectic import dialectic_figures, shown_dialectics
 from ..numbers import count, percent
 from ..numbers import figure as number
 from ..text import visible
-from .figure import INK, MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
+from .figure import INK, MUTED, SERIES, WIDTH, Plot, finish, frame, label, plot_style, quiet
 
 __all__ = ["draw_argument", "draw_dialectic"]
 
@@ -52,7 +52,7 @@ def draw_dialectic(report: RunReport) -> list[Plot]:
         axes.set_ylabel("critics' score")
         axes.spines["left"].set_visible(False)
         quiet(axes, grid="y")
-        svg = to_svg(drawing, "dialectic")
+        drawn = finish(drawing, "dialectic")
     level = next((each["level"] for each in rounds if each["level"] is not None), None)
     lines = f"; lines are {percent(level)} intervals" if level is not None else ""
     caption = (
@@ -60,7 +60,7 @@ def draw_dialectic(report: RunReport) -> list[Plot]:
         f" last score. Below, how many got there{lines}."
     )
     words = "; ".join(f"{_name(each)}: {number(each['score'])}" for each in rounds)
-    return [Plot(svg, caption, f"Line plot of the critics' score by round. {words}.")]
+    return [Plot(drawn, caption, f"Line plot of the critics' score by round. {words}.")]
 
 
 def _name(found: Mapping[str, Any]) -> str:
@@ -101,7 +101,7 @@ def draw_argument(report: RunReport) -> list[Plot]:
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.axis("off")
         _draw(axes, boxes)
-        svg = to_svg(drawing, "argument")
+        drawn = finish(drawing, "argument")
     left_out = len(record.rounds) - MAX_ROUNDS
     more = f" {left_out} more rounds are not drawn." if left_out > 0 else ""
     caption = (
@@ -109,7 +109,7 @@ def draw_argument(report: RunReport) -> list[Plot]:
         f" what was held against it at the right. Long texts are cut; the whole of it is below.{more}"
     )
     words = " Then ".join(f"{box.title}: {' '.join(box.lines)}." for box in boxes)
-    return [Plot(svg, caption, f"Boxes joined by arrows. {words}")]
+    return [Plot(drawn, caption, f"Boxes joined by arrows. {words}")]
 
 
 def _round_boxes(found: DialecticRound) -> list[_Box]:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ....messages.findings import Distribution
 from ....messages.report import RunReport
 from ..overview import compared_first, systems
-from .figure import MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
+from .figure import MUTED, SERIES, WIDTH, Plot, finish, frame, label, plot_style, quiet
 
 __all__ = ["draw_distributions"]
 
@@ -45,7 +45,7 @@ def draw_distributions(report: RunReport) -> list[Plot]:
             for n in present
         ]
         figure.legend(handles=handles, loc="upper left", ncols=3)
-        svg = to_svg(figure, "distributions")
+        drawn = finish(figure, "distributions")
     more = (
         f" {len(metrics) - len(shown)} more metrics are in the table only."
         if len(metrics) > len(shown)
@@ -53,7 +53,7 @@ def draw_distributions(report: RunReport) -> list[Plot]:
     )
     caption = f"Share of the examples (upwards) by score (rightwards).{more}"
     words = "; ".join(_words(item) for item in found if item.metric in shown)
-    return [Plot(svg, caption, f"Histograms of scores. {words}.")]
+    return [Plot(drawn, caption, f"Histograms of scores. {words}.")]
 
 
 def _is_constant(item: Distribution) -> bool:

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -26,14 +26,16 @@ __all__ = [
     "MARKERS",
     "MUTED",
     "SERIES",
+    "VARIABLES",
     "WIDTH",
+    "Drawing",
     "Plot",
+    "finish",
     "frame",
     "label",
     "label_inches",
     "plot_style",
     "quiet",
-    "to_svg",
 ]
 
 WIDTH = 5.6
@@ -73,12 +75,27 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A drawing for the page, and the figure that ``files`` makes files of."""
+
+    key: str
+    svg: str
+    """An ``<svg>`` element whose colours and fonts are variables of the page."""
+    figure: Figure = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Plot:
     """A finished plot: the drawing, what one sees, and the same in words for those who do not see it."""
 
-    svg: str
+    drawing: Drawing
     caption: str
     description: str
+
+    @property
+    def svg(self) -> str:
+        """The element for the page."""
+        return self.drawing.svg
 
 
 @contextmanager
@@ -131,7 +148,7 @@ def quiet(axes: Axes, *, grid: str = "x") -> None:
     axes.tick_params(length=0)
 
 
-def to_svg(figure: Figure, key: str) -> str:
+def finish(figure: Figure, key: str) -> Drawing:
     """The figure as an ``<svg>`` element with colours and fonts of the page and ids of its own."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -144,4 +161,4 @@ def to_svg(figure: Figure, key: str) -> str:
     svg = re.sub(r'\bid="', f'id="{key}-', svg)
     svg = re.sub(r"url\(#", f"url(#{key}-", svg)
     svg = re.sub(r'href="#', f'href="#{key}-', svg)
-    return svg.strip()
+    return Drawing(key=key, svg=svg.strip(), figure=figure)

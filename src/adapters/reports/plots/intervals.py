@@ -20,12 +20,12 @@ from .figure import (
     SERIES,
     WIDTH,
     Plot,
+    finish,
     frame,
     label,
     label_inches,
     plot_style,
     quiet,
-    to_svg,
 )
 
 __all__ = ["draw_differences", "draw_intervals"]
@@ -72,7 +72,7 @@ def draw_intervals(report: RunReport) -> list[Plot]:
     with plot_style():
         figure = _panels(dots, _panel_rows(dots, shared=(0.0, 1.0)), zero=False)
         _legend(figure, [name for i, name in enumerate(names) if any(dot.series == i for dot in dots)], names)
-        svg = to_svg(figure, "intervals")
+        drawn = finish(figure, "intervals")
     caption = f"Mean score of each system (dot) with its {level} interval (line).{left_out}"
     if len(names) > 1:
         caption += (
@@ -81,12 +81,13 @@ def draw_intervals(report: RunReport) -> list[Plot]:
     words = "; ".join(
         f"{dot.row}, {names[dot.series]}: {number(dot.value)} ({interval_text(dot.interval)})" for dot in dots
     )
-    return [Plot(svg, caption, f"Dot plot of scores with intervals. {words}.")]
+    return [Plot(drawn, caption, f"Dot plot of scores with intervals. {words}.")]
 
 
 def _is_constant(dots: Sequence[Dot]) -> bool:
     """Whether a row says nothing: every system has the same value on every example."""
-    return all(dot.interval is None for dot in dots) and len({dot.value for dot in dots}) == 1
+    at_an_end = (d.interval is None or d.value in (d.interval.low, d.interval.high) for d in dots)
+    return all(at_an_end) and len({dot.value for dot in dots}) == 1
 
 
 def draw_differences(report: RunReport) -> list[Plot]:
@@ -100,7 +101,7 @@ def draw_differences(report: RunReport) -> list[Plot]:
     dots = _first_rows(dots)
     level = percent(report.experiment.reliability.stats.confidence_level)
     with plot_style():
-        svg = to_svg(_panels(dots, _panel_rows(dots, shared=(-1.0, 1.0)), zero=True), "differences")
+        drawn = finish(_panels(dots, _panel_rows(dots, shared=(-1.0, 1.0)), zero=True), "differences")
     caption = (
         f"Model minus baseline with its {level} interval; right of the zero line the model scores higher."
         f" Filled dots are decided after correction, hollow ones are not.{left_out}"
@@ -109,7 +110,7 @@ def draw_differences(report: RunReport) -> list[Plot]:
         f"{c.metric} against {c.baseline}: {number(c.difference)} ({interval_text(c.interval)}), {c.verdict}"
         for c in comparisons[:MAX_ROWS]
     )
-    return [Plot(svg, caption, f"Dot plot of differences with intervals. {words}.")]
+    return [Plot(drawn, caption, f"Dot plot of differences with intervals. {words}.")]
 
 
 def _difference_dot(comparison: Comparison, *, named: bool) -> Dot:
@@ -147,15 +148,16 @@ def _panel_rows(dots: Sequence[Dot], shared: tuple[float, float]) -> list[list[s
 
 def _panels(dots: Sequence[Dot], panels: Sequence[Sequence[str]], *, zero: bool) -> Figure:
     rows = sum(len(panel) for panel in panels)
-    figure = Figure(figsize=(WIDTH, 0.7 + ROW_INCHES * rows + 0.3 * len(panels)))
+    figure = Figure(figsize=(WIDTH, 0.9 + ROW_INCHES * rows + 0.3 * len(panels)))
     grid = figure.add_gridspec(len(panels), 1, height_ratios=[len(panel) + 0.6 for panel in panels])
     left = label_inches(row for panel in panels for row in panel)
-    frame(figure, left=left, top=0.1 if zero else 0.35, bottom=0.25, hspace=0.5)
+    frame(figure, left=left, top=0.1 if zero else 0.35, bottom=0.45, hspace=0.5)
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(grid[index])
         _rows(axes, [dot for dot in dots if dot.row in panel], panel)
         if zero:
             axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.set_xlabel("model minus baseline" if zero else "mean score")
     return figure
 
 

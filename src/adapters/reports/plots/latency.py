@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 from ....messages.report import RunReport
 from ..numbers import latency
 from ..racing import hedging_figures
-from .figure import GRID, INK, MUTED, SERIES, WIDTH, Plot, frame, plot_style, quiet, to_svg
+from .figure import GRID, INK, MUTED, SERIES, WIDTH, Plot, finish, frame, plot_style, quiet
 
 __all__ = ["draw_latency"]
 
@@ -55,7 +55,7 @@ def draw_latency(report: RunReport) -> list[Plot]:
             _mark(axes, curve, found)
         _scales(axes, places[-1])
         figure.legend(loc="upper left", ncols=2)
-        svg = to_svg(figure, "latency")
+        drawn = finish(figure, "latency")
     marked = ", ".join(f"P{100 * share:g}" for share, _ in _at(found, "with_hedging"))
     caption = (
         "The latency (upwards, logarithmic) that this share of the requests stayed below (rightwards), for"
@@ -63,7 +63,7 @@ def draw_latency(report: RunReport) -> list[Plot]:
         " hundredth again." + (f" Dots: {marked}." if marked else "")
     )
     told = [f"{curve.label}: {_words(found, curve)}" for curve in reversed(CURVES)]
-    return [Plot(svg, caption, f"Latency by percentile. {'; '.join(told)}.")]
+    return [Plot(drawn, caption, f"Latency by percentile. {'; '.join(told)}.")]
 
 
 def _place(share: float) -> float:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ....messages.flow import LossPoint
 from ....messages.report import RunReport
 from ..numbers import figure as number
-from .figure import SERIES, WIDTH, Plot, frame, plot_style, quiet, to_svg
+from .figure import SERIES, WIDTH, Plot, finish, frame, plot_style, quiet
 
 __all__ = ["draw_losses"]
 
@@ -35,14 +35,14 @@ def draw_losses(report: RunReport) -> list[Plot]:
         axes.spines["left"].set_visible(False)
         quiet(axes, grid="y")
         figure.legend(loc="upper left", ncols=2)
-        svg = to_svg(figure, "losses")
+        drawn = finish(figure, "losses")
     caption = (
         "Loss by epoch; lower is better. A held-out curve that turns up while training goes down overfits."
     )
     words = "; ".join(f"epoch {point.epoch:g}: {number(point.loss)}" for point in held_out[:40])
     first_last = f"Training loss from {number(train[0].loss)} to {number(train[-1].loss)}. " if train else ""
     described = f"Held-out loss: {words}." if held_out else "There is no held-out loss."
-    return [Plot(svg, caption, f"Line plot of loss by epoch. {first_last}{described}")]
+    return [Plot(drawn, caption, f"Line plot of loss by epoch. {first_last}{described}")]
 
 
 def _thin(points: list[LossPoint]) -> list[LossPoint]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ....messages.findings import Bar, PersistenceResult
 from ....messages.report import RunReport
 from ..numbers import figure as number
-from .figure import GRID, MARKERS, MUTED, SERIES, WIDTH, Plot, frame, label, plot_style, quiet, to_svg
+from .figure import GRID, MARKERS, MUTED, SERIES, WIDTH, Plot, finish, frame, label, plot_style, quiet
 
 __all__ = ["draw_persistence"]
 
@@ -45,7 +45,7 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
         _barcode(right, sorted(longest, key=lambda bar: (bar.dimension, bar.birth, _length(bar))), top)
         figure.suptitle(label(result.system), x=0.01, y=0.995, va="top", ha="left", fontsize=10)
         figure.legend(*left.get_legend_handles_labels(), loc="upper right", ncols=3)
-        svg = to_svg(figure, f"persistence{index}")
+        drawn = finish(figure, f"persistence{index}")
     hidden = len(result.bars) - len(longest)
     cut = f" Only the {MAX_BARS} longest bars of each kind are drawn; {hidden} are not." if hidden else ""
     caption = (
@@ -57,7 +57,7 @@ def _draw(result: PersistenceResult, index: int, top: float) -> Plot:
         f"H{key}: {count} lasting, longest {number(result.max_persistence.get(key))}{_beyond(result, key)}"
         for key, count in sorted(result.betti.items())
     )
-    return Plot(svg, caption, f"Persistence diagram and barcode of {result.system}. {words}.")
+    return Plot(drawn, caption, f"Persistence diagram and barcode of {result.system}. {words}.")
 
 
 def _beyond(result: PersistenceResult, key: str) -> str:

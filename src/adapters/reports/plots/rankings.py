@@ -9,7 +9,7 @@ from ....messages.findings import Ranking
 from ....messages.report import RunReport
 from ..numbers import figure as number
 from ..numbers import interval_text, percent
-from .figure import MUTED, SERIES, WIDTH, Plot, frame, label, label_inches, plot_style, quiet, to_svg
+from .figure import MUTED, SERIES, WIDTH, Plot, finish, frame, label, label_inches, plot_style, quiet
 
 __all__ = ["draw_rankings"]
 
@@ -37,7 +37,7 @@ def draw_rankings(report: RunReport) -> list[Plot]:
         for place, ranking in enumerate(found):
             _panel(figure.add_subplot(grid[place]), ranking)
         figure.axes[-1].set_xlabel("log strength")
-        svg = to_svg(figure, "rankings")
+        drawn = finish(figure, "rankings")
     level = percent(next(each.interval.level for r in found for each in r.systems if each.interval))
     caption = (
         f"Strength of each system with its {level} interval. One that is 0.7 ahead is better on two of three"
@@ -45,7 +45,7 @@ def draw_rankings(report: RunReport) -> list[Plot]:
     )
     if more > 0:
         caption += f" {more} more metrics are in the table only."
-    return [Plot(svg, caption, f"Dot plot of rankings. {'; '.join(_words(each) for each in found)}.")]
+    return [Plot(drawn, caption, f"Dot plot of rankings. {'; '.join(_words(each) for each in found)}.")]
 
 
 def _drawable(ranking: Ranking) -> bool:

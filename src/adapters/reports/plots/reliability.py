@@ -12,7 +12,7 @@ from ...statistics.intervals import wilson_interval
 from ..numbers import figure as number
 from ..numbers import percent
 from ..voting import vote_figures
-from .figure import MUTED, SERIES, WIDTH, Plot, frame, plot_style, quiet, to_svg
+from .figure import MUTED, SERIES, WIDTH, Plot, finish, frame, plot_style, quiet
 
 __all__ = ["draw_reliability"]
 
@@ -37,14 +37,14 @@ def draw_reliability(report: RunReport) -> list[Plot]:
                 axes.set_ylabel("share that was right")
             else:
                 axes.tick_params(labelleft=False)
-        svg = to_svg(figure, "reliability")
+        drawn = finish(figure, "reliability")
     caption = (
         "How often what had a confidence (rightwards) was right (upwards). Below the diagonal it was too"
         " sure, above it not sure enough. The larger a dot, the more it stands for;"
         f" lines are {percent(LEVEL)} intervals."
     )
     words = "; ".join(f"{name}: {_words(told['bins'])}" for name, told in panels)
-    return [Plot(svg, caption, f"Reliability diagram. {words}.")]
+    return [Plot(drawn, caption, f"Reliability diagram. {words}.")]
 
 
 def _words(bins: list[dict[str, Any]]) -> str:

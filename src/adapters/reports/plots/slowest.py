@@ -12,7 +12,7 @@ from ....messages.records import Attempt
 from ....messages.report import RunReport, SlowRequest
 from ..numbers import latency
 from ..racing import told
-from .figure import INK, MUTED, SERIES, WIDTH, Plot, frame, label, label_inches, plot_style, quiet, to_svg
+from .figure import INK, MUTED, SERIES, WIDTH, Plot, finish, frame, label, label_inches, plot_style, quiet
 
 __all__ = ["draw_slowest"]
 
@@ -47,10 +47,10 @@ def draw_slowest(report: RunReport) -> list[Plot]:
             Patch(color=MUTED, alpha=PALE, label="pale: not the answer"),
         ]
         figure.legend(handles=legend, loc="upper left", ncols=4, columnspacing=1.2, handlelength=1.2)
-        svg = to_svg(figure, "slowest")
+        drawn = finish(figure, "slowest")
     caption = "What was sent for each of the slowest requests. The full bar is the attempt that was answered."
     words = "; ".join(f"{name}: {told(each)}" for name, each in zip(names, shown, strict=True))
-    return [Plot(svg, caption, f"Timeline of the slowest requests. {words}")]
+    return [Plot(drawn, caption, f"Timeline of the slowest requests. {words}")]
 
 
 def _attempts(request: SlowRequest) -> Sequence[Attempt]:

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from ....messages.report import RunReport
 from ....messages.trace import Span
 from ..numbers import duration, percent
-from .figure import INK, MUTED, SERIES, WIDTH, Plot, frame, label, label_inches, plot_style, quiet, to_svg
+from .figure import INK, MUTED, SERIES, WIDTH, Plot, finish, frame, label, label_inches, plot_style, quiet
 
 __all__ = ["draw_timeline"]
 
@@ -50,7 +50,7 @@ def draw_timeline(report: RunReport) -> list[Plot]:
         quiet(axes, grid="x")
         legend = [Patch(color=SERIES[0], label="busy"), Patch(color=SERIES[0], alpha=0.22, label="waiting")]
         figure.legend(handles=legend, loc="upper left", ncols=2)
-        svg = to_svg(figure, "timeline")
+        drawn = finish(figure, "timeline")
     caption = (
         "When each stage was open. The dark part of a bar's height, and the figure behind it, is the share of"
         " that time in which the stage worked; the rest it waited for its neighbours."
@@ -59,7 +59,7 @@ def draw_timeline(report: RunReport) -> list[Plot]:
         f"{span.name}: {duration(span.start_s)} to {duration(span.end_s)}, busy {_share(busy[span.id])}"
         for span in spans
     )
-    return [Plot(svg, caption, f"Timeline of the stages. {words}.")]
+    return [Plot(drawn, caption, f"Timeline of the stages. {words}.")]
 
 
 def _share(busy: float) -> str:

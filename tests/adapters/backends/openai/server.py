@@ -271,6 +271,30 @@ async def rate_limited(exchange: Exchange) -> None:
 
 
 @handler
+async def gateway(exchange: Exchange) -> None:
+    """Answers a key that it knows as before; while it is still at work on that key, it says so.
+
+    The first answer to "slow" takes until its client has gone.
+    """
+    test = exchange.path.split("/")[1]
+    key = EVENTS[test][-1]["headers"].get("idempotency-key")
+    given = next((e for e in EVENTS[test] if e["event"] == "given" and key == e["key"]), None)
+    at_work = [e for e in EVENTS[test] if e["event"] == "at_work" and key == e["key"]]
+    if given is not None:
+        exchange.reply(completion(exchange, model=given["model"]))
+    elif at_work and len(at_work) < 2:
+        await note(test, "at_work", key=key)
+        exchange.reply(b"{}", "409 Conflict", retry_after="0")
+    elif exchange.prompt == "slow" and not at_work:
+        await note(test, "at_work", key=key)
+        await exchange.until_closed()
+    else:
+        model = f"answer {sum(e['event'] == 'given' for e in EVENTS[test])}"
+        await note(test, "given", key=key, model=model)
+        exchange.reply(completion(exchange, model=model))
+
+
+@handler
 async def no_model(exchange: Exchange) -> None:
     error = {"message": f"The model `{exchange.asked['model']}` does not exist", "code": "model_not_found"}
     exchange.reply(json.dumps({"error": error}).encode(), "404 Not Found")

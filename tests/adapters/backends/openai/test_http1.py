@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crucible.adapters.backends.openai.http1 import Connection, parse_head
-from crucible.messages.errors import MalformedReplyError, TransientError
+from crucible.messages.errors import (
+    ConnectionFailedError,
+    MalformedReplyError,
+    TimedOutError,
+    TransientError,
+)
 
 
 class Wire(asyncio.Transport):
@@ -36,8 +41,7 @@ class Wire(asyncio.Transport):
 
 async def received(pieces: list[bytes]) -> tuple[int, bytes, bool]:
     """Status, body and whether the connection can be used again."""
-    connection = Connection()
-    connection.connection_made(Wire())
+    connection = connected()
     exchange = asyncio.create_task(connection.exchange(b"", b"", 5.0))
     await asyncio.sleep(0)
     for piece in pieces:
@@ -135,3 +139,85 @@ async def test_bytes_that_wait_in_the_socket_are_seen_before_the_loop_reads_them
     assert not connection.quiet()
     transport.abort()
     theirs.close()
+
+
+def connected() -> Connection:
+    connection = Connection()
+    connection.connection_made(Wire())
+    return connection
+
+
+async def waiting(connection: Connection) -> asyncio.Task[object]:
+    """For a reply, with an hour's patience."""
+    exchange: asyncio.Task[object] = asyncio.create_task(connection.exchange(b"", b"", 3600.0))
+    await asyncio.sleep(0)
+    return exchange
+
+
+async def half_read() -> Connection:
+    """The head of a reply has come, and two of the four bytes of its body."""
+    connection = connected()
+    exchange = await waiting(connection)
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
+    await exchange
+    return connection
+
+
+async def test_one_timer_serves_all_waits_and_each_has_its_own_patience() -> None:
+    connection = connected()
+    first = await waiting(connection)
+    timer, due = connection._timer, connection._due
+    connection.data_received(b"HTTP/1.1 204 OK\r\n\r\n")
+    await first
+    second = await waiting(connection)
+    assert (connection._timer, connection._due > due) == (timer, True)
+    connection._late()  # the timer of the first wait: too early for the second
+    await asyncio.sleep(0)
+    assert not second.done()
+    assert connection._timer is not None
+    assert connection._timer.when() == connection._due
+    connection._timer.cancel()
+    connection._due = 0.0
+    connection._late()
+    with pytest.raises(TimedOutError, match="no byte from the server within 3600 s"):
+        await second
+
+
+async def test_a_shorter_patience_is_not_held_up_by_an_earlier_timer() -> None:
+    connection = connected()
+    first = await waiting(connection)
+    connection.data_received(b"HTTP/1.1 204 OK\r\n\r\n")
+    await first
+    with pytest.raises(TimedOutError):
+        await connection.exchange(b"", b"", 0.01)
+
+
+async def test_a_closed_connection_leaves_no_timer() -> None:
+    connection = connected()
+    exchange = await waiting(connection)
+    timer = connection._timer
+    connection.close()
+    connection.connection_lost(None)
+    with pytest.raises(ConnectionFailedError):
+        await exchange
+    assert timer is not None
+    assert timer.cancelled()
+    assert connection._timer is None
+
+
+async def test_a_short_body_is_read_at_once_and_a_long_one_in_pieces() -> None:
+    connection = await half_read()
+    assert await connection.short_body(3) is None
+    body = asyncio.create_task(connection.short_body(4))
+    await asyncio.sleep(0)
+    connection.data_received(b"cd")
+    assert await body == b"abcd"
+    assert connection.reusable
+
+
+async def test_a_short_body_that_is_cut_off_is_said_to_be() -> None:
+    connection = await half_read()
+    connection.eof_received()
+    with pytest.raises(MalformedReplyError, match="2 bytes are missing"):
+        await connection.short_body(4)
+    assert not connection.reusable

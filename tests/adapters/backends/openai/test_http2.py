@@ -28,6 +28,7 @@ class Http2Server(asyncio.Protocol):
         self.reset = asyncio.Event()
         self.hanging = hanging
         self.paths: dict[int, str] = {}
+        self.keys: list[bytes | None] = []
         seen.append(self)
 
     def connection_made(self, transport: Any) -> None:
@@ -42,6 +43,7 @@ class Http2Server(asyncio.Protocol):
         for event in self.h2.receive_data(data):
             if isinstance(event, h2_events.RequestReceived):
                 self.paths[event.stream_id] = dict(event.headers)[b":path"].decode()
+                self.keys.append(dict(event.headers).get(b"idempotency-key"))
             elif isinstance(event, h2_events.StreamReset):
                 self.reset.set()
             elif isinstance(event, h2_events.StreamEnded):
@@ -80,6 +82,18 @@ async def test_concurrent_requests_share_a_connection(http2: tuple[str, list[Htt
     assert {reply.completions[0].text for reply in replies} == {"hi"}
     assert sum(len(each.paths) for each in seen) == 20
     assert len(seen) < 20
+
+
+async def test_each_call_has_its_key(http2: tuple[str, list[Http2Server]]) -> None:
+    url, seen = http2
+    for on in (True, False):
+        async with asking(f"{url}/v1", http2=True, max_connections=1, idempotency_key=on) as sampler:
+            for text in ("a", "b", "a"):
+                await sampler.sample(question(text))
+    (first, other, again), without = seen[0].keys, seen[1].keys
+    assert first == again != other
+    assert first is not None
+    assert without == [None] * 3
 
 
 async def test_a_cancelled_request_resets_its_stream_only(

@@ -42,6 +42,7 @@ KEY = 'sk-test/12"34'
         ({"headers": {"x-api-key": KEY}}, "x-api-key is a secret"),
         ({"headers": {"Cookie": KEY}}, "Cookie is a secret"),
         ({"headers": {"Host": "x"}}, "Host is set by the backend"),
+        ({"headers": {"idempotency-Key": "x"}}, "Idempotency-Key is set by the backend: see idempotency_key"),
         ({"headers": {"bad name": "x"}}, "names made of letters"),
         ({"headers": {"x-team": "a\r\nb: c"}}, "one line"),
         ({"api_key": "env:A", "headers": {"Authorization": "env:B"}}, "not both"),

@@ -18,7 +18,7 @@ from crucible.adapters.cns.critics import (
     model_profile,
     novelty,
 )
-from crucible.adapters.embeddings.hashed import HashedNgrams
+from crucible.adapters.embeddings.tfidf import TfIdf
 from crucible.messages.claims import CriticReport, Evidence, Relation, Sno
 
 CLAIM = "Amber lamps lengthen sleep."
@@ -290,9 +290,9 @@ def test_a_contradiction_in_either_direction_counts() -> None:
 
 
 def test_an_embedding_alone_gives_similarity_and_the_name_says_what_stays_lexical() -> None:
-    profile = model_profile(embed=HashedNgrams().embed, embedding="hashed_ngrams-256")
+    profile = model_profile(embed=TfIdf().embed, embedding=TfIdf().method)
     assert profile.similarity(CLAIM, CLAIM) == pytest.approx(1.0)
-    assert profile.name.startswith("model: cosine of hashed_ngrams-256; lexical opposition")
+    assert profile.name.startswith("model: cosine of tfidf: sublinear tf, no idf; lexical opposition")
 
 
 def test_word_lists_are_named_lexical_in_every_profile() -> None:

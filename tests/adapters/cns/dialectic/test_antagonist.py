@@ -7,7 +7,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from crucible.adapters.cns.dialectic.antagonist import antagonise, challenges
+from crucible.adapters.cns.critics import LEXICAL
+from crucible.adapters.cns.dialectic.antagonist import Compare, antagonise, challenges
 from crucible.adapters.cns.measures import challenge_chirality
 from crucible.messages.claims import Evidence, Relation, Sno
 
@@ -114,3 +115,42 @@ def test_what_was_objected_once_is_not_objected_again() -> None:
 def test_no_claim_is_too_strange_to_object_to(claim: str) -> None:
     found = antagonise(sno(claim), PASSAGE, example="e")
     assert [each.type for each in found.challenges][:1] == ["evidence_gap"]
+
+
+def two_readings(second: str, place: int = 2, first: str = "Bees were more numerous beside hedges.") -> Sno:
+    parts = (
+        Sno(id="e/c2", claim=first, evidence=(evidence(sentence=2),)),
+        Sno(id="e/c3", claim=second, evidence=(evidence(sentence=place),)),
+    )
+    return sno("Small bees call on hedges that are near to their nests in spring.", *STRONG, children=parts)
+
+
+def clashes(thesis: Sno, against: Compare = LEXICAL.contradiction) -> list[str]:
+    found = antagonise(thesis, (), example="e", against=against).challenges
+    return [each.description for each in found if each.description.startswith("two parts")]
+
+
+def test_parts_that_read_one_sentence_in_opposite_ways_are_held_against_each_other() -> None:
+    (found,) = clashes(two_readings("Bees were less numerous beside hedges."))
+    assert found == (
+        "two parts read one sentence in opposite ways: "
+        "Bees were more numerous beside hedges. / Bees were less numerous beside hedges."
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "place"),
+    [
+        ("Bees were less numerous beside hedges.", 1),  # of another sentence both may hold
+        ("Bees were more numerous beside hedges.", 2),
+        ("They were counted for two years in forty fields.", 2),
+    ],
+)
+def test_parts_on_other_sentences_or_on_other_things_are_not(second: str, place: int) -> None:
+    assert clashes(two_readings(second, place)) == []
+
+
+def test_with_a_model_parts_are_judged_by_the_model() -> None:
+    thesis = two_readings("Bees were less numerous beside hedges.")
+    assert clashes(thesis, lambda _one, _other: 0.4) == []
+    assert len(clashes(thesis, lambda _one, _other: 0.6)) == 1

@@ -3,7 +3,8 @@ from importlib.resources import files
 import pytest
 
 from crucible.adapters.http.dashboard import environment
-from crucible.adapters.http.dashboard.environment import ago, size, span, stamp
+from crucible.adapters.http.dashboard.environment import ago, render, size, span, stamp
+from crucible.messages.live import ActorView
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,12 @@ def test_no_template_can_mark_a_text_as_safe() -> None:
         assert "|safe" not in text.replace(" ", "")
         environment._environment().get_template(name)
     assert "safe" not in environment._environment().filters
+
+
+def test_the_page_of_actors_tells_times_and_answers_in_words() -> None:
+    root = ActorView(name="crucible", kind="root", state="running")
+    status = {"started_at": 1795601073.99, "accepting": True, "capacity": 2}
+    page = render("actors.html.j2", root=root, status=status)
+    assert "<dt>started at</dt><dd>2026-11-25T10:04:33+00:00</dd>" in page
+    assert "<dt>accepting</dt><dd>yes</dd>" in page
+    assert "<dt>capacity</dt><dd>2</dd>" in page
