@@ -76,7 +76,7 @@ def answer_view(line: SampleLine, system: str) -> AnswerView:
 
 def shared_start(texts: Sequence[str]) -> int:
     """How many characters all texts begin with, if a list has no room for them: whole lines, else words."""
-    if len(texts) < 2:
+    if len(set(texts)) < 2:
         return 0
     first, last = min(texts), max(texts)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))

@@ -21,6 +21,7 @@ HEAD = "You read abstracts and report which of their statements count.\n"
         (["x" * 60 + "one", "x" * 60 + "two"], ["x" * 60 + "one", "x" * 60 + "two"]),  # no word ends there
         (["Is it so? yes", "Is it so? no"], ["Is it so? yes", "Is it so? no"]),  # a list has room for that
         ([HEAD, HEAD + "more"], ["", "more"]),
+        ([HEAD + "one", HEAD + "one"], [HEAD + "one", HEAD + "one"]),
     ],
 )
 def test_what_all_prompts_begin_with_is_left_out_if_it_is_long(texts: list[str], shown: list[str]) -> None:
