@@ -25,8 +25,9 @@ from .actors.kept_stream import KeptStream, StreamSource
 from .actors.ports import Dataset, ReplyCache
 from .actors.run_spans import stage_span
 from .composition import Prepared, Services, build_stages, report_stages, skipped_stages
+from .fitting import unfit_backends
 from .messages.control import Artifact, RunEvent, RunResult
-from .messages.errors import OutputError
+from .messages.errors import ExperimentError, OutputError
 from .messages.experiment import Experiment
 from .messages.experiment_file import encode_experiment
 from .messages.flow import StageResult
@@ -77,12 +78,23 @@ def make_plan(prepared: Prepared, run_id: str, folder: Path, publish: Callable[[
 
 
 def open_dataset(prepared: Prepared) -> Any:
-    """The data set of a prepared experiment, scanned; DatasetError when a row cannot be used."""
+    """The data set of a prepared experiment, scanned; DatasetError when a row cannot be used.
+
+    ExperimentError when a backend can do with none of the prompts that it gets.
+    """
     experiment = prepared.experiment
     if experiment.dataset is None:
         raise ValueError("a prepared experiment has a data set")
     loader = registry.load("dataset provider", experiment.dataset.provider)()
-    return loader.open(experiment.dataset, prepared.dataset_options, seed=experiment.seed, base=prepared.base)
+    base = prepared.base
+    dataset = loader.open(experiment.dataset, prepared.dataset_options, seed=experiment.seed, base=base)
+    try:
+        if problems := unfit_backends(prepared, dataset):
+            raise ExperimentError(problems)
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
 
 
 def open_cache(prepared: Prepared) -> ReplyCache | None:

@@ -53,6 +53,7 @@ __all__ = [
     "Guard",
     "LearnsFromData",
     "MetricsAdapter",
+    "Particular",
     "PendingStep",
     "Preflight",
     "Priced",
@@ -251,6 +252,20 @@ class Preflight(Protocol):
 
     def missing(self, options: Any) -> Sequence[Problem]:
         """What is not there, a key or a package; paths count from the options. Opens and asks nothing."""
+        ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A backend that cannot do with every prompt. A run in which it could do with none does not begin."""
+
+    @property
+    def needs(self) -> str:
+        """What a prompt must have, in words: ``a passage (...)``."""
+        ...
+
+    def takes(self, prompt: str) -> bool:
+        """Whether the prompt can be answered and learned from. Pure, blocking."""
         ...
 
 

@@ -58,8 +58,24 @@ def test_another_system_is_chosen_by_name_and_a_folder_gets_a_file(bench: Workbe
     result = bench.crucible("export", folder, "--system", "echo", "--output", target)
     assert result.code == 0, result.err
     [path] = target.iterdir()
+    assert result.out == f"{path}\n"
     assert path.name.endswith(f"_{folder.name}-echo.json")
     assert json.loads(path.read_bytes())["samples"][2]["scores"]["exact_match"]["value"] == 1.0
+
+
+@pytest.mark.parametrize("ending", ["logs/", "logs", "a/logs.d/"])
+def test_a_folder_that_is_not_there_is_made(bench: Workbench, ending: str) -> None:
+    result = bench.crucible("export", ran(bench), "--output", f"{bench.folder}/{ending}")
+    assert result.code == 0, result.err
+    [path] = (bench.folder / ending).iterdir()
+    assert (path.suffix, result.out) == (".json", f"{path}\n")
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(bench: Workbench) -> None:
+    (bench.folder / "logs").write_text("")
+    result = bench.crucible("export", ran(bench), "--output", f"{bench.folder}/logs/")
+    assert (result.code, len(result.lines)) == (2, 1)
+    assert "the folder cannot be made: File exists" in result.lines[0]
 
 
 def test_a_system_that_is_not_there_is_named_with_those_that_are(bench: Workbench) -> None:

@@ -217,6 +217,25 @@ def test_two_labels_of_one_person_for_one_answer_are_refused(bench: Workbench) -
     assert "line 1 already has a label" in line
 
 
+def test_a_queue_without_a_name_is_in_the_folder_of_its_run(bench: Workbench) -> None:
+    queue = run_of(bench) / "queue.jsonl"
+    result = bench.crucible("label", "export", run_of(bench))
+    assert (result.code, result.out) == (0, f"{queue}: 6 answers to label\n")
+    lines = [{**json.loads(line), "label": "accept"} for line in queue.read_text().splitlines()]
+    queue.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = bench.crucible("label", "import", run_of(bench))
+    assert result.code == 0, result.err
+    assert result.out.startswith("labels 6, of them unsure 0")
+
+
+def test_a_queue_that_nobody_filled_in_is_told_with_what_to_fill_in(bench: Workbench) -> None:
+    exported(bench)
+    result = bench.crucible("label", "import", run_of(bench), bench.folder / "queue.jsonl")
+    assert (result.code, result.out) == (0, "")
+    assert 'queue.jsonl: nothing is labelled yet: set "label" to "accept", "reject" or "unsure"' in result.err
+    assert not (run_of(bench) / "labels.jsonl").exists()
+
+
 def test_a_queue_is_never_overwritten(bench: Workbench) -> None:
     exported(bench)
     told = refused(bench, "label", "export", run_of(bench), "--output", bench.folder / "queue.jsonl")

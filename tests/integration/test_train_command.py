@@ -53,6 +53,34 @@ def test_objects_become_prompts_of_the_chosen_format(bench: Workbench) -> None:
     assert [each["split"] for each in rows].count("train") == 8
 
 
+@pytest.mark.parametrize("format_", ["dialectical", "qa", "nli"])
+def test_prompts_without_a_passage_are_refused_before_anything_starts(bench: Workbench, format_: str) -> None:
+    evidence = [{"source": "t4", "content": "Nappers recalled more words.", "validity": 0.9}]
+    file = write(bench, [{"id": f"s{n}", "claim": f"Claim {n}.", "evidence": evidence} for n in range(19)])
+    result = bench.crucible("train", file, "--format", format_, "--out", bench.out, "-q")
+    assert (result.code, len(result.lines)) == (2, 1)
+    assert "--backend: extractive learns only from prompts with a passage" in result.lines[0]
+    assert "use a backend that takes any prompt, local or tinker" in result.lines[0]
+    assert bench.runs() == []
+
+
+def test_the_printed_experiment_of_such_prompts_does_not_validate(bench: Workbench) -> None:
+    printed = bench.crucible("train", write(bench, TWO), "--experiment")
+    job = bench.folder / "job.json"
+    job.write_text(printed.out)
+    result = bench.crucible("validate", job)
+    assert result.code == 2
+    assert "backend.id: extractive learns only from prompts with a passage" in result.lines[0]
+
+
+def test_a_baseline_that_could_answer_no_row_is_refused_before_training(bench: Workbench) -> None:
+    file = write(bench, [{"id": f"s{n}", "claim": f"Claim {n}."} for n in range(12)])
+    losses = ("--backend", "mock", "--set", "backend.options.losses=[1.0]")
+    result = bench.crucible("train", file, *losses, "--baseline", "lead", "--out", bench.out, "-q")
+    assert result.code == 2
+    assert "--baseline: lead answers only prompts with a passage" in result.lines[0]
+
+
 def test_rows_may_stand_in_a_table(bench: Workbench) -> None:
     file = bench.folder / "rows.csv"
     with file.open("w", newline="", encoding="utf-8") as table:

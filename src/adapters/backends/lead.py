@@ -21,6 +21,7 @@ from ...messages.records import Completion
 from ...messages.requests import BackendReply, BackendRequest
 from ..cns import parse_passage, stated_claim
 from .answers import Evidence, estimated_usage, evidence_answer
+from .passages import NO_PASSAGE, ReadsPassages
 from .untrained import UntrainedSession
 
 __all__ = ["LeadBackend", "LeadOptions", "LeadSampler"]
@@ -57,9 +58,7 @@ class LeadSampler:
             for sentence in document.sentences[: self._k]
         ]
         if not evidence:
-            raise BackendError(
-                "lead: the prompt has no passage: expected 'Passage:' and 'Document <id>: <title>'"
-            )
+            raise BackendError(f"lead: {NO_PASSAGE}")
         return evidence_answer(_hypothesis(prompt, evidence[0].sentence), evidence)
 
 
@@ -68,7 +67,7 @@ def _hypothesis(prompt: str, first_sentence: str) -> str:
     return stated_claim(prompt) or next(titles, first_sentence)
 
 
-class LeadBackend:
+class LeadBackend(ReadsPassages):
     """The baseline without a model."""
 
     Options: ClassVar[type[msgspec.Struct]] = LeadOptions

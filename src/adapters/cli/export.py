@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -19,7 +20,7 @@ def export(
     *,
     format_: Annotated[Format, Parameter(name="--format")] = "inspect",
     system: str | None = None,
-    output: Path | None = None,
+    output: str | None = None,
     runs: Path = Path("runs"),
 ) -> int:
     """Write a finished run in the format of another tool.
@@ -28,7 +29,8 @@ def export(
         run: Folder of a run, or its id.
         format_: inspect is an evaluation log of Inspect, for inspect view and its data frames.
         system: Whose answers; default: the model's.
-        output: File to write instead of stdout, or folder that gets one.
+        output: File to write instead of stdout, or folder that gets one. A name that ends in / or has no
+            suffix is a folder, and is made.
         runs: Folder that ids of runs are looked up in.
     """
     from ...messages.errors import UnknownNameError
@@ -46,9 +48,22 @@ def export(
         if output is None:
             sys.stdout.buffer.writelines(inspect_log(found, chosen))
             return 0
-        target = output / file_name(found, chosen) if output.is_dir() else output
+        target = _target(output, file_name(found, chosen))
         write_whole(target, b"".join(inspect_log(found, chosen)))
-        print(target, file=sys.stderr)
+        print(target)
     finally:
         found.close()
     return 0
+
+
+def _target(output: str, name: str) -> Path:
+    """The file to write; a folder that is meant is there afterwards."""
+    from ...messages.errors import OutputError
+
+    path = Path(output)
+    is_folder = path.is_dir() or output.endswith(("/", os.sep)) or not (path.suffix or path.exists())
+    try:
+        (path if is_folder else path.parent).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--output {output}: the folder cannot be made: {error.strerror}") from None
+    return path / name if is_folder else path

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["export", "flags", "take_in"]
 
 Flag = Parameter(negative="")
+QUEUE = "queue.jsonl"
+"""Name of a queue in the folder of its run."""
 
 
 def export(
     run: str,
     /,
     *,
-    output: Path,
+    output: Path | None = None,
     size: int = 50,
     order: Literal["doubt", "flags", "random"] = "doubt",
     metric: str | None = None,
@@ -35,7 +37,8 @@ def export(
 
     Args:
         run: Folder or id of a finished run.
-        output: JSON Lines file to write. Fill in label: accept, reject or unsure.
+        output: JSON Lines file to write; default: queue.jsonl in the folder of the run. Fill in label:
+            accept, reject or unsure.
         size: Most answers.
         order: doubt: scores closest to the threshold first. flags: gravest flags first. random: a seeded
             draw, the only order whose agreement speaks for the whole run.
@@ -58,6 +61,7 @@ def export(
         _known(opened, system or (), metric)
         samples = (opened.sample(id_) for id_ in opened.ids)
         chosen = queue(samples, rule, size=size, order=order, systems=system or (), seed=seed)
+        output = opened.folder / QUEUE if output is None else output
         print(f"{output}: {export_queue(opened, chosen, rule, output)} answers to label")
     finally:
         opened.close()
@@ -65,28 +69,33 @@ def export(
 
 
 def take_in(
-    run: str, labels: Path, /, *, json: Annotated[bool, Flag] = False, runs: Path = Path("runs")
+    run: str, labels: Path | None = None, /, *, json: Annotated[bool, Flag] = False, runs: Path = Path("runs")
 ) -> int:
     """Take labels in, keep them with the run, and say how far people and machine agree.
 
     Args:
         run: Folder or id of the run that the queue is from.
-        labels: The queue with labels filled in.
+        labels: The queue with labels filled in; default: queue.jsonl in the folder of the run.
         json: Print one JSON object.
         runs: Folder in which ids of runs are looked for.
     """
     import msgspec
 
-    from ..runs.label_files import agreement, import_labels
+    from ..runs.label_files import agreement, import_labels, read_labels
 
     opened = _open(run, runs)
     try:
+        labels = opened.folder / QUEUE if labels is None else labels
+        is_untouched = not read_labels(opened, labels)
         found = agreement(import_labels(opened, labels))
     finally:
         opened.close()
+    if is_untouched:
+        told = 'set "label" to "accept", "reject" or "unsure" in its lines, and "labeller" to your name'
+        print(f"crucible: {labels}: nothing is labelled yet: {told}", file=sys.stderr)
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
+    elif found.labels:
         _print(found)
     return 0
 

@@ -123,7 +123,8 @@ def import_labels(run: FinishedRun, path: Path) -> list[Labelled]:
                 raise _fault(store, number, None, f"is not a label: {error}") from None
             kept[label.example, label.system, label.labeller] = label
     kept |= {(label.example, label.system, label.labeller): label for label in new}
-    write_whole(store, b"".join(encode_json(label) + b"\n" for label in kept.values()))
+    if new:
+        write_whole(store, b"".join(encode_json(label) + b"\n" for label in kept.values()))
     return list(kept.values())
 
 

@@ -9,13 +9,14 @@ import msgspec
 
 from ....actors.ports import Capabilities
 from ....messages.requests import BackendRequest
+from ..passages import ReadsPassages
 from .options import ExtractiveOptions
 from .session import ExtractiveSession
 
 __all__ = ["ExtractiveBackend"]
 
 
-class ExtractiveBackend:
+class ExtractiveBackend(ReadsPassages):
     """A small trainable model that answers with sentences of the passage; needs no service and no GPU."""
 
     Options: ClassVar[type[msgspec.Struct]] = ExtractiveOptions

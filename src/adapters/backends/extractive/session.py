@@ -17,6 +17,7 @@ from ....messages.records import CheckpointRef, Completion, Example, TrainStep
 from ....messages.requests import BackendReply, BackendRequest
 from ..answers import Evidence, estimated_usage, evidence_answer
 from ..checkpoints import read_checkpoint, write_checkpoint
+from ..passages import NO_PASSAGE
 from .decision import select
 from .features import featurise
 from .head import Weights
@@ -25,8 +26,6 @@ from .options import ExtractiveOptions
 from .targets import read_targets
 
 __all__ = ["ExtractiveSampler", "ExtractiveSession"]
-
-_NO_PASSAGE = "the prompt has no passage: expected 'Passage:' and 'Document <id>: <title>'"
 
 
 class ExtractiveSampler:
@@ -53,7 +52,7 @@ class ExtractiveSampler:
         """Read, decide, write. Confidence is the expected share of evidence lines that are right."""
         features = featurise(prompt, self._options)
         if features is None:
-            raise BackendError(f"extractive: {_NO_PASSAGE}")
+            raise BackendError(f"extractive: {NO_PASSAGE}")
         may_be_empty = features.claim is not None and self._options.allow_no_evidence
         evident = self._weights["selection"].probabilities(features.selection)
         presence = float(self._weights["presence"].probabilities(features.presence)[0])
@@ -149,5 +148,5 @@ class ExtractiveSession:
     def _featurise(self, example: Example, reference: str) -> Row:
         features = featurise(example.input, self._options)
         if features is None:
-            raise InputError(f"example {example.id!r}: input: {_NO_PASSAGE}")
+            raise InputError(f"example {example.id!r}: input: {NO_PASSAGE}")
         return Row.of(features, read_targets(reference, features.documents))
