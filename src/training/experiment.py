@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,8 @@ TARGET_MODULES: dict[Target, tuple[str, ...]] = {
     "antagonist": ("q_proj", "v_proj", "o_proj"),
     "synthesizer": ("q_proj", "v_proj", "k_proj", "o_proj"),
 }
+CLAIM_METRICS = ("sentence_f1", "relation_accuracy", "citation_f1", "schema_compliance")
+"""What is compared with the baselines where outputs are claims, unless the job names its own."""
 LORA_RANK, LORA_ALPHA, LORA_DROPOUT = 16, 32, 0.1
 LORA: dict[str, dict[str, Any]] = {
     "local": {"lora_rank": LORA_RANK, "lora_alpha": LORA_ALPHA, "lora_dropout": LORA_DROPOUT},
@@ -47,14 +50,18 @@ def build_experiment(
     baselines: tuple[BackendRef, ...] = (),
     options: dict[str, Any] | None = None,
     claims: bool | None = None,
+    metrics: Sequence[str] = (),
+    id_: str | None = None,
 ) -> Experiment:
     """Train on the rows of ``train``, choose the checkpoint on ``validation``, measure on ``test``.
 
     Prepared rows go into the experiment itself (loader ``memory``), so that it is whole as it stands; a
     ``DatasetRef`` names a file with its own splits. ``options`` are further options of the backend and win
     over the defaults. ``claims``: whether outputs are in the grammar of claims and are analysed as such;
-    default: what the prepared rows show, true for a ``DatasetRef``. The id is made of the target and of what
-    goes in: the same job has the same id wherever it appears. Raises InputError without a training row.
+    default: what the prepared rows show, true for a ``DatasetRef``. ``metrics``: what is compared with the
+    baselines; default: ``CLAIM_METRICS`` of claims, everything that has a better side of other outputs.
+    ``id_``: of the experiment; by default made of the target and of what goes in: the same job has the same
+    id wherever it appears. Raises InputError without a training row.
     """
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     name = "tinker" if backend == "tinkex" else backend
@@ -74,12 +81,12 @@ def build_experiment(
             given["keep"] = "last"
         metadata |= {"counts": counts, "lineage": msgspec.to_builtins(dataset.lineage)}
         ref = _memory(dataset)
-        claims = _are_claims(dataset) if claims is None else claims
+        claims = is_claims([row.output for row in dataset.rows]) if claims is None else claims
     mode = "train" if ref.split == "train" else "train_then_sample"
     model = BackendRef(id=backend, profile="lora_finetune", options=given | (options or {}))
     identity = msgspec.json.encode((target, seed, model, baselines, ref), order="sorted")
     return Experiment(
-        id=f"cns_{target}_{hashlib.sha256(identity).hexdigest()[:8]}",
+        id=id_ or f"cns_{target}_{hashlib.sha256(identity).hexdigest()[:8]}",
         owner="cns",
         tags=("cns", "training", target, "lora"),
         metadata=metadata,
@@ -87,7 +94,7 @@ def build_experiment(
         dataset=ref,
         backend=model,
         baselines=baselines,
-        pipeline=_pipeline(mode, claims=claims is not False),
+        pipeline=_pipeline(mode, metrics, claims=claims is not False),
         outputs=(OutputSpec(formats=("markdown", "html", "json")),),
     )
 
@@ -116,12 +123,13 @@ def _memory(dataset: PreparedDataset) -> DatasetRef:
     )
 
 
-def _are_claims(dataset: PreparedDataset) -> bool:
-    """Whether the outputs are in the grammar of claims."""
-    return all((row.output or "").lstrip().startswith("CLAIM[") for row in dataset.rows)
+def is_claims(outputs: Sequence[str | None]) -> bool:
+    """Whether all outputs that are there are in the grammar of claims; not when there is none."""
+    there = [output for output in outputs if output is not None]
+    return bool(there) and all(output.lstrip().startswith("CLAIM[") for output in there)
 
 
-def _pipeline(mode: str, *, claims: bool) -> tuple[StageDef, ...]:
+def _pipeline(mode: str, metrics: Sequence[str], *, claims: bool) -> tuple[StageDef, ...]:
     """The analysis of claims only where the outputs are claims; nothing to compare where nothing is asked."""
     stages = [
         StageDef(name="data_load"),
@@ -133,5 +141,6 @@ def _pipeline(mode: str, *, claims: bool) -> tuple[StageDef, ...]:
         if claims:
             names = ("analysis_surrogate_validation", "analysis_tda_validation", "analysis_metrics")
             stages += [StageDef(name=name) for name in names]
-        stages.append(StageDef(name="bench"))
+        compared = list(metrics or (CLAIM_METRICS if claims else ()))
+        stages.append(StageDef(name="bench", options={"metrics": compared} if compared else {}))
     return (*stages, StageDef(name="report"))

@@ -81,6 +81,41 @@ def test_a_baseline_that_could_answer_no_row_is_refused_before_training(bench: W
     assert "--baseline: lead answers only prompts with a passage" in result.lines[0]
 
 
+def test_the_compared_metrics_are_chosen_and_head_the_table(bench: Workbench) -> None:
+    bench.write_rows([row(number) for number in range(1, 21)])
+    run = ("train", bench.data, "--baseline", "lead", "--out", bench.out, "-q")
+    told = bench.crucible(*run, "--metric", "token_f1", "--metric", "sentence_f1").out.splitlines()
+    assert [line.split()[0] for line in told[1:3]] == ["token_f1", "sentence_f1"]
+    assert "more scores are in the report; -v prints them here" in told[3]
+    assert sum(" against lead: " in line for line in told) == 2
+    whole = bench.crucible(*run, "--metric", "sentence_f1", "-v").out
+    assert "schema_has_c1" in whole
+    assert "more scores" not in whole
+
+
+def test_the_main_scores_of_claims_are_compared_unless_others_are_named(bench: Workbench) -> None:
+    bench.write_rows([row(number) for number in range(1, 21)])
+    job = json.loads(bench.crucible("train", bench.data, "--experiment").out)
+    (options,) = (stage["options"] for stage in job["pipeline"] if stage["name"] == "bench")
+    assert options["metrics"] == ["sentence_f1", "relation_accuracy", "citation_f1", "schema_compliance"]
+
+
+def test_rows_with_keys_of_their_own_are_trained_on_and_not_analysed_as_claims(bench: Workbench) -> None:
+    file = write(bench, [{"question": f"Capital {n}?", "answer": f"City {n}"} for n in range(12)])
+    keys = ("--input-key", "question", "--output-key", "answer")
+    losses = ("--backend", "mock", "--set", "backend.options.losses=[1.0]")
+    result = bench.crucible("train", file, *keys, *losses, "--out", bench.out, "-q")
+    assert result.code == 0, result.err
+    assert "exact_match" in result.out
+    assert "schema_compliance" not in result.out
+
+
+def test_a_training_is_named_after_its_file(bench: Workbench) -> None:
+    file = bench.folder / "My rows (2).v1.jsonl"
+    file.write_text("".join(json.dumps(row(number)) + "\n" for number in range(1, 13)))
+    assert json.loads(bench.crucible("train", file, "--experiment").out)["id"] == "My-rows-2"
+
+
 def test_rows_may_stand_in_a_table(bench: Workbench) -> None:
     file = bench.folder / "rows.csv"
     with file.open("w", newline="", encoding="utf-8") as table:
@@ -131,6 +166,7 @@ TWO = [{"id": "a", "claim": "x"}, {"id": "b", "claim": "y"}]
         (TWO, ["--seed", "-1"], "--seed: expected int >= 0 and < 4294967296, got -1"),
         (TWO, ["--epochs", "0"], "--epochs: expected int >= 1"),
         (TWO, ["--batch-size", "0", "--experiment"], "--batch-size: expected int >= 1"),
+        ([{"prompt": "a", "completion": "b"}], ["--input-key", ""], "--input-key: expected non-empty str"),
         (TWO, ["--set", "seed=-1"], "--set seed: expected int >= 0"),
         (
             TWO,

@@ -34,6 +34,7 @@ def run(
     reproduce: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
     log: Annotated[bool, Parameter(negative="")] = False,
     no_cache: Annotated[bool, Parameter(name="--no-cache", negative="")] = False,
 ) -> int:
@@ -49,6 +50,7 @@ def run(
         reproduce: Run this finished run again, instead of a file, and say whether its figures agree.
         json: Print one JSON object (run_id, status, metrics, artifacts) and nothing else on stdout.
         quiet: No progress; a log is written all the same.
+        verbose: Print every score, not only those that were compared.
         log: One JSON object a line on stderr for each event, for programs that watch.
         no_cache: Ask everything anew and keep nothing, though the experiment names a cache.
     """
@@ -76,7 +78,7 @@ def run(
         if json:
             print_json(result)
         elif result.status == "completed":
-            print_summary(result, folder)
+            print_summary(result, folder, verbose=verbose)
     return exit_code(result)
 
 

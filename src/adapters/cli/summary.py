@@ -13,6 +13,9 @@ from ...messages.findings import Comparison, Metric
 
 __all__ = ["comparison_line", "print_figures", "print_json", "print_summary"]
 
+MOST_ROWS = 10
+"""A longer table holds only what was compared."""
+
 
 def print_json(result: RunResult) -> None:
     """One JSON object on stdout."""
@@ -30,10 +33,12 @@ def print_json(result: RunResult) -> None:
     sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
 
 
-def print_summary(result: RunResult, folder: Path) -> None:
-    """The headline figures, the comparisons in words, and where the files are."""
+def print_summary(result: RunResult, folder: Path, *, verbose: bool = False) -> None:
+    """The figures, what was compared first, the comparisons in words, and where the files are."""
     figures = [figure for stage in result.stages for figure in stage.figures]
-    print_figures(figures)
+    compared = [comparison.metric for stage in result.stages for comparison in stage.comparisons]
+    shown, more = table_rows(figures, compared, whole=verbose)
+    print_figures(shown, more)
     for stage in result.stages:
         for comparison in stage.comparisons:
             print(comparison_line(comparison))
@@ -46,8 +51,22 @@ def print_summary(result: RunResult, folder: Path) -> None:
             print(f"  {artifact.path}")
 
 
-def print_figures(figures: list[Metric]) -> None:
-    """A table of metrics by systems; nothing when there are none."""
+def table_rows(figures: list[Metric], compared: list[str], *, whole: bool) -> tuple[list[Metric], int]:
+    """The figures in the order of the table, and how many scores are left out.
+
+    What was compared comes first; what was not is left out of a long table, unless ``whole``.
+    """
+    known = dict.fromkeys(figure.name for figure in figures if figure.system is not None)
+    first = [name for name in dict.fromkeys(compared) if name in known]
+    rest = [name for name in known if name not in first]
+    left_out = set() if whole or not first or len(known) <= MOST_ROWS else set(rest)
+    place = {name: number for number, name in enumerate([*first, *rest])}
+    shown = [figure for figure in figures if figure.name in place and figure.name not in left_out]
+    return sorted(shown, key=lambda figure: place[figure.name]), len(left_out)
+
+
+def print_figures(figures: list[Metric], more: int = 0) -> None:
+    """A table of metrics by systems, and how many are not in it; nothing when there are none."""
     if not figures:
         return
     systems = list(dict.fromkeys(figure.system for figure in figures if figure.system))
@@ -60,6 +79,8 @@ def print_figures(figures: list[Metric]) -> None:
     print(" " * width + "".join(f"  {system:>{wide[system]}}" for system in systems))
     for name, row in by_name.items():
         print(f"{name:<{width}}" + "".join(f"  {_cell(row.get(s)):>{wide[s]}}" for s in systems))
+    if more:
+        print(f"{more} more {'score is' if more == 1 else 'scores are'} in the report; -v prints them here")
     print()
 
 

@@ -6,22 +6,20 @@ import asyncio
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from .pipes import quiet_pipe
+from .train_data import Shares, answers_are_claims, dataset_of
 
 if TYPE_CHECKING:
-    from ...messages.claims import Sno
-    from ...messages.experiment import DatasetRef, Experiment
-    from ...training import PreparedDataset
+    from ...messages.experiment import Experiment
 
 __all__ = ["train"]
-
-Shares = tuple[float, float, float]
 
 
 def train(
@@ -34,17 +32,21 @@ def train(
     baseline: Annotated[list[str] | None, Parameter(negative="")] = None,
     format_: Annotated[Literal["dialectical", "qa", "nli"], Parameter(name="--format")] = "dialectical",
     evidence: bool = True,
+    input_key: str | None = None,
+    output_key: str | None = None,
     split: Shares = (0.8, 0.1, 0.1),
     group_by: str | None = None,
     epochs: int = 3,
     batch_size: int = 8,
     learning_rate: float = 2e-4,
     seed: int = 0,
+    metric: Annotated[list[str] | None, Parameter(negative="")] = None,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     experiment: Annotated[bool, Parameter(negative="")] = False,
     out: Path = Path("runs"),
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
 ) -> int:
     """Train a model on a file, measure it on the rows held back, and say what came of it.
 
@@ -56,24 +58,33 @@ def train(
         baseline: Backend asked the same rows, for example lead; may be repeated.
         format_: What is asked about each object; rows have their own prompts.
         evidence: Put the evidence of an object into its prompt.
+        input_key: Key or column that has the prompt of a row; default: prompt.
+        output_key: Key or column that has its completion; default: completion.
         split: Shares of train, validation and test.
         group_by: Rows that share a value of this key stay in one split; of objects: source or a metadata key.
         epochs: Passes over the training rows.
         batch_size: Rows per optimiser step.
         learning_rate: Peak learning rate.
         seed: Seed of the split, of the order and of the model.
+        metric: Metric compared with the baselines; may be repeated. Default of claims: sentence_f1,
+            relation_accuracy, citation_f1, schema_compliance; of other answers: all that have a better side.
         set_: Override a value of the experiment, as for run; may be repeated.
         experiment: Print the experiment as JSON instead of running it.
         out: Folder that gets a folder for this run.
         json: Print one JSON object and nothing else on stdout.
         quiet: No progress.
+        verbose: Print every score, not only those that were compared.
     """
     from ...messages.experiment import BackendRef
     from ...training import build_experiment
 
     made: dict[str, Any] = {"format": format_, "include_evidence": evidence}
-    job = build_experiment(
-        _dataset(file, split, group_by, seed, made),
+    given = {"input_key": input_key, "output_key": output_key}
+    keys = {name: key for name, key in given.items() if key is not None}
+    build = partial(
+        build_experiment,
+        dataset_of(file, split, group_by, seed, keys, made),
+        id_=_id(file),
         target=target,
         backend=backend,
         base_model=_base_model(base_model, backend),
@@ -82,12 +93,21 @@ def train(
         learning_rate=learning_rate,
         seed=seed,
         baselines=tuple(BackendRef(id=name) for name in baseline or ()),
+        metrics=metric or (),
     )
     with _told_by_option(set_ or []):
-        job = _changed(job, set_ or [])
+        job = _changed(build(), set_ or [])
+        if answers_are_claims(job) is False:
+            job = _changed(build(claims=False), set_ or [])
         if experiment:
             return _print(job)
-        return _run(job, file.parent, out, json=json, quiet=quiet)
+        return _run(job, file.parent, out, json=json, quiet=quiet, verbose=verbose)
+
+
+def _id(file: Path) -> str:
+    """The experiment is named after the file: letters, digits, ``.``, ``-`` and ``_`` of its name."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.name.partition(".")[0]).strip("._-")
+    return name[:LONGEST_ID] or "training"
 
 
 def _base_model(given: str | None, backend: str) -> str:
@@ -99,8 +119,11 @@ def _base_model(given: str | None, backend: str) -> str:
     return given or BASE_MODEL
 
 
+LONGEST_ID = 60
 OPTIONS = {
     "seed": "--seed",
+    "dataset.options.input_key": "--input-key",
+    "dataset.options.output_key": "--output-key",
     "backend.id": "--backend",
     "backend.options.base_model": "--base-model",
     "backend.options.epochs": "--epochs",
@@ -180,7 +203,7 @@ def _print(job: Experiment) -> int:
     return 0
 
 
-def _run(job: Experiment, base: Path, out: Path, *, json: bool, quiet: bool) -> int:
+def _run(job: Experiment, base: Path, out: Path, *, json: bool, quiet: bool, verbose: bool) -> int:
     from .run import exit_code, run_watched
     from .summary import print_json, print_summary
 
@@ -189,66 +212,5 @@ def _run(job: Experiment, base: Path, out: Path, *, json: bool, quiet: bool) -> 
         if json:
             print_json(result)
         elif result.status == "completed":
-            print_summary(result, folder)
+            print_summary(result, folder, verbose=verbose)
     return exit_code(result)
-
-
-def _dataset(
-    file: Path, split: Shares, group_by: str | None, seed: int, options: dict[str, Any]
-) -> PreparedDataset | DatasetRef:
-    """Objects are prepared here; rows are read by the loader when the job runs."""
-    from ...messages.experiment import DatasetRef
-    from ...training.dataset import prepare_dataset, split_sizes
-
-    split_sizes(1, split)  # refuses shares that are none
-    snos = _objects(file)
-    if snos is not None:
-        return prepare_dataset(snos, split=split, seed=seed, group_by=_group(group_by), **options)
-    names = ("train", "validation", "test")
-    dealt: dict[str, Any] = dict(zip(names, split, strict=True))
-    if group_by is not None:
-        dealt["group_by"] = group_by
-    provider = "csv" if file.name.removesuffix(".gz").endswith((".csv", ".tsv")) else "jsonl"
-    return DatasetRef(
-        name=file.stem, provider=provider, options={"path": str(file.resolve()), "split": dealt}
-    )
-
-
-def _group(key: str | None) -> Callable[[Sno], Iterable[str]] | None:
-    if key is None:
-        return None
-    if key == "source":
-        return lambda sno: [item.source for item in sno.evidence]
-    return lambda sno: [str(sno.metadata[key])] if key in sno.metadata else []
-
-
-def _objects(file: Path) -> list[Sno] | None:
-    """The objects of a file; None when its first line is a row of another kind. Raises DatasetError."""
-    import msgspec
-
-    from ...messages.claims import Sno
-    from ...messages.decoding import collect
-    from ...messages.errors import DatasetError
-
-    found: list[Sno] = []
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = msgspec.json.decode(line)
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    if not found:
-                        return None  # the loader says what is wrong with it
-                    raise DatasetError(f"is not JSON: {error}", source=str(file), line=number) from None
-                if not found and not (isinstance(row, dict) and "claim" in row and "prompt" not in row):
-                    return None
-                sno, problems = collect(row, Sno)
-                if sno is None:
-                    first = problems[0]
-                    raise DatasetError(first.message, source=str(file), line=number, field=first.path)
-                found.append(sno)
-    except OSError as error:
-        raise DatasetError(f"cannot be read: {error.strerror}", source=str(file)) from None
-    return found or None
