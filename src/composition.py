@@ -136,12 +136,21 @@ RESERVED_OUTPUTS = {("run", "json"), ("trace", "json"), ("scores", "csv")}
 
 
 def collect_both(
-    options: dict[str, Any], own: type[msgspec.Struct], other: type[msgspec.Struct], path: str
+    options: dict[str, Any],
+    own: type[msgspec.Struct],
+    other: type[msgspec.Struct],
+    path: str,
+    listed: str | None = None,
 ) -> tuple[Any, Any, list[Problem]]:
-    """Decode options of two parts in one table; a key of neither is answered with the keys of both."""
+    """Decode options of two parts in one table.
+
+    A key of neither is answered with the keys of both, or with where they are ``listed``.
+    """
     mine, theirs = ([f.encode_name for f in msgspec.structs.fields(each)] for each in (own, other))
     known = [*mine, *theirs]
-    unknown = [Problem(child(path, key), unknown_key(key, known)) for key in options if key not in known]
+    unknown = [
+        Problem(child(path, key), unknown_key(key, known, listed)) for key in options if key not in known
+    ]
     first, problems = collect({key: options[key] for key in mine if key in options}, own, path)
     second, more = collect({key: options[key] for key in theirs if key in options}, other, path)
     return first, second, [*unknown, *problems, *more]
@@ -284,7 +293,7 @@ def prepare_backend(
     except CrucibleError as error:
         return None, [Problem(f"{path}.id", str(error))]
     training, options, problems = collect_both(
-        ref.options, TrainingConfig, backend.Options, f"{path}.options"
+        ref.options, TrainingConfig, backend.Options, f"{path}.options", f"crucible backends {ref.id}"
     )
     trains = call_options(prepared.experiment).get("mode", "sample") != "sample"
     wants_training = trains and (path == "backend" or ref.train)
@@ -293,7 +302,10 @@ def prepare_backend(
         problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
     if isinstance(made, Preflight) and options is not None and _is_opened(prepared, ref, path, trains=trains):
         found = made.missing(options)
-        problems += [Problem(f"{path}.options.{each.path}", each.message) for each in found]
+        problems += [
+            Problem(f"{path}.options.{each.path}" if each.path else f"{path}.id", each.message)
+            for each in found
+        ]
     return (ref, options, training), problems
 
 

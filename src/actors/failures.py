@@ -63,7 +63,7 @@ class Failures:
         for name, count in counts.items():
             if count.rows > self._most * rows:
                 told = f"{count.rows} of {rows} requests failed, more than max_failed = {self._most:g}"
-                yield name, f"{told}; the first: {count.first}"
+                yield name, f"{count.first} ({told})"
 
 
 def lost_vote(ballots: Ballots, quorum: int) -> str | None:

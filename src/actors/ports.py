@@ -251,7 +251,10 @@ class Preflight(Protocol):
     """What a backend may have besides: a look, before anything is spent, at what ``open`` would miss."""
 
     def missing(self, options: Any) -> Sequence[Problem]:
-        """What is not there, a key or a package; paths count from the options. Opens and asks nothing."""
+        """What is not there, a key or a package. Opens and asks nothing.
+
+        Paths count from the options; an empty one is the backend itself.
+        """
         ...
 
 

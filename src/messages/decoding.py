@@ -117,11 +117,13 @@ def _check_struct(value: Any, node: mi.StructType, path: str) -> Iterable[Proble
             yield Problem(child(path, field.name), f"missing; expected {type_text(field.type, null=False)}")
 
 
-def unknown_key(key: str, known: list[str]) -> str:
-    """What to say about a key that is none of the known ones."""
+def unknown_key(key: str, known: list[str], listed: str | None = None) -> str:
+    """What to say about a key that is none of the known ones; ``listed``: the command that shows them."""
     hint = near_match(key, known)
     if hint is not None:
         return f"unknown key; did you mean {hint!r}?"
+    if listed is not None:
+        return f"unknown key; {listed!r} lists what there is"
     return f"unknown key; known: {', '.join(known)}" if known else "unknown key; no keys are allowed here"
 
 

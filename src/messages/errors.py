@@ -57,6 +57,7 @@ __all__ = [
     "TimedOutError",
     "TransientError",
     "UnknownNameError",
+    "install_extra",
     "near_match",
 ]
 
@@ -65,6 +66,11 @@ def near_match(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to ``name``, or None when nothing is close (difflib ratio >= 0.6)."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def install_extra(name: str) -> str:
+    """How to get the packages of an extra."""
+    return f"install the extra {name} (in a checkout: pip install '.[{name}]')"
 
 
 class CrucibleError(Exception):

@@ -103,6 +103,10 @@ def test_a_byte_order_mark_is_no_problem(bench: Workbench) -> None:
             "backend.options.latencyms: unknown key; did you mean 'latency_ms'?",
         ),
         (
+            {"backend": {"id": "openai", "options": {"model": "m", "replies": []}}},
+            "backend.options.replies: unknown key; 'crucible backends openai' lists what there is",
+        ),
+        (
             {"backend": {"id": "mock", "options": {"epochs": -1}}},
             "backend.options.epochs: expected int >= 1 and <= 10000, got -1",
         ),
@@ -223,6 +227,7 @@ def test_a_wrong_override_is_named(bench: Workbench, given: str, said: str) -> N
 
 # the data set
 
+ARRAY = "expected a JSON object, found a list: write one object a line (JSON Lines)"
 GOOD = json.dumps(row(1)).encode() + b"\n"
 
 
@@ -239,6 +244,11 @@ GOOD = json.dumps(row(1)).encode() + b"\n"
         ),
         (GOOD + b'{"prompt": "a", "x": NaN}\n', "data.jsonl:2: NaN is no JSON value; write null"),
         (GOOD + b'{"prompt": "a", "x": -Infinity}\n', "data.jsonl:2: -Infinity is no JSON value; write null"),
+        (
+            b'[\n {"prompt": "a"}\n]\n',
+            f"data.jsonl:1: {ARRAY} (and 1 more bad row)",
+        ),
+        (b'[{"prompt": "a"}]\n', f"data.jsonl:1: {ARRAY}"),
         (GOOD + b"[1]\n", "data.jsonl:2: expected a JSON object, found a list"),
         (GOOD + b'{"promt": "a"}\n', "data.jsonl:2: prompt: missing; did you mean 'promt'?"),
         (GOOD + b'{"prompt": 5}\n', "data.jsonl:2: prompt: expected a string, found a number"),

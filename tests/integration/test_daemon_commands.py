@@ -345,6 +345,7 @@ def test_serve_says_in_one_line_which_packages_it_lacks(
     )
     assert invoke(["serve", "--data", str(tmp_path / "data")]) == 2
     assert capsys.readouterr().err == (
-        "crucible: crucible serve needs litestar (not installed): pip install 'crucible-framework[daemon]'\n"
+        "crucible: crucible serve needs litestar (not installed): install the extra daemon "
+        "(in a checkout: pip install '.[daemon]')\n"
     )
     assert not (tmp_path / "data").exists()

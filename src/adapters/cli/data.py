@@ -100,6 +100,7 @@ def check(
     *,
     input_key: str = "prompt",
     output_key: str = "completion",
+    delimiter: str | None = None,
     required: Annotated[tuple[str, ...], Parameter(negative="")] = ("input",),
     json: Annotated[bool, Flag] = False,
 ) -> int:
@@ -109,6 +110,7 @@ def check(
         file: Data set.
         input_key: Key of the prompt.
         output_key: Key of the gold output.
+        delimiter: What stands between the cells of a table; default: a tab in .tsv files, else a comma.
         required: Fields that must be there and not empty; may be repeated.
         json: Print one JSON object.
     """
@@ -116,7 +118,7 @@ def check(
 
     from ..expectations import DataCheckOptions, check_dataset
 
-    dataset = _open(file, input_key, output_key)
+    dataset = _open(file, input_key, output_key, delimiter)
     found = check_dataset(dataset, DataCheckOptions(required_fields=tuple(required)))
     unusable = dataset.bad_rows
     passed = found.passed and not unusable
@@ -142,6 +144,7 @@ def profile(
     *,
     input_key: str = "prompt",
     output_key: str = "completion",
+    delimiter: str | None = None,
     json: Annotated[bool, Flag] = False,
 ) -> int:
     """Say what is in a JSON Lines or CSV file: fields, lengths, duplicates, values.
@@ -150,11 +153,12 @@ def profile(
         file: Data set.
         input_key: Key of the prompt.
         output_key: Key of the gold output.
+        delimiter: What stands between the cells of a table; default: a tab in .tsv files, else a comma.
         json: Print one JSON object.
     """
     from ..expectations import profile_dataset
 
-    dataset = _open(file, input_key, output_key)
+    dataset = _open(file, input_key, output_key, delimiter)
     content = profile_dataset(dataset)
     if json:
         _print_json(content)
@@ -165,19 +169,23 @@ def profile(
     return 0
 
 
-def _open(file: Path, input_key: str, output_key: str) -> Dataset:
+def _open(file: Path, input_key: str, output_key: str, delimiter: str | None) -> Dataset:
     from ... import registry
     from ...messages.decoding import decode_struct
+    from ...messages.errors import InputError
     from ...messages.experiment import DatasetRef
 
     name = file.name.removesuffix(".gz")
     provider = ENDINGS.get(Path(name).suffix, "jsonl")
     loader = registry.load("dataset provider", provider)
+    if delimiter is not None and provider != "csv":
+        raise InputError(f"--delimiter: {file} is read as JSON Lines; tables end in .csv or .tsv")
     options = {
         "path": str(file),
         "input_key": input_key,
         "output_key": output_key,
         "max_bad_rows": sys.maxsize >> 1,
+        **({} if delimiter is None else {"delimiter": delimiter}),
     }
     ref = DatasetRef(name=file.name, provider=provider)
     decoded = decode_struct(options, loader.Options)

@@ -78,11 +78,9 @@ def _need_the_extra() -> None:
     """Say in one line what is not installed."""
     from importlib.util import find_spec
 
-    from ...messages.errors import InputError
+    from ...messages.errors import InputError, install_extra
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         names = ", ".join(missing)
-        raise InputError(
-            f"crucible serve needs {names} (not installed): pip install 'crucible-framework[daemon]'"
-        )
+        raise InputError(f"crucible serve needs {names} (not installed): {install_extra('daemon')}")

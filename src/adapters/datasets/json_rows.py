@@ -16,6 +16,7 @@ from .rows import RowError
 __all__ = ["decode_row"]
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
+_ARRAY = "expected a JSON object, found a list: write one object a line (JSON Lines)"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -39,6 +40,8 @@ def _reason(data: bytes, error: Exception) -> str:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as bad:
+        if text.lstrip().startswith("["):
+            return _ARRAY
         return f"not valid JSON: {bad.msg} (column {bad.colno})"
     except RecursionError:
         return "not usable JSON: nested too deeply"
@@ -46,6 +49,8 @@ def _reason(data: bytes, error: Exception) -> str:
         return bad.problem
     except ValueError as bad:  # a number of more than 4,300 digits
         return f"not usable JSON: {bad}"
+    if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        return _ARRAY
     if not isinstance(value, dict):
         return f"expected a JSON object, found {_kind(value)}"
     if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):

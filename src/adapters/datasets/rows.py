@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from ...messages.errors import near_match
-from .options import DEFAULT_ID_KEY, DEFAULT_OUTPUT_KEY, RowOptions
+from .options import DEFAULT_ID_KEY, DEFAULT_INPUT_KEY, DEFAULT_OUTPUT_KEY, RowOptions
 from .splits import SPLITS
 
 __all__ = ["ABSENT", "ParsedRow", "RowError", "RowParser", "lookup"]
@@ -19,6 +19,8 @@ __all__ = ["ABSENT", "ParsedRow", "RowError", "RowParser", "lookup"]
 SplitName = Literal["train", "validation", "test", "all"]
 
 ABSENT: Any = object()
+_OWN_KEYS = " (say which: input_key, output_key; in commands --input-key, --output-key)"
+"""The way out for rows whose prompt has another key than the usual one."""
 _SPLIT_ALIASES = {**{name: name for name in SPLITS}, "dev": "validation", "val": "validation", "all": "all"}
 _CLAIM_ID = "metadata.claim_id"
 
@@ -102,7 +104,7 @@ class RowParser:
         key = self._options.input_key
         value = lookup(row, key)
         if value is ABSENT:
-            raise RowError(f"missing{_hint(row, key)}", key)
+            raise RowError(f"missing{_hint(row, key, _OWN_KEYS if key == DEFAULT_INPUT_KEY else '')}", key)
         if not isinstance(value, str):
             raise RowError(f"expected a string, found {_kind(value)}", key)
         if not value or value.isspace():
@@ -132,7 +134,7 @@ class RowParser:
         return cast("SplitName", _SPLIT_ALIASES[value])
 
 
-def _hint(row: dict[str, Any], key: str) -> str:
+def _hint(row: dict[str, Any], key: str, way_out: str = "") -> str:
     owner: Any = row
     *parents, last = key.split(".")
     for parent in parents:
@@ -142,10 +144,12 @@ def _hint(row: dict[str, Any], key: str) -> str:
         owner = owner[parent]
     if not isinstance(owner, dict):
         return f"; {'.'.join(parents)!r} is {_kind(owner)}, not an object"
+    if len(owner) == 1 and (sign := next((each for each in ";\t|" if each in next(iter(owner))), None)):
+        return f"; the row has {next(iter(owner))!r}: the file looks separated by {sign!r}, set delimiter"
     if match := near_match(last, owner):
         return f"; did you mean {match!r}?"
     keys = ", ".join(repr(known) for known in list(owner)[:8])
-    return f"; the row has {keys or 'no keys'}"
+    return f"; the row has {keys or 'no keys'}{way_out}"
 
 
 def _kind(value: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...messages.control import Artifact
-from ...messages.errors import OutputError
+from ...messages.errors import OutputError, install_extra
 from ...messages.flow import Sample
 from .files import publish
 from .score_table import COLUMNS, Row, score_rows
@@ -40,7 +40,7 @@ class ParquetScoreWriter:
             from pyarrow import parquet
         except ImportError:
             raise OutputError(
-                "outputs: the format parquet needs pyarrow: pip install 'crucible-framework[parquet]'"
+                f"outputs: the format parquet needs pyarrow: {install_extra('parquet')}"
             ) from None
         text, repeated = pa.string(), pa.dictionary(pa.int32(), pa.string())
         self._schema = pa.schema(

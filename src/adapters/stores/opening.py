@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...actors.store import Store
-from ...messages.errors import InputError
+from ...messages.errors import InputError, install_extra
 from ...messages.settings import StoreSettings
 from .folder_lock import FolderLock
 from .memory import MemoryStore
@@ -44,5 +44,5 @@ def postgres_reference(settings: StoreSettings) -> str:
     if settings.url is None:
         raise InputError("store.url: postgres needs a reference to its address, env:NAME or file:PATH")
     if find_spec("asyncpg") is None:
-        raise InputError("store.kind: postgres needs asyncpg: pip install 'crucible-framework[postgres]'")
+        raise InputError(f"store.kind: postgres needs asyncpg: {install_extra('postgres')}")
     return settings.url

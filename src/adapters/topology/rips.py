@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...messages.errors import InputError
+from ...messages.errors import InputError, install_extra
 from .contraction import contractible_from
 
 __all__ = [
@@ -109,9 +109,7 @@ def engine(name: EngineName = "auto") -> Engine:
     if found is not None:
         return found
     if name == "gudhi":
-        raise InputError(
-            "engine: gudhi is not installed or does not fit; install crucible-framework[topology]"
-        )
+        raise InputError(f"engine: gudhi is not installed or does not fit: {install_extra('topology')}")
     return ripser_engine()
 
 

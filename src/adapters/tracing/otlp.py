@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...messages.errors import ConnectionFailedError, InputError
+from ...messages.errors import ConnectionFailedError, InputError, install_extra
 from ...messages.trace import Decision, Span
 from ...version import __version__
 from .query import Query, stage_of
@@ -51,7 +51,7 @@ def send_otlp(
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import SpanExportResult
     except ImportError as error:
-        raise InputError("OTLP needs the extra: pip install 'crucible-framework[otel]'") from error
+        raise InputError(f"OTLP needs the SDK of OpenTelemetry: {install_extra('otel')}") from error
     reasons = _Reasons()
     logger = logging.getLogger("opentelemetry")
     logger.addHandler(reasons)

@@ -158,8 +158,8 @@ async def test_too_many_failures_fail_the_stage_with_the_first_error(tmp_path: P
         await stage.feed(rows(2))
         error = await stage.failure()
         assert isinstance(error, StageError)
-        assert "model: 1 of 2 requests failed, more than max_failed = 0.1" in str(error)
-        assert "scripted error bad_request" in str(error)
+        assert "model: BackendError: mock: scripted error bad_request" in str(error)
+        assert "(1 of 2 requests failed, more than max_failed = 0.1)" in str(error)
 
 
 async def test_only_the_chosen_split_is_asked(tmp_path: Path) -> None:

@@ -125,6 +125,20 @@ def test_a_check_of_a_table_reads_its_columns(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == f"{table}: 2 rows, 0 bad\n"
 
 
+def test_a_table_with_another_separator_is_told_and_read_once_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("frage;antwort\nHauptstadt?;Bern\n")
+    assert invoke(["data", "check", str(table)]) == 2
+    assert "'frage;antwort': the file looks separated by ';', set delimiter" in capsys.readouterr().err
+    keys = ["--input-key", "frage", "--output-key", "antwort", "--delimiter", ";"]
+    assert invoke(["data", "check", str(table), *keys]) == 0
+    lines = write_lines(tmp_path / "rows.jsonl", [{"prompt": "p"}])
+    assert invoke(["data", "check", str(lines), "--delimiter", ";"]) == 2
+    assert "--delimiter: " in capsys.readouterr().err
+
+
 def test_a_profile_counts_rows_and_fields(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["data", "profile", str(mixed), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)

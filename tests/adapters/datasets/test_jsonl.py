@@ -213,6 +213,13 @@ def test_the_first_of_several_bad_rows_is_told_with_the_number_of_the_others(tmp
     assert refusal(write(tmp_path, GOOD + b"1\n" * 1500)).endswith("(and 1,499 more bad rows)")
 
 
+def test_a_prompt_under_another_key_is_told_with_the_way_out(tmp_path: Path) -> None:
+    assert refusal(write(tmp_path, [{"question": "q", "answer": "a"}])).startswith(
+        "FILE:1: prompt: missing; the row has 'question', 'answer' "
+        "(say which: input_key, output_key; in commands --input-key, --output-key)"
+    )
+
+
 def test_a_key_that_was_chosen_must_be_there(tmp_path: Path) -> None:
     path = write(tmp_path, [{"prompt": "p", "meta": {"gold": "c"}}])
     assert refusal(path, output_key="meta.golt") == "FILE:1: meta.golt: missing; did you mean 'gold'?"

@@ -89,5 +89,6 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert "ResourceWarning" not in done.stderr
     assert done.stderr.splitlines()[-1].endswith(
-        "outputs: the format parquet needs pyarrow: pip install 'crucible-framework[parquet]'"
+        "outputs: the format parquet needs pyarrow: install the extra parquet "
+        "(in a checkout: pip install '.[parquet]')"
     )

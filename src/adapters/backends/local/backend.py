@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from ....actors.ports import Capabilities
-from ....messages.errors import InputError, Problem
+from ....messages.errors import InputError, Problem, install_extra
 from ....messages.requests import BackendRequest
 from .options import LocalOptions
 from .session import LocalSession
@@ -40,7 +40,7 @@ class LocalBackend:
     async def open(self, options: LocalOptions, *, seed: int, workdir: Path) -> LocalSession:
         """Load the base model, unless another session has it; raises InputError when it cannot be had."""
         for problem in self.missing(options):
-            raise InputError(f"backend 'local' {problem.message}")
+            raise InputError(f"backend {problem.message}")
         return await LocalSession.open(options, seed=seed, workdir=workdir)
 
     def missing(self, options: LocalOptions) -> Sequence[Problem]:
@@ -49,8 +49,8 @@ class LocalBackend:
         absent = [name for name in _LIBRARIES if find_spec(name) is None]
         if not absent:
             return []
-        how = "install crucible-framework[local], see docs/local-training.md"
-        return [Problem("base_model", f"needs {', '.join(absent)}: {how}")]
+        how = f"{install_extra('local')}, see docs/local-training.md"
+        return [Problem("", f"local needs {', '.join(absent)}: {how}")]
 
     def most_usd(self, options: LocalOptions, request: BackendRequest) -> float:
         """Nothing."""

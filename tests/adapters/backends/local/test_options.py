@@ -33,5 +33,5 @@ async def test_without_the_libraries_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "peft" else object())
-    with pytest.raises(InputError, match=r"needs peft: install crucible-framework\[local\]"):
+    with pytest.raises(InputError, match=r"local needs peft: install the extra local \(in a checkout: pip"):
         await LocalBackend().open(LocalOptions(base_model="m"), seed=0, workdir=tmp_path)
