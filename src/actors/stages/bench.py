@@ -27,7 +27,7 @@ from ..ports import Statistics, WatchesComparisons
 from ..reference import METHOD, reference_scores
 from ..scores import ClusterIndex, Columns
 from ..watching import Watching
-from .analysis_metrics import summarize_column
+from .columns import summarize_column
 
 __all__ = ["Bench", "BenchOptions"]
 
