@@ -28,6 +28,10 @@ SHOWN_ELSEWHERE = frozenset(
     }
 )
 MAX_REASON = 400
+LOSSES = (
+    "Means over n tokens or labels, whichever the model learns, each counted once a pass. They have no"
+    " interval, since the losses of single rows are not kept: compare models by their scores."
+)
 AS_IT_WAS = "Counts, times and settings of this run as they were: exact, so without an interval."
 MAX_CHECKPOINTS = 3
 
@@ -91,17 +95,25 @@ def _loss_table(points: Sequence[LossPoint]) -> Table:
     for epoch in sorted({_epoch(point) for point in points}):
         here = [point for point in points if _epoch(point) == epoch]
         train = [point for point in here if point.split == "train"]
-        held_out = [point.loss for point in here if point.split == "validation"]
+        held_out = [point for point in here if point.split == "validation"]
         rows.append(
             (
                 Cell(count(epoch)),
                 Cell(count(max(point.step for point in here))),
                 Cell(figure(_mean_loss(train)) if train else NONE),
-                Cell(figure(held_out[-1]) if held_out else NONE),
+                Cell(figure(held_out[-1].loss) if held_out else NONE),
+                Cell(_units(train)),
+                Cell(_units(held_out[-1:])),
             )
         )
-    heads = ("epoch", "last step", "training loss, mean", "held-out loss")
-    return Table("Loss by epoch", heads, tuple(rows), frozenset({0, 1, 2, 3}))
+    heads = ("epoch", "last step", "training loss, mean", "held-out loss", "n, training", "n, held out")
+    return Table("Loss by epoch", heads, tuple(rows), frozenset(range(6)), note=LOSSES)
+
+
+def _units(points: Sequence[LossPoint]) -> str:
+    """What a loss is a mean over: tokens, labels or rows."""
+    total = math.fsum(point.weight for point in points)
+    return figure(total) if total != int(total) else count(int(total)) if points else NONE
 
 
 def _term_tables(points: Sequence[LossPoint]) -> list[Table]:
