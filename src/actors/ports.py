@@ -446,8 +446,12 @@ class Statistics(Protocol):
         clusters: Sequence[int] | None,
         config: StatsConfig,
         seed: int,
+        bounded: bool = True,
     ) -> Comparison:
-        """Paired comparison over the same examples; p values are not yet corrected."""
+        """Paired comparison over the same examples; p values are not yet corrected.
+
+        ``bounded``: the scores cannot lie outside [0, 1], so that values of 0 and 1 are rates.
+        """
         ...
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:

@@ -286,6 +286,7 @@ class Bench:
             clusters=self._clusters.clusters(),
             config=self._config,
             seed=self._seed,
+            bounded=metric not in self._unbounded,
         )
         higher = self._directions.get(metric) != "lower"
         interval = comparison.interval

@@ -81,6 +81,7 @@ class PairedStatistics:
         clusters: Sequence[int] | None,
         config: StatsConfig,
         seed: int,
+        bounded: bool = True,
     ) -> Comparison:
         """Paired comparison; p values are raw and the verdict open until ``correct``.
 
@@ -103,7 +104,8 @@ class PairedStatistics:
         codes = None if pairs.cluster is None else pairs.cluster.tolist()
         estimate = estimate_mean(pairs.difference.tolist(), codes)
         level = config.confidence_level
-        interval = paired_rates(pairs, level) if pairs.binary else mean_interval(estimate, level)
+        rates = pairs.binary and bounded
+        interval = paired_rates(pairs, level) if rates else mean_interval(estimate, level)
         stream_seed = seed ^ zlib.crc32("\x1f".join((metric, *names)).encode())
         comparison = Comparison(
             metric=metric,

@@ -514,6 +514,31 @@ def test_a_metric_without_bounds_cannot_be_watched() -> None:
         )
 
 
+async def test_counts_that_happen_to_be_0_or_1_are_not_compared_as_rates() -> None:
+    methods = []
+    for unbounded in (frozenset[str](), frozenset({"beta1"})):
+        work = Bench(
+            PairedStatistics(),
+            StatsConfig(iterations=100),
+            BenchOptions(metrics=("beta1",)),
+            model="model",
+            baselines=("base",),
+            seed=1,
+            unbounded=unbounded,
+        )
+        for number in range(6):
+            scores = (
+                OutputScores(system="model", scores={"beta1": float(number % 2)}),
+                OutputScores(system="base", scores={"beta1": 0.0}),
+            )
+            row = msgspec.structs.replace(answered(f"r{number}", "x", "y"), scores=scores)
+            await work.process([row])
+        (found,) = (await work.finish(())).comparisons
+        assert found.interval is not None
+        methods.append(found.interval.method)
+    assert methods == ["Newcombe, paired", "t(5)"]
+
+
 async def test_exact_match_and_token_f1_are_in_the_samples() -> None:
     (seen,) = await bench().process([answered("r1", "gold", "wrong")])
     assert [(s.system, s.scores["exact_match"]) for s in seen.scores] == [("model", 1.0), ("base", 0.0)]

@@ -70,6 +70,25 @@ def test_counts_of_0_and_1_are_no_rate_and_their_interval_ends_at_0() -> None:
     assert few.interval.high == pytest.approx(2 / 3 + 4.302652729911275 * 2 / 3)
 
 
+def test_the_difference_of_counts_of_0_and_1_is_no_difference_of_rates() -> None:
+    more, fewer = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0] * 6
+    found = [
+        STATISTICS.compare(
+            "beta1",
+            more,
+            fewer,
+            names=("model", "lead"),
+            clusters=None,
+            config=StatsConfig(),
+            seed=1,
+            bounded=b,
+        ).interval
+        for b in (True, False)
+    ]
+    assert found[0] is not None and found[1] is not None  # noqa: PT018
+    assert (found[0].method, found[1].method) == ("Newcombe, paired", "t(5)")
+
+
 def test_clustered_rates_get_wilson_with_what_the_clusters_leave_of_n() -> None:
     metric = summarize([1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0, 0, 0, 1, 1, 1])
     assert metric.interval is not None
