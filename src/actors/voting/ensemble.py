@@ -19,6 +19,7 @@ from ...messages.trace import Decision
 from ..answers import was_not_asked
 from ..asking import Asker
 from ..combined import from_cache, paid, retries
+from ..limits import Watcher
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
@@ -31,6 +32,7 @@ from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
 from .judging import Judgement
+from .patience import Patience
 from .redaction import redacted_ballots
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
@@ -232,11 +234,11 @@ class Ensemble:
     def _knows(self, member: str, example: Example) -> bool:
         return self._asker.knows(self._members[member][0], example)
 
-    async def _ask_member(self, member: str, example: Example, span: int, sent: Callable[[], None]) -> Output:
+    async def _ask_member(self, member: str, example: Example, span: int, watcher: Watcher) -> Output:
         spec, sampler = self._members[member]
         slot = await self._slots.take()
         try:
-            return await self._asker.ask(spec, sampler, example, slot, span, sent)
+            return await self._asker.ask(spec, sampler, example, slot, span, watcher)
         finally:
             self._slots.give(slot)
 
@@ -247,7 +249,7 @@ class Ensemble:
         started = self._wiring.elapsed()
         try:
             outputs = await asyncio.gather(
-                *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
+                *(self._ask_to_learn(name, example, number) for name in self._settings.members)
             )
         except BaseException as error:
             self._stage.broken_span(
@@ -257,6 +259,10 @@ class Ensemble:
         await self._stage.span("learn", "vote", started, number=number, lane=row, example=example.id)
         lanes.give(lane)
         return outputs
+
+    async def _ask_to_learn(self, member: str, example: Example, span: int) -> Output:
+        patience = Patience(self._settings.timeout_s, self._stage.context.clock)
+        return await patience.wait(self._ask_member(member, example, span, patience), member, example.id)
 
     # votes
 

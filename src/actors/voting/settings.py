@@ -69,6 +69,11 @@ class EnsembleSettings:
         return Rules(quorum=self.config.quorum, min_agreement=self.config.min_agreement)
 
     @property
+    def timeout_s(self) -> float | None:
+        """How long a member is waited for; None: as long as it takes."""
+        return None if self.config.timeout_ms is None else self.config.timeout_ms / 1000
+
+    @property
     def learns_weights(self) -> bool:
         """Whether weights come from the validation split."""
         return self.config.strategy == "weighted" and self.config.weights is None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from crucible.actors.hedging.racing_options import RacingOptions
+from crucible.actors.limits import Watcher
 from crucible.messages.errors import ConnectionFailedError
-from crucible.messages.records import Race
+from crucible.messages.records import Prompt, Race
+from crucible.messages.requests import BackendRequest
 from crucible.testing import TestKit
 
 from .track import Scripted, Track
@@ -34,6 +39,39 @@ async def test_a_request_without_an_answer_names_all_that_was_tried() -> None:
     async with TestKit() as kit:
         outcome = await Track(kit, Scripted(kit, (1e6, "never")), timeout_s=3.0, max_attempts=1).outcome()
         assert told(outcome.race) == [("first", 0.0, 3.0, "timed_out"), ("hedge", 1.0, 4.0, "timed_out")]
+
+
+async def test_a_request_that_an_open_circuit_kept_back_tells_what_opened_it() -> None:
+    async with TestKit() as kit:
+        failing = Scripted(kit, (0.0, ConnectionFailedError("nobody there")))
+        racing = RacingOptions(breaker_failures=1, breaker_open_s=500.0)
+        task = Track(kit, failing, racing=racing, timeout_s=3.0, max_attempts=2).ask()
+        await kit.advance(4.0)
+        assert task.done()  # it waited for its time-out, and not for as long as the circuit is open
+        outcome = await task
+        assert outcome.error is not None
+        assert "the circuit breaker is open after ConnectionFailedError: nobody there" in outcome.error
+
+
+async def test_whoever_waits_is_told_of_failures_and_of_an_open_circuit() -> None:
+    async with TestKit() as kit:
+        heard: list[str] = []
+
+        class Listening(Watcher):
+            def failed(self, why: str) -> None:
+                heard.append(why)
+
+        failing = Scripted(kit, (0.0, ConnectionFailedError("nobody there")))
+        racing = RacingOptions(breaker_failures=1, breaker_open_s=5.0)
+        track = Track(kit, failing, racing=racing, timeout_s=3.0)
+        request = BackendRequest(key="k", example_id="k", prompt=Prompt(text="?"))
+        task = asyncio.ensure_future(track.racer.race(request, watcher=Listening()))
+        await kit.advance(1000.0)
+        await task
+        assert list(dict.fromkeys(heard)) == [
+            "ConnectionFailedError: nobody there",
+            "the circuit breaker is open after ConnectionFailedError: nobody there",
+        ]
 
 
 async def test_in_a_control_race_the_loser_is_told_to_be_open() -> None:
