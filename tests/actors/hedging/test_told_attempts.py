@@ -50,7 +50,10 @@ async def test_a_request_that_an_open_circuit_kept_back_tells_what_opened_it() -
         assert task.done()  # it waited for its time-out, and not for as long as the circuit is open
         outcome = await task
         assert outcome.error is not None
-        assert "the circuit breaker is open after ConnectionFailedError: nobody there" in outcome.error
+        assert outcome.error == (
+            "attempt 1 (first): ConnectionFailedError: nobody there; not sent (backup): OverloadedError:"
+            " lane0: the circuit breaker is open after ConnectionFailedError: nobody there"
+        )
 
 
 async def test_whoever_waits_is_told_of_failures_and_of_an_open_circuit() -> None:
@@ -93,6 +96,17 @@ async def test_the_curves_show_what_hedging_cut_off() -> None:
         assert curve["with_hedging"][-1] == pytest.approx(1.5)
         assert curve["without_hedging_estimated"][-1] == pytest.approx(60.0)
         assert curve["with_hedging"][0] == curve["without_hedging_estimated"][0] == pytest.approx(0.5)
+
+
+async def test_an_estimate_beyond_all_that_was_not_cancelled_is_told_to_be_a_lower_bound() -> None:
+    async with TestKit() as kit:
+        script = [(0.5, "a")] * 18 + [(60.0, "slow"), (0.5, "a")] * 2
+        track = Track(kit, Scripted(kit, *script))
+        for number in range(20):
+            await track.outcome(key=str(number))
+        figures = await track.figures()
+        assert figures["latency_s"]["without_hedging_at_least"] == ["p95", "p99", "p99.9"]
+        assert figures["latency_curve_known_share"] == pytest.approx(0.9)  # 18 of 20 were seen to their end
 
 
 async def test_without_requests_there_are_no_curves() -> None:

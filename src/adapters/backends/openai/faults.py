@@ -50,6 +50,8 @@ def fault(
         known = f" ({code})" if code and _CODE.fullmatch(code) and redact(code, secrets) == code else ""
         return BackendError(f"HTTP {status}: authentication was refused{known}: check api_key and its rights")
     text = f"HTTP {status}: {_clip(redact(message, secrets))}" if message else f"HTTP {status}"
+    if status == 404 and "model" not in message.lower():
+        return BackendError(f"{text}: check base_url, which mostly ends in /v1, and model")
     wait = retry_after_s(headers, now)
     if status == 429:
         if code in _FINAL_429:

@@ -69,6 +69,13 @@ def test_a_long_or_wild_message_is_clipped_to_a_line() -> None:
     assert text.isprintable()
 
 
+@pytest.mark.parametrize("body", [b"", b'{"detail": "Not Found"}', b"<h1>Not Found</h1>"])
+def test_a_path_that_the_server_does_not_have_tells_what_to_check(body: bytes) -> None:
+    assert str(fault(404, {}, body, now=NOW)).endswith(
+        ": check base_url, which mostly ends in /v1, and model"
+    )
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b'{"error": [1]}'])
 def test_a_nonsensical_error_body_does_no_harm(body: bytes) -> None:
     assert str(fault(400, {}, body, now=NOW)).startswith("HTTP 400")
