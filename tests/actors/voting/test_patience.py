@@ -21,7 +21,7 @@ async def test_a_member_that_hangs_does_not_hold_up_what_is_learned(tmp_path: Pa
         jury = Jury(
             kit, tmp_path, *members, timeout_ms=2000.0, quorum=1, calibration="isotonic", early_stop="off"
         )
-        got, result = await jury.ask(learn=["yes"] * 10, reference="yes")
+        got, result = await jury.ask(learn=["yes"] * 10, reference="yes", seconds=1e5)
         assert got[0].text == "yes"
         assert result.metrics["ensemble"]["calibration"]["learned_from"] == 10
         assert members[0].cancelled == 11  # ten rows to learn from, and the question
@@ -32,7 +32,7 @@ async def test_a_member_that_is_too_late_is_told_with_what_failed_before(tmp_pat
         members = [Member(kit, ConnectionFailedError("nobody there")), Member(kit, "b")]
         call = {"max_attempts": 100, "backoff_s": 1000.0, "max_backoff_s": 1000.0}
         jury = Jury(kit, tmp_path, *members, timeout_ms=500.0, quorum=1, call=call)
-        _, ballots = await jury.one()
+        _, ballots = await jury.one(seconds=1e5)
         assert ballots.failed == {
             "a": "TimedOutError: no answer within 500 ms; before that ConnectionFailedError: nobody there"
         }
