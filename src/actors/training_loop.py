@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..messages.errors import InputError, StageError
+from ..messages.errors import BackendError, InputError, StageError
 from ..messages.flow import LossPoint
 from ..messages.records import CheckpointRef, Example, TrainStep
 from ..messages.training import EpochLoss, TrainingConfig, TrainingRecord
@@ -100,8 +100,8 @@ async def train(
     With ``effects`` what changes something outside is written down before it is done, and the training saves
     a checkpoint and rests when its safe point is asked for.
 
-    Raises StageError when a loss is not finite, and InputError for patience without held-out rows and for a
-    record of another training.
+    Raises StageError when a loss is not finite, and InputError for patience without held-out rows, for rows
+    that are all left out, and for a record of another training.
     """
     if config.patience is not None and not held_out.count:
         raise InputError(
@@ -189,7 +189,15 @@ class _Loop:
         )
 
     async def run(self) -> None:
-        """Every epoch that is left."""
+        """Every epoch that is left. A backend that refuses for good is told with what can be gone on from."""
+        try:
+            await self._epochs()
+        except BackendError as error:
+            if type(error) is not BackendError or not self.outcome.checkpoints:
+                raise
+            raise BackendError(f"{error}; {_last(self.outcome.checkpoints)}") from error
+
+    async def _epochs(self) -> None:
         for epoch in range(self._started // self._per_epoch, self._config.epochs):
             if self.outcome.stopped_early:
                 return
@@ -285,10 +293,15 @@ class _Loop:
 
     async def _end_epoch(self, epoch: int) -> None:
         await self._finish(down_to=0)
+        if not self._epoch_weight:
+            raise InputError(
+                f"backend.options: nothing to learn from: the backend left all {self._training.count} "
+                "training rows out, as too long (max_length, too_long)"
+            )
         outcome, config = self.outcome, self._config
         outcome.epochs = epoch + 1
         validation = await self._note_held_out(float(epoch + 1))
-        mean = self._epoch_sum / self._epoch_weight if self._epoch_weight else None
+        mean = self._epoch_sum / self._epoch_weight
         outcome.epoch_losses.append(EpochLoss(epoch=epoch + 1, train=mean, validation=validation))
         self._epoch_sum = self._epoch_weight = 0.0
         if validation is not None and (self._best is None or validation < self._best):
@@ -357,8 +370,11 @@ def _due(config: TrainingConfig, epoch: int) -> bool:
 
 def _check_finite(kind: str, step: TrainStep, number: int, saved: Sequence[CheckpointRef]) -> None:
     if not abs(step.loss_sum) < float("inf"):
-        last = f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"
         raise StageError(
             "backend_call",
-            f"{kind} loss is {step.loss_sum} at step {number}; {last}; try a lower learning_rate",
+            f"{kind} loss is {step.loss_sum} at step {number}; {_last(saved)}; try a lower learning_rate",
         )
+
+
+def _last(saved: Sequence[CheckpointRef]) -> str:
+    return f"the last good checkpoint is {saved[-1].uri}" if saved else "no checkpoint was saved before"

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ..messages.errors import InputError, OutputError
-from ..messages.records import Example
+from ..messages.records import CheckpointRef, Example
 from ..messages.training import TrainingConfig, TrainingRecord
 from .synced import make_folder, sync_folder
 
@@ -71,4 +71,11 @@ def read_record(given: str) -> TrainingRecord:
         raise InputError(f"backend.options.resume: {path}: cannot be read: {error}") from error
     if not record.checkpoints:
         raise InputError(f"backend.options.resume: {path}: names no checkpoint")
-    return record
+    found = tuple(_beside(path.parent.absolute(), ref) for ref in record.checkpoints)
+    return msgspec.structs.replace(record, checkpoints=found)
+
+
+def _beside(folder: Path, ref: CheckpointRef) -> CheckpointRef:
+    """The one that lies beside the record, if there is one: the run's folder may have moved."""
+    path = folder / Path(ref.uri).name
+    return msgspec.structs.replace(ref, uri=str(path)) if path.exists() else ref

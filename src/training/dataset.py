@@ -53,7 +53,7 @@ class Lineage(Message, frozen=True):
 
     source: str
     sha256: str
-    """Of the file's bytes; empty for objects in memory."""
+    """Of the data set: of the file's bytes, of several files' hashes; empty for objects in memory."""
     transformations: tuple[str, ...]
 
 
@@ -138,7 +138,7 @@ def prepare_triplets(
 def prepare_source(
     ref: DatasetRef, *, base: Path | None = None, split: Sequence[float] = SHARES, seed: int = 0
 ) -> PreparedDataset:
-    """Rows of a real file through any loader (``jsonl``, ``csv``, ``scifact``, a plug-in), dealt anew.
+    """Rows of a real file through any loader (``jsonl``, ``csv``, ``scifact``, ``fever``, a plug-in).
 
     Rows without a reference are left out, and counted in the lineage. Raises InputError.
     """
@@ -156,7 +156,7 @@ def prepare_source(
             example.id,
             Text(input=example.input, output=example.reference or ""),
             (example.group,) if example.group is not None else (),
-            dict(example.fields.get("metadata", {})),
+            _metadata(example.fields),
         )
         for example in kept
     ]
@@ -168,6 +168,12 @@ def prepare_source(
         for source in facts.sources or (ref.name,)
     ]
     return _dealt(rows, ref.provider, include_evidence=True, split=split, seed=seed, lineage=lineage)
+
+
+def _metadata(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a row has under this key; a text, as a column of a table has it, keeps the key as its name."""
+    found = fields.get("metadata", {})
+    return dict(found) if isinstance(found, dict) else {"metadata": found}
 
 
 def _sno(given: Sno | dict[str, Any], number: int) -> Sno:

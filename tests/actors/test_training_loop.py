@@ -13,7 +13,7 @@ import pytest
 from crucible.actors.ports import PendingStep, QueuedSession
 from crucible.actors.training_loop import Rows, TrainingOutcome, train
 from crucible.actors.training_record import read_record, write_record
-from crucible.messages.errors import InputError, StageError
+from crucible.messages.errors import BackendError, BudgetError, InputError, StageError
 from crucible.messages.records import CheckpointRef, Example, TrainStep
 from crucible.messages.training import TrainingConfig, TrainingRecord
 
@@ -212,3 +212,50 @@ async def test_a_loss_that_is_no_number_ends_training_and_names_the_last_good_ch
         await trained(session, config)
     assert f"the last good checkpoint is {session.saved['epoch-1']}" in str(raised.value)
     assert list(session.saved) == ["step-2", "step-4", "epoch-1"]
+
+
+class Refusing(Averager):
+    """Its optimiser refuses the sixth step."""
+
+    refusal: BackendError = BackendError("the gradient's length is inf")
+
+    async def optim_step(self, learning_rate: float) -> None:
+        if sum(call.startswith("train") for call in self.calls) == 6:
+            raise self.refusal
+        await super().optim_step(learning_rate)
+
+
+async def test_a_step_that_the_backend_refuses_names_the_last_good_checkpoint_too() -> None:
+    session = Refusing()
+    with pytest.raises(BackendError) as raised:
+        await trained(session, msgspec.structs.replace(TEN, checkpoint_every_steps=2))
+    last = session.saved["epoch-1"]
+    assert str(raised.value) == f"the gradient's length is inf; the last good checkpoint is {last}"
+    with pytest.raises(BackendError, match=r"inf$"):
+        await trained(Refusing(), msgspec.structs.replace(TEN, epochs=1, batch_size=1))
+
+
+async def test_a_run_without_money_says_just_that() -> None:
+    session = Refusing()
+    session.refusal = BudgetError("no money left")
+    with pytest.raises(BudgetError, match=r"^no money left$"):
+        await trained(session, msgspec.structs.replace(TEN, checkpoint_every_steps=2))
+
+
+async def test_the_checkpoints_of_a_run_that_was_moved_are_those_beside_its_record(tmp_path: Path) -> None:
+    records = list[TrainingRecord]()
+    await trained(Averager(), save=records.append)
+    (here, there) = (CheckpointRef(name=n, uri=f"/gone/{n}.json", step=5, epoch=1) for n in ("here", "there"))
+    write_record(tmp_path, msgspec.structs.replace(records[0], checkpoints=(here, there)))
+    (tmp_path / "here.json").touch()
+    found = read_record(str(tmp_path)).checkpoints
+    assert [ref.uri for ref in found] == [str(tmp_path / "here.json"), "/gone/there.json"]
+
+
+async def test_rows_that_are_all_left_out_are_bad_input() -> None:
+    class Choosy(Averager):
+        def _loss(self, batch: Sequence[Example]) -> TrainStep:
+            return TrainStep(loss_sum=0.0, weight_sum=0.0)
+
+    with pytest.raises(InputError, match="left all 10 training rows out, as too long"):
+        await trained(Choosy())

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -24,7 +24,9 @@ WORKER = Path(__file__).with_name("postgres_worker.py")
 HOLDS = """
     SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND granted AND state = 'idle in transaction'
+    AND clock_timestamp() - state_change > interval '0.2 seconds'
 """
+"""Idle for so long: what the worker sent before it was stopped has been done."""
 
 
 @contextmanager
@@ -45,10 +47,10 @@ async def stopped_with_the_lock(worker: subprocess.Popen[str], reference: str) -
         while True:
             worker.send_signal(signal.SIGSTOP)
             await asyncio.to_thread(os.waitpid, worker.pid, os.WUNTRACED)
-            for _ in range(20):  # the server may be at its last statement yet
+            for _ in range(10):
                 if await connection.fetchval(HOLDS):
                     return
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.05)
             worker.send_signal(signal.SIGCONT)
             await asyncio.sleep(0.003)
 
@@ -67,20 +69,19 @@ async def claimed(store: PostgresStore, run_id: str) -> Lease:
 async def test_a_daemon_that_stalls_in_a_transaction_holds_up_no_other_and_changes_nothing_later(
     queue: str,
 ) -> None:
-    store = await PostgresStore.open(queue)
-    await store.register(daemon("other"), max_interruptions=1_000)
-    await store.submit(new_run("r1"))
-    with working(queue) as (worker, output):
-        assert await asyncio.to_thread(output.readline) == "acknowledged\n"
-        await stopped_with_the_lock(worker, queue)
-        await store.submit(new_run("r2", priority=-1))
-        lease = await claimed(store, "r1")
-        await store.settle("r1", lease.token, Settlement(state="completed"))
-        before = await store.events(run_id="r1", limit=100_000)
-        worker.send_signal(signal.SIGCONT)
-        told = (await asyncio.to_thread(output.read)).split()
-    assert told[-2:] == ["failed", "lost"]
-    assert await store.events(run_id="r1", limit=100_000) == before
-    notes = [event.body["number"] for event in before if event.kind == "note"]
-    assert notes == list(range(1 + told.count("acknowledged")))
-    await store.aclose()
+    async with aclosing(await PostgresStore.open(queue)) as store:
+        await store.register(daemon("other"), max_interruptions=1_000)
+        await store.submit(new_run("r1"))
+        with working(queue) as (worker, output):
+            assert await asyncio.to_thread(output.readline) == "acknowledged\n"
+            await stopped_with_the_lock(worker, queue)
+            await store.submit(new_run("r2", priority=-1))
+            lease = await claimed(store, "r1")
+            await store.settle("r1", lease.token, Settlement(state="completed"))
+            before = await store.events(run_id="r1", limit=100_000)
+            worker.send_signal(signal.SIGCONT)
+            told = (await asyncio.to_thread(output.read)).split()
+        assert told[-2:] == ["failed", "lost"]
+        assert await store.events(run_id="r1", limit=100_000) == before
+        notes = [event.body["number"] for event in before if event.kind == "note"]
+        assert notes == list(range(1 + told.count("acknowledged")))

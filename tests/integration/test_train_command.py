@@ -1,5 +1,6 @@
 """``crucible train``, as a user would."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,25 @@ def test_objects_become_prompts_of_the_chosen_format(bench: Workbench) -> None:
     rows = job["dataset"]["options"]["rows"]
     assert rows[0]["output"] == "There is no evidence for this claim."
     assert [each["split"] for each in rows].count("train") == 8
+
+
+def test_rows_may_stand_in_a_table(bench: Workbench) -> None:
+    file = bench.folder / "rows.csv"
+    with file.open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, ["prompt", "completion"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row(number) for number in range(1, 13))
+    result = bench.crucible("train", file, "--learning-rate", "0.02", "--out", bench.out, "-q")
+    assert result.code == 0, result.err
+    assert "sentence_f1" in result.out
+
+
+def test_an_override_reaches_a_stage_as_it_does_in_a_file(bench: Workbench) -> None:
+    sets = ("--set", "pipeline.backend_call.options.max_tokens=8", "--set", "pipeline.report.options={}")
+    result = bench.crucible("train", write(bench, TWO), "--experiment", *sets)
+    assert result.code == 0, result.err
+    stages = {stage["name"]: stage for stage in json.loads(result.out)["pipeline"]}
+    assert stages["backend_call"]["options"]["max_tokens"] == 8
 
 
 def test_the_printed_experiment_runs(bench: Workbench) -> None:

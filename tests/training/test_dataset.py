@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,3 +125,50 @@ def test_a_file_is_prepared_with_its_lineage(tmp_path: Path) -> None:
     (lineage,) = data.lineage
     assert (lineage.source, len(lineage.sha256)) == (str(file), 64)
     assert lineage.transformations == ("loaded by jsonl", "1 rows without a reference left out")
+
+
+EVIDENCE = {"11": [{"sentences": [1], "label": "SUPPORT"}]}
+PAGE = {"id": "Tea", "text": "x", "lines": "0\tTea is a drink .\n1\tIt helps sleep ."}
+REAL_FILES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
+    "csv": (
+        {"rows.csv": "prompt,completion,metadata\nAsk 1,Say 1,of a table\nAsk 2,Say 2,of a table\n"},
+        {"path": "rows.csv"},
+        {"metadata": "of a table"},
+    ),
+    "scifact": (
+        {
+            "claims.jsonl": json.dumps({"id": 7, "claim": "Tea helps.", "evidence": EVIDENCE}),
+            "corpus.jsonl": json.dumps(
+                {"doc_id": 11, "title": "Tea", "abstract": ["We gave tea.", "It helped."]}
+            ),
+        },
+        {"claims": "claims.jsonl", "corpus": "corpus.jsonl"},
+        {"label": "supports", "doc_ids": ["11"]},
+    ),
+    "fever": (
+        {
+            "claims.jsonl": json.dumps(
+                {"id": 7, "label": "SUPPORTS", "claim": "Tea helps.", "evidence": [[[1, 10, "Tea", 1]]]}
+            ),
+            "wiki/wiki-001.jsonl": json.dumps(PAGE),
+        },
+        {"claims": "claims.jsonl", "wiki": "wiki"},
+        {"label": "supports", "doc_ids": ["Tea"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", REAL_FILES)
+def test_real_files_are_prepared_whatever_their_format(provider: str, tmp_path: Path) -> None:
+    files, options, metadata = REAL_FILES[provider]
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+    ref = DatasetRef(name="rows", provider=provider, options=dict(options))
+    data = prepare_source(ref, base=tmp_path)
+    assert data.counts["train"] == 1
+    assert data.rows[0].output
+    assert data.rows[0].metadata.items() >= metadata.items()
+    assert {len(each.sha256) for each in data.lineage} == {64}
+    assert {each.transformations for each in data.lineage} == {(f"loaded by {provider}",)}
+    assert Path(data.lineage[0].source).name == next(iter(files))

@@ -49,7 +49,7 @@ def train(
     """Train a model on a file, measure it on the rows held back, and say what came of it.
 
     Args:
-        file: JSON Lines: objects with a claim and its evidence, or rows with prompt and completion.
+        file: Rows with prompt and completion, JSON Lines or CSV; or claims with their evidence, JSON Lines.
         target: What the model is trained to be; it decides which modules local LoRA adapts.
         backend: extractive, local, tinker or a plug-in.
         base_model: Model to fine-tune, as local and tinker name it; other backends bring their own.
@@ -140,12 +140,19 @@ def _changed(job: Experiment, overrides: list[str]) -> Experiment:
     from ...messages.experiment import Experiment
     from ...messages.overrides import apply_overrides
 
-    data, _, problems = apply_overrides(msgspec.to_builtins(job), overrides)
+    data, _, problems = apply_overrides(_lists(msgspec.to_builtins(job)), overrides)
     if not problems:
         found, problems = collect(apply_aliases(data), Experiment)
         if found is not None:
             return found
     raise ExperimentError(problems)
+
+
+def _lists(data: Any) -> Any:
+    """The same with lists in the place of tuples, as a file has them: overrides reach into those."""
+    if isinstance(data, dict):
+        return {key: _lists(value) for key, value in data.items()}
+    return [_lists(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 def _print(job: Experiment) -> int:
@@ -201,7 +208,10 @@ def _dataset(
     dealt: dict[str, Any] = dict(zip(names, split, strict=True))
     if group_by is not None:
         dealt["group_by"] = group_by
-    return DatasetRef(name=file.stem, provider="jsonl", options={"path": str(file.resolve()), "split": dealt})
+    provider = "csv" if file.name.removesuffix(".gz").endswith((".csv", ".tsv")) else "jsonl"
+    return DatasetRef(
+        name=file.stem, provider=provider, options={"path": str(file.resolve()), "split": dealt}
+    )
 
 
 def _group(key: str | None) -> Callable[[Sno], Iterable[str]] | None:

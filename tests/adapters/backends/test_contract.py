@@ -21,7 +21,7 @@ from crucible.adapters.backends.tinker import TinkerBackend
 from crucible.messages.errors import BackendError, CrucibleError, InputError
 from crucible.messages.records import CheckpointRef, Completion
 
-from .local.support import MISSING, Kept, make_model
+from .local.support import Kept, make_model, needs_torch
 from .openai.support import Server, running_server
 from .support import INPUT, VERIFY_INPUT, request, row
 from .tinker.support import KEY, MARKS, Tenant, hang_up, make_tokenizer
@@ -44,8 +44,11 @@ ONLY_THE_USER_KNOWS = {
 TRAINABLE = {name: pair for name, pair in BACKENDS.items() if pair[0].capabilities.trainable}
 
 
+NEEDS: dict[str, Any] = {"local": needs_torch, "tinker": MARKS}
+
+
 def named(names: Iterable[str]) -> list[Any]:
-    return [pytest.param(name, marks=MARKS if name == "tinker" else ()) for name in sorted(names)]
+    return [pytest.param(name, marks=NEEDS.get(name, ())) for name in sorted(names)]
 
 
 every_backend = pytest.mark.parametrize("name", named(BACKENDS))
@@ -106,8 +109,6 @@ def local_backend(request: pytest.FixtureRequest) -> None:
     parameters = getattr(request.node, "callspec", None)
     if parameters is None or parameters.params.get("name") != "local":
         return
-    if MISSING:
-        pytest.skip(f"not installed: {', '.join(MISSING)}")
     request.getfixturevalue("local_model")
 
 

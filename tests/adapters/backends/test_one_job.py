@@ -34,14 +34,14 @@ def crucible(*arguments: str | Path, folder: Path | None = None, **environment: 
     return found
 
 
-def run(out: Path, backend: str, base_model: str, **environment: str) -> Path:
-    settings = (f"backend.id={backend}", f"backend.options.base_model={base_model}", *SHORT)
+def run(out: Path, backend: str, base_model: str, *more: str, **environment: str) -> Path:
+    settings = (f"backend.id={backend}", f"backend.options.base_model={base_model}", *SHORT, *more)
     sets = [part for setting in settings for part in ("--set", setting)]
     file = ROOT / "config/experiments/tinker.toml"
     return out / str(crucible("run", file, "-q", "--out", out, *sets, folder=None, **environment)["run_id"])
 
 
-def compared(out: Path, *runs: Path) -> set[str]:
+def compared(out: Path, *runs: Path | str) -> set[str]:
     """The systems that a comparison of the runs puts side by side."""
     found = crucible("compare", *runs, "--out", out)
     figures = [figure for stage in found["stages"] for figure in stage.get("figures", [])]
@@ -64,11 +64,15 @@ def sample_texts() -> list[str]:
 
 
 @needs_torch
-def test_local_trains_from_the_same_file(tmp_path: Path) -> None:
+def test_local_trains_from_the_same_file_and_stands_beside_its_own_base_model(tmp_path: Path) -> None:
     model = make_model(tmp_path / "model", context=2048, texts=sample_texts())
-    local = run(tmp_path / "runs", "local", str(model))
-    extractive = run(tmp_path / "runs", "extractive", str(model))
-    assert compared(tmp_path / "runs", local, extractive) == {"local", "extractive"}
+    out = tmp_path / "runs"
+    tuned, extractive = run(out, "local", str(model)), run(out, "extractive", str(model))
+    base = run(out, "local", str(model), "pipeline.backend_call.options.mode=sample")
+    names = compared(out, f"tuned={tuned}", f"base={base}", f"extractive={extractive}")
+    assert names == {"tuned", "base", "extractive"}
+    assert stage(tuned, "backend_call")["metrics"]["training"]["steps"] > 0
+    assert "training" not in stage(base, "backend_call")["metrics"]
 
 
 def stage(folder: Path, name: str) -> dict[str, Any]:

@@ -74,9 +74,10 @@ class Adapters:
 
     def from_files(self, path: Path, config: bytes, weights: bytes) -> str:
         """The adapter in peft's form. Raises BackendError when it does not fit this base model."""
-        name = self._add(_config(path, config))
+        shape, tensors = _config(path, config), _tensors(path / ADAPTER, weights)
+        name = self._add(shape)
         try:
-            self.set_weights(name, _tensors(path / ADAPTER, weights))
+            self.set_weights(name, tensors)
         except BackendError as error:
             self.drop(name)
             raise BackendError(f"{path}: {error}") from error

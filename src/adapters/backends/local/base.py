@@ -78,8 +78,13 @@ class BaseModel:
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **given)
             model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=self.dtype, **given)
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            where = (
+                ""
+                if Path(name).is_dir()
+                else " (there is no such folder, so it was taken for a name on the hub)"
+            )
             raise InputError(
-                f"backend.options.base_model: cannot load {name!r} as a causal language model: "
+                f"backend.options.base_model: cannot load {name!r} as a causal language model{where}: "
                 f"{one_line(error)}"
             ) from error
         return tokenizer, model.to(self.device)

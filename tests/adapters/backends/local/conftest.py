@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .support import MISSING, Kept, make_model
+from .support import Kept, make_model
 
 
 @pytest.fixture(scope="package")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folder of the tiny model; its worker stays until the last test."""
-    if MISSING:
-        pytest.skip(f"not installed: {', '.join(MISSING)}")
     folder = make_model(tmp_path_factory.mktemp("model"))
     kept = Kept(folder)
     yield folder

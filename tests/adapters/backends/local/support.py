@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from crucible.messages.requests import BackendRequest
 
 from ..support import INPUT, REFERENCE
 
-NEEDED = ("torch", "transformers", "peft", "safetensors")
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-needs_torch = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+needs_torch = pytest.mark.torch
 patient = pytest.mark.timeout(
     300
 )  # a worker imports torch: seconds when it is alone, a minute on a busy machine
