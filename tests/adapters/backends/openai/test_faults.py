@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from crucible.adapters.backends.openai.faults import fault, retry_after_s
+from crucible.adapters.backends.openai.faults import bad_certificate, fault, retry_after_s
 from crucible.messages.errors import (
     BackendError,
     CrucibleError,
@@ -104,3 +104,8 @@ def test_the_wait_that_a_server_asks_for_is_read(headers: dict[str, str], second
     error = fault(429, headers, b"", now=NOW)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == seconds
+
+
+def test_a_certificate_that_has_run_out_is_not_said_to_need_trust() -> None:
+    told = str(bad_certificate("here:443", "certificate has expired"))
+    assert told == "the certificate of here:443 is not valid: certificate has expired"
