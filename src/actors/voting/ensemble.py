@@ -32,7 +32,7 @@ from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
 from .judging import Judgement
-from .patience import Patience
+from .learning import Learning
 from .redaction import redacted_ballots
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
@@ -138,10 +138,9 @@ class Ensemble:
 
     async def learn(self, examples: Sequence[Example]) -> None:
         """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
-        lanes = Slots(max(1, self._slots.free))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._everyone(example, lanes)) for example in examples]
-        answers = [task.result() for task in tasks]
+        answers = await Learning(
+            self._settings, self._ask_member, self._slots, self._stage, self._wiring
+        ).ask_all(examples)
         known = [
             ([ballot(output) for output in outputs], example.reference or "")
             for example, outputs in zip(examples, answers, strict=True)
@@ -241,28 +240,6 @@ class Ensemble:
             return await self._asker.ask(spec, sampler, example, slot, span, watcher)
         finally:
             self._slots.give(slot)
-
-    async def _everyone(self, example: Example, lanes: Slots) -> list[Output]:
-        """All members' answers, without any early stop."""
-        lane = await lanes.take()
-        number, row = next(self._wiring.ids), f"{self._wiring.stage}/vote {lane}"
-        started = self._wiring.elapsed()
-        try:
-            outputs = await asyncio.gather(
-                *(self._ask_to_learn(name, example, number) for name in self._settings.members)
-            )
-        except BaseException as error:
-            self._stage.broken_span(
-                "learn", "vote", started, error, number=number, lane=row, example=example.id
-            )
-            raise
-        await self._stage.span("learn", "vote", started, number=number, lane=row, example=example.id)
-        lanes.give(lane)
-        return outputs
-
-    async def _ask_to_learn(self, member: str, example: Example, span: int) -> Output:
-        patience = Patience(self._settings.timeout_s, self._stage.context.clock)
-        return await patience.wait(self._ask_member(member, example, span, patience), member, example.id)
 
     # votes
 
