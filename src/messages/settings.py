@@ -99,13 +99,22 @@ class LogSettings(Message, frozen=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="the least that is logged")
     ] = "info"
-    format: Annotated[Literal["json", "console"], Meta(description="json: a line for programs")] = "json"
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="json: an object a line, for programs; text: for people; auto: text on a terminal"),
+    ] = "auto"
 
 
 class Settings(Message, frozen=True):
     """All settings of a daemon."""
 
-    data: Annotated[str, Meta(description="folder of the queue, the runs and the token")] = "crucible-data"
+    data: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="folder of the queue, the runs and the token; CRUCIBLE_DATA goes before it",
+        ),
+    ] = "crucible-data"
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
     daemon: DaemonSettings = msgspec.field(default_factory=DaemonSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)

@@ -6,7 +6,9 @@ field in the same way. ``RELOADABLE`` says which settings a running daemon can t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ from .experiment_file import Document, parse_document, read_document
 from .secret_keys import is_reference
 from .settings import Settings
 
-__all__ = ["RELOADABLE", "changed_settings", "load_settings"]
+__all__ = ["RELOADABLE", "changed_settings", "environment_overrides", "load_settings"]
 
 RELOADABLE = frozenset(
     {
@@ -33,6 +35,12 @@ RELOADABLE = frozenset(
         "log.level",
     }
 )
+
+
+def environment_overrides(environment: Mapping[str, str] | None = None) -> list[str]:
+    """What the environment says, as overrides: CRUCIBLE_DATA goes before the file, and flags before both."""
+    folder = (os.environ if environment is None else environment).get("CRUCIBLE_DATA")
+    return [f"data={json.dumps(folder)}"] if folder else []
 
 
 def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:

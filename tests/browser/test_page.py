@@ -7,14 +7,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 from tests.integration.daemon import TOKEN, Daemon, as_stored, experiment, sample
 
 from crucible.messages.experiment_file import encode_experiment
-from crucible.messages.live import LiveEvent, LiveRun, LiveStage
-from crucible.messages.queue import DaemonRecord, NewRun, NewSchedule, Settlement
+from crucible.messages.findings import Comparison, Interval, Metric
+from crucible.messages.flow import StageResult
+from crucible.messages.live import ActorView, LiveEvent, LiveRun, LiveStage
+from crucible.messages.queue import DaemonRecord, NewRun, NewSchedule, Settlement, StageRecord
 
 from .conftest import Watched
 
@@ -39,6 +42,30 @@ async def claim(daemon: Daemon, run_id: str) -> int:
         each for each in await daemon.store.claim("test", limit=100, ttl_s=300.0) if each.run.id == run_id
     ]
     return lease.token
+
+
+async def submit_measured(daemon: Daemon, run_id: str) -> None:
+    """A completed run whose model was held against a baseline."""
+    content = experiment(daemon.folder, baselines=[{"id": "lead"}])
+    await submit(daemon, run_id, spec=encode_experiment(as_stored(content)))
+    token = await claim(daemon, run_id)
+    means = {"mock": 0.7, "lead": 0.1}
+    figures = tuple(
+        Metric(name="f1", value=value, n=12, method="mean", system=system) for system, value in means.items()
+    )
+    interval = Interval(low=0.1, high=0.9, level=0.95, method="bootstrap")
+    comparison = Comparison(
+        metric="f1", system="mock", baseline="lead", n=12, n_clusters=None, mean_system=0.7,
+        mean_baseline=0.1, difference=0.6, interval=interval, verdict="better",
+    )  # fmt: skip
+    result = StageResult(stage="bench", status="completed", figures=figures, comparisons=(comparison,))
+    record = StageRecord(
+        run_id=run_id, name="bench", input_hash="h", status="completed", result=msgspec.json.encode(result),
+        token=token,
+    )  # fmt: skip
+    await daemon.store.record_stage(record)
+    settled = Settlement(state="completed", metrics={"seconds": 1.0, "f1": 0.7})
+    await daemon.store.settle(run_id, token, settled)
 
 
 def moves(daemon: Daemon, run_id: str, done: int) -> None:
@@ -205,6 +232,105 @@ async def test_a_file_opens_in_a_tab_of_its_own(watched: Watched) -> None:
     assert (await tab.inner_text("body")).strip() == "# It works"
 
 
+async def test_files_in_folders_are_folded_in_the_order_of_their_numbers_and_stay_unfolded(
+    watched: Watched,
+) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    await claim(daemon, "r1")
+    folder = daemon.run_folder("r1") / "checkpoints"
+    folder.mkdir()
+    for number in (1, 2, 10):
+        (folder / f"epoch-{number}.npz").write_text("x")
+    page = await watched.open("/runs/r1")
+    await page.locator("#files summary").click()
+    names = page.locator("#files details button")
+    await expect(names).to_have_text([f"checkpoints/epoch-{number}.npz" for number in (1, 2, 10)])
+    (folder / "epoch-11.npz").write_text("x")
+    moves(daemon, "r1", 1)
+    await expect(names).to_have_count(4)
+    await expect(names.last).to_be_visible()
+
+
+async def test_the_results_of_a_run_come_first(watched: Watched) -> None:
+    await submit_measured(watched.daemon, "r1")
+    page = await watched.open("/runs/r1")
+    assert await page.locator("h2").first.inner_text() == "Results"
+    row = page.get_by_role("row", name="f1")
+    await expect(row).to_contain_text("0.700")
+    await expect(row).to_contain_text("better")
+    await expect(row).to_contain_text("+0.600, 0.100 to 0.900, 12 pairs")
+    await page.get_by_role("link", name="Runs").first.click()
+    await expect(page.locator("#row-r1 .now")).to_have_text("f1 0.700")
+
+
+async def test_a_page_without_a_stream_says_that_the_daemon_is_gone_and_when_it_is_back(
+    watched: Watched,
+) -> None:
+    page = await watched.open("/actors")
+    await expect(page.locator("#link")).to_have_text("up to date")
+    await page.context.set_offline(True)
+    await expect(page.locator("#link")).to_have_text("reconnecting")
+    await page.context.set_offline(False)
+    await expect(page.locator("#link")).to_have_text("up to date")
+    watched.complaints[:] = [line for line in watched.complaints if "ERR_INTERNET_DISCONNECTED" not in line]
+
+
+async def test_races_and_votes_are_counted_while_they_go_on(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    await claim(daemon, "r1")
+    output = {"example_id": "s1", "system": "mock", "backend": "mock", "text": "answer"}
+    race = {"hedged": True, "winner": "hedge", "duplicates": 1, "cancelled": 1}
+    votes = {"status": "decided", "strategy": "majority", "reason": "two of three", "agreement": 0.75}
+    file = daemon.run_folder("r1") / "samples.jsonl.partial"
+    file.write_bytes(sample(1, outputs={"mock": output | {"race": race}}))
+    page = await watched.open("/runs/r1")
+    panel = page.locator("#racing .panel")
+    await expect(panel).to_have_count(1)
+    await expect(panel).to_contain_text("hedged1 (100.0%)")
+    with file.open("ab") as more:
+        more.write(sample(2, outputs={"mock": output | {"race": race | {"hedged": False}}}))
+        more.write(sample(3, outputs={"mock": output | {"ballots": votes}}))
+    moves(daemon, "r1", 3)
+    await expect(panel).to_have_count(2)
+    await expect(panel.first).to_contain_text("hedged1 (50.0%)")
+    await expect(panel.last).to_contain_text("mean agreement0.750")
+    await expect(page.locator("#racing")).to_contain_text("Agreement, mean so far")
+
+
+async def test_actors_are_a_tree_with_what_waits_and_what_restarted(watched: Watched) -> None:
+    page = await watched.open("/actors")
+    leaf = page.locator("#tree ul .actor")
+    await expect(leaf).to_contain_text("run-1")
+    await expect(leaf).to_contain_text("3 waiting")
+    stage = ActorView(
+        name="stage", kind="StageActor", state="running", mailbox=8, mailbox_capacity=8, restarts=2
+    )
+    watched.daemon.live.actors = lambda: ActorView(  # type: ignore[method-assign]
+        name="crucible", kind="root", state="running", children=(stage,)
+    )
+    await expect(leaf).to_contain_text("8 of 8 waiting")  # by itself
+    await expect(leaf).to_contain_text("2 restarts")
+
+
+async def test_flagged_samples_are_found(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    finding = {"detector": "regex", "category": "injection", "confidence": 0.9, "start": 0, "end": 3}
+    verdict = {"side": "input", "flagged": True, "findings": [finding]}
+    lines = sample(1) + sample(2, verdicts=[verdict]) + sample(3, outputs={})
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(lines)
+    page = await watched.open("/runs/r1/samples")
+    await expect(page.locator("tbody tr")).to_have_count(3)
+    await page.get_by_label("Verdict").select_option("flagged")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody tr")).to_contain_text("flagged")
+    await page.get_by_role("link", name="s2").click()
+    await expect(page.locator("main")).to_contain_text("input: injection (regex, 0.900)")
+
+
 async def test_what_is_not_there_is_said(watched: Watched) -> None:
     await watched.page.goto(f"{watched.daemon.url}/runs/nobody#token={TOKEN}")
     await expect(watched.page.get_by_role("heading", name="Not found")).to_be_visible()
@@ -262,8 +388,7 @@ async def test_schedules_tell_when_they_are_due_and_what_became_of_the_last_run(
 
 async def fill(daemon: Daemon) -> None:
     """Runs in several states, with samples of claims."""
-    await submit(daemon, "done-1")
-    await daemon.work("done-1")
+    await submit_measured(daemon, "done-1")
     await submit(daemon, "r1", priority=3)
     await claim(daemon, "r1")
     moves(daemon, "r1", 20)
@@ -281,9 +406,28 @@ async def fill(daemon: Daemon) -> None:
 
 
 PATHS = (
-    *("/", "/runs/r1", "/runs/gone", "/runs/r1/samples", "/runs/r1/samples/0", "/compare", "/schedules"),
+    *(
+        "/",
+        "/runs/done-1",
+        "/runs/r1",
+        "/runs/gone",
+        "/runs/r1/samples",
+        "/runs/r1/samples/0",
+        "/compare",
+        "/schedules",
+    ),
     "/actors",
 )
+
+
+async def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds against WCAG 2.1 AA."""
+    found = await Axe().run(
+        page, options={"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+    )
+    return [
+        (each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -294,14 +438,7 @@ async def test_the_page_meets_wcag_aa_in_light_and_dark(watched: Watched, scheme
     for path in PATHS:
         await page.goto(watched.daemon.url + path)
         await page.wait_for_selector("[data-title]")
-        found = await Axe().run(
-            page, options={"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
-        )
-        told = [
-            (each["id"], [node["html"][:120] for node in each["nodes"]])
-            for each in found.response["violations"]
-        ]
-        assert told == [], path
+        assert await violations(page) == [], path
 
 
 async def test_a_phone_need_not_scroll_sideways(watched: Watched) -> None:
@@ -361,10 +498,23 @@ async def test_runs_are_compared(watched: Watched, tmp_path: Path) -> None:
         shutil.move(made, daemon.folder / "runs" / f"run-{number}")
         await submit(daemon, f"run-{number}")
         await daemon.work(f"run-{number}")
-    page = await watched.open()
+    page = await watched.open("/runs/run-0/trace")
+    bars = page.locator(".timeline .bar")
+    assert await bars.count() > 5
+    await expect(page.locator(".timeline")).to_contain_text("backend_call")
+    await page.get_by_text("The same as a table").click()
+    await expect(page.locator("#spans tbody tr")).to_have_count(await bars.count())
+    await page.get_by_role("link", name="Runs").first.click()
     for number in range(2):
         await page.get_by_label(f"Compare run-{number}").check()
     await page.get_by_role("button", name="Compare chosen").click()
     await expect(page.get_by_role("heading", name="Differences")).to_be_visible()
     row = page.get_by_role("row", name="exact_match").first
     await expect(row).to_contain_text("1.000")
+    runs = page.url.partition("?runs=")[2]
+    assert sorted(runs.split(",")) == ["run-0", "run-1"]
+    await watched.open(f"/compare?runs={runs}")  # somebody else opens the link
+    await expect(page.get_by_role("heading", name="Differences")).to_be_visible()
+    assert await violations(page) == []
+    await page.set_viewport_size({"width": 360, "height": 740})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -137,7 +137,9 @@ class Daemon:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    async def work(self, run_id: str, state: RunState = "completed") -> QueuedRun:
+    async def work(
+        self, run_id: str, state: RunState = "completed", metrics: Mapping[str, Any] | None = None
+    ) -> QueuedRun:
         """Claim a run and settle it, as a daemon would."""
         record = DaemonRecord(
             id="test", boot_id="1", host="here", pid=1, started_at=0.0, heartbeat_at=0.0, capacity=2
@@ -145,7 +147,9 @@ class Daemon:
         await self.store.register(record, max_interruptions=3)
         leases = await self.store.claim("test", limit=100, ttl_s=30.0)
         lease = next(each for each in leases if each.run.id == run_id)
-        return await self.store.settle(run_id, lease.token, Settlement(state=state))
+        return await self.store.settle(
+            run_id, lease.token, Settlement(state=state, metrics=dict(metrics or {}))
+        )
 
 
 def experiment(folder: Path, **changes: Any) -> dict[str, Any]:

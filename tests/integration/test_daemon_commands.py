@@ -168,6 +168,15 @@ def test_status_tells_of_the_queue_and_of_one_run(bench: Workbench, daemon: Daem
     assert json.loads(bench.crucible("status", "--json").out)["queue"]["by_state"]["queued"] == 1
 
 
+def test_a_completed_run_is_told_with_its_headline_figures(bench: Workbench, daemon: Daemon) -> None:
+    run = submitted(bench)["id"]
+    metrics = {"seconds": 2.5, "f1\x1b": 0.671, "recall": None, "exact": 0.0425, "more": 0.1}
+    daemon.there(daemon.work(run, metrics=metrics))
+    (line,) = bench.crucible("runs").out.splitlines()
+    assert line.endswith("  local  f1⟨U+001B⟩ 0.671, exact 0.043")
+    assert "  figures    f1⟨U+001B⟩ 0.671, exact 0.043, more 0.100\n" in bench.crucible("status", run).out
+
+
 def test_foreign_text_cannot_move_the_cursor(bench: Workbench, daemon: Daemon) -> None:
     run = submitted(bench)["id"]
     bench.crucible("cancel", run, "--reason", "bad \x1b[2J\x07 news")

@@ -6,18 +6,22 @@ Called by the actors beside this file. Nothing here reads a clock or draws a num
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from ...messages.control import RunResult
+from ...messages.experiment import Experiment
 from ...messages.queue import QueuedRun, Settlement
 from ...messages.settings import DaemonSettings
 
 __all__ = [
     "Order",
+    "compared_metrics",
     "deadline_left",
     "headline",
+    "headline_figures",
     "lease_margin",
     "outranks",
     "refused",
@@ -121,15 +125,36 @@ def _try_again(run: QueuedRun, reason: str, settings: DaemonSettings, rng: rando
     return Settlement(state="parked", reason=_line(f"all {run.max_attempts} attempts failed: {reason}"))
 
 
+def compared_metrics(experiment: Experiment) -> list[str]:
+    """Metrics that the experiment tells ``bench`` to compare, in its order; none: bench chooses."""
+    named = [stage.options.get("metrics", ()) for stage in experiment.pipeline if stage.name == "bench"]
+    return [metric for metrics in named if isinstance(metrics, list | tuple) for metric in metrics]
+
+
 def headline(result: RunResult) -> dict[str, Any]:
-    """A few figures to list a run by: how long it took, and the model's means."""
+    """A few figures to list a run by: how long it took, and the model's means, what is compared first."""
     backend = result.experiment.backend
     model = backend.name or backend.id
-    figures = [figure for stage in result.stages for figure in stage.figures if figure.system == model]
-    found: dict[str, Any] = {"seconds": round(result.seconds, 3)}
-    for figure in figures:
-        found.setdefault(figure.name, figure.value)
-    return dict(list(found.items())[:METRICS_KEPT])
+    means: dict[str, float | None] = {}
+    for stage in result.stages:
+        for figure in stage.figures:
+            if figure.system == model:
+                means.setdefault(figure.name, figure.value)
+    compared = [comparison.metric for stage in result.stages for comparison in stage.comparisons]
+    first = dict.fromkeys((*compared_metrics(result.experiment), *compared))
+    order = [*(name for name in first if name in means), *(name for name in means if name not in first)]
+    figures = {name: means[name] for name in order[: METRICS_KEPT - 1]}
+    return {"seconds": round(result.seconds, 3), **figures}
+
+
+def headline_figures(metrics: Mapping[str, Any], most: int) -> list[tuple[str, float]]:
+    """Of what ``headline`` found, the first means that there are."""
+    found = [
+        (name, value)
+        for name, value in metrics.items()
+        if name != "seconds" and isinstance(value, int | float)
+    ]
+    return found[:most]
 
 
 def _line(text: str | None) -> str | None:

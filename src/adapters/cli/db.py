@@ -25,7 +25,7 @@ Config = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    Parameter(help="Folder of the daemon; default: that of --config, CRUCIBLE_DATA or ./crucible-data."),
+    Parameter(help="Folder of the daemon; default: CRUCIBLE_DATA, that of --config, or ./crucible-data."),
 ]
 Url = Annotated[
     str | None, Parameter(help="Of a queue in PostgreSQL: where its address is, env:NAME or file:PATH.")
@@ -49,7 +49,7 @@ def _meant(config: Path | None, data: Path | None, url: str | None) -> _Queue:
     from ...client.address import data_folder
     from ...messages.errors import InputError
     from ...messages.settings import StoreSettings
-    from ...messages.settings_file import load_settings
+    from ...messages.settings_file import environment_overrides, load_settings
     from ..stores.opening import postgres_reference
 
     if url is not None and (data is not None or config is not None):
@@ -59,7 +59,7 @@ def _meant(config: Path | None, data: Path | None, url: str | None) -> _Queue:
         return _Queue(data_folder(), postgres_reference(store))
     if config is None:
         return _Queue(data_folder(data), None)
-    settings = load_settings(config)
+    settings = load_settings(config, environment_overrides())
     if settings.store.kind == "memory":
         raise InputError(f"{config}: store.kind: memory keeps nothing that could be looked after")
     if settings.store.kind == "postgres":
@@ -115,13 +115,19 @@ def check(
 
 
 def _print(where: str, found: Inspection) -> None:
-    print(f"{where}: schema {found.schema}, {'sound' if not found.problems else 'NOT SOUND'}")
-    print("  runs:", ", ".join(f"{count:,} {state}" for state, count in found.runs.items()) or "none")
-    print(
-        "  rows:", ", ".join(f"{count:,} {table}" for table, count in found.rows.items() if count) or "none"
-    )
+    known = "schema unknown" if found.schema is None else f"schema {found.schema}"
+    verdict = "NOT SOUND" if found.problems else "sound"
+    if found.unchecked and not found.problems:
+        verdict = "sound as far as it may be read"
+    print(f"{where}: {known}, {verdict}")
+    if "run" not in found.unchecked:
+        print("  runs:", ", ".join(f"{count:,} {state}" for state, count in found.runs.items()) or "none")
+    rows = ", ".join(f"{count:,} {table}" for table, count in found.rows.items() if count)
+    print("  rows:", rows or "none")
     for problem in found.problems:
         print(f"  {problem}")
+    if found.unchecked:
+        print(f"  not checked, since the user may not read them: {', '.join(found.unchecked)}")
 
 
 def vacuum(*, config: Config = None, data: Data = None, url: Url = None) -> int:

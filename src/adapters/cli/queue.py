@@ -67,9 +67,19 @@ def _facts(run: QueuedRun) -> dict[str, str]:
         "ended": told_time(run.ended_at),
         "attempt": f"{run.attempt} of {run.max_attempts}",
         "daemon": run.daemon or "-",
+        "figures": _figures(run, 4) or "-",
         "labels": one_line(", ".join(f"{name}={value}" for name, value in run.labels.items())) or "-",
     }
     return {name: value for name, value in facts.items() if value != "-"}
+
+
+def _figures(run: QueuedRun, most: int) -> str:
+    """The means that a completed run is told by, what its experiment compares first."""
+    from ...actors.daemon.decisions import headline_figures
+    from ..reports.numbers import figure
+
+    found = headline_figures(run.metrics, most)
+    return ", ".join(f"{one_line(name)} {figure(value)}" for name, value in found)
 
 
 def _queue_status(client: Client | RestingQueue, *, as_json: bool) -> int:
@@ -142,7 +152,7 @@ def runs(
     width = max([len(run.id) for run in found], default=0)
     for run in found:
         line = f"{run.id:<{width}}  {run.state:<9}  {told_time(run.submitted_at)}  {one_line(run.owner)}"
-        print(f"{line}  {one_line(run.reason)}" if run.reason else line)
+        print("  ".join(part for part in (line, _figures(run, 2), one_line(run.reason or "")) if part))
     if cursor is not None:
         print(f"crucible: there are more: --limit shows more than {limit}", file=sys.stderr)
     return 0

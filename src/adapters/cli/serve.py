@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -26,27 +26,28 @@ def serve(
     *,
     config: Path | None = None,
     data: Path | None = None,
+    log_format: Literal["auto", "json", "text"] | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
 ) -> int:
     """Work through the queue of experiments, and answer on the API, until SIGTERM or Ctrl-C.
 
     Args:
         config: Settings file; config/crucible.toml names every setting. Default: the defaults.
-        data: Folder of the queue, the runs and the token; goes before the settings file.
+        data: Folder of the queue, the runs and the token; default: CRUCIBLE_DATA, else that of the settings.
+        log_format: text for people, json for programs, auto: text on a terminal; default: log.format.
         set_: Override a setting, for example --set api.port=8766; may be repeated.
     """
     _need_the_extra()
     from ...adapters.service.data_folder import DataFolder
     from ...adapters.service.logs import configure, known_secrets
     from ...client.address import Address
-    from ...messages.settings_file import load_settings
+    from ...messages.settings_file import environment_overrides, load_settings
     from ...serving import serve as serve_until_signal
 
     def read() -> Settings:
-        overrides = list(set_ or [])
-        if data is not None:
-            overrides.append(f"data={json.dumps(str(data))}")
-        return load_settings(config, overrides)
+        said = {"data": None if data is None else str(data), "log.format": log_format}
+        flags = [f"{name}={json.dumps(value)}" for name, value in said.items() if value is not None]
+        return load_settings(config, [*environment_overrides(), *(set_ or ()), *flags])
 
     os.umask(0o077)
     settings = read()

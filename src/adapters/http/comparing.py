@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -21,10 +22,11 @@ from litestar.params import QueryParameter
 from ...comparison.options import Comparing, RunComparison
 from ...messages.api import RUN_ID
 from ...messages.errors import InputError, OverloadedError
+from ...messages.queue import QueuedRun
 from .openapi import answers
 from .services import Served, Services
 
-__all__ = ["HANDLERS", "compared"]
+__all__ = ["HANDLERS", "MOST_RUNS", "compared"]
 
 WAIT_S = 20.0
 MOST_RUNS = 16
@@ -72,18 +74,34 @@ async def compared(services: Services, names: Sequence[str], options: Comparing)
     """Compare runs by their ids. Raises InputError, and NotFoundError for a run that is not there."""
     if not 2 <= len(names) <= MOST_RUNS:
         raise InputError(f"runs: expected 2 to {MOST_RUNS} ids with commas between")
+    runs = []
     for name in names:
         run_id = name.partition(":")[0]
         if _NAME.fullmatch(run_id) is None or "=" in name:
             raise InputError("runs: expected ids of runs, such as ID or ID:SYSTEM")
-        await services.store.run(run_id)
+        runs.append(await services.store.run(run_id))
     async with contextlib.AsyncExitStack() as held:
         try:
             async with asyncio.timeout(WAIT_S):
                 await held.enter_async_context(services.comparing)
         except TimeoutError:
             raise OverloadedError("another comparison is under way: ask again later") from None
-        return await asyncio.to_thread(_compared, names, options, services.runs_folder)
+        try:
+            return await asyncio.to_thread(_compared, names, options, services.runs_folder)
+        except InputError as error:
+            raise InputError(_why_not(runs) or _by_ids(str(error), services.runs_folder)) from None
+
+
+def _why_not(runs: Sequence[QueuedRun]) -> str:
+    """The runs that have nothing to compare yet, if that is why."""
+    states = {run.id: run.state for run in runs if run.state != "completed"}
+    told = ", ".join(f"{run_id} is {state}" for run_id, state in states.items())
+    return f"{told}: only runs that completed can be compared" if told else ""
+
+
+def _by_ids(text: str, folder: Path) -> str:
+    """Runs by their ids, as they were asked for, instead of by their folders."""
+    return text.replace(f"{folder.resolve()}{os.sep}", "")
 
 
 def _compared(names: Sequence[str], options: Comparing, folder: Path) -> RunComparison:

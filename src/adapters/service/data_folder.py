@@ -16,6 +16,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +56,7 @@ class DataFolder:
         self.lock = _locked(path)
         try:
             make_folder(self.runs, 0o700)
+            _try_to_write(self.runs)
             self.daemon_id = self._kept_id()
         except OSError as error:
             self.lock.release()
@@ -123,6 +125,14 @@ def _write(path: Path, content: bytes) -> None:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
             raise StoreError(f"{error}: {_ROOM}") from None
         raise
+
+
+def _try_to_write(folder: Path) -> None:
+    """Find out now, and not with the first run, that a folder was given to another user."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".tried-", dir=folder)).rmdir()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 _ROOM = "free some space and start again, what was stored is safe"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Container
 from typing import Any
 
 import msgspec
 
 from ...messages.queue import TERMINAL
-from .migrations import check_version, version_of
+from .migrations import VERSIONS, check_version, version_of
 from .steps import Steps, ask
 
 __all__ = ["TABLES", "Inspection", "export_line", "inspect", "select_all"]
@@ -29,45 +30,57 @@ TABLES = {
 _ENDED = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _MUST_NOT_BE = {
     "is running without a lease": (
-        "state = 'running' AND (daemon IS NULL OR lease_until IS NULL OR leased_at IS NULL)"
+        "state = 'running' AND (daemon IS NULL OR lease_until IS NULL OR leased_at IS NULL)",
+        "run",
     ),
     "has a lease, but is not running": (
-        "state <> 'running' AND (daemon IS NOT NULL OR lease_until IS NOT NULL)"
+        "state <> 'running' AND (daemon IS NOT NULL OR lease_until IS NOT NULL)",
+        "run",
     ),
-    "has ended, but not when": f"state IN ({_ENDED}) AND ended_at IS NULL",
-    "has not ended, but when": f"state NOT IN ({_ENDED}) AND ended_at IS NOT NULL",
-    "has lost its experiment": "NOT EXISTS (SELECT 1 FROM spec WHERE run_id = run.id)",
-    "has lost its events": "NOT EXISTS (SELECT 1 FROM event WHERE run_id = run.id)",
+    "has ended, but not when": (f"state IN ({_ENDED}) AND ended_at IS NULL", "run"),
+    "has not ended, but when": (f"state NOT IN ({_ENDED}) AND ended_at IS NOT NULL", "run"),
+    "has lost its experiment": ("NOT EXISTS (SELECT 1 FROM spec WHERE run_id = run.id)", "spec"),
+    "has lost its events": ("NOT EXISTS (SELECT 1 FROM event WHERE run_id = run.id)", "event"),
 }
+"""What is told of a run, by which condition, and the table that it needs besides that of runs."""
 MOST_NAMED = 20
 
 
 class Inspection(msgspec.Struct):
     """What was found."""
 
-    schema: int
+    schema: int | None
+    """None: its number may not be read."""
     runs: dict[str, int]
     """By state."""
     rows: dict[str, int]
     """By table."""
     problems: list[str]
-    """One line each; empty when it is sound."""
+    """One line each; empty when it is sound, as far as it was looked at."""
+    unchecked: list[str]
+    """Tables that may not be read."""
 
 
-def inspect(where: str) -> Steps[Inspection]:
-    """Count everything, and look for what must not be."""
-    schema = yield from version_of()
-    check_version(schema, where)
-    states = yield from ask("SELECT state, count(*) FROM run GROUP BY state ORDER BY state")
-    rows = {}
+def inspect(where: str, closed: Container[str] = ()) -> Steps[Inspection]:
+    """Count everything, and look for what must not be; not in the tables that are closed to the reader."""
+    schema = None
+    if VERSIONS not in closed:
+        schema = yield from version_of()
+        check_version(schema, where)
+    states, rows, problems = [], {}, []
+    if "run" not in closed:
+        states = yield from ask("SELECT state, count(*) FROM run GROUP BY state ORDER BY state")
     for table in TABLES:
-        counted = yield from ask(f"SELECT count(*) FROM {table}")
-        rows[table] = counted[0][0]
-    problems = []
-    for told, condition in _MUST_NOT_BE.items():
+        if table not in closed:
+            counted = yield from ask(f"SELECT count(*) FROM {table}")
+            rows[table] = counted[0][0]
+    for told, (condition, needed) in _MUST_NOT_BE.items():
+        if "run" in closed or needed in closed:
+            continue
         found = yield from ask(f"SELECT id FROM run WHERE {condition} ORDER BY seq LIMIT {MOST_NAMED}")
         problems += [f"run {row[0]}: {told}" for row in found]
-    return Inspection(schema, {row[0]: row[1] for row in states}, rows, problems)
+    unchecked = [table for table in (VERSIONS, *TABLES) if table in closed]
+    return Inspection(schema, {row[0]: row[1] for row in states}, rows, problems, unchecked)
 
 
 def select_all(table: str) -> str:

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from ...messages.errors import InputError
 from .steps import Steps, ask, do, now
 
-__all__ = ["MIGRATIONS", "TYPES", "check_version", "migrate", "version_of"]
+__all__ = ["MIGRATIONS", "TYPES", "VERSIONS", "check_version", "migrate", "version_of"]
+
+VERSIONS = "schema_version"
+"""The table that says how many changes a database has had."""
 
 TYPES = {
     "sqlite": {

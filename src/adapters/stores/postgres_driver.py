@@ -49,9 +49,10 @@ class Driver:
                     reply = None
 
     async def prepare(self, connection: Any) -> None:
-        """Make the schema; one at a time, so that daemons may start together."""
+        """Make the schema if need be; one at a time, so that daemons may start together."""
         await self._take_turn(connection, "migrate")
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+        if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", self._schema):
+            await connection.execute(f"CREATE SCHEMA {self._schema}")  # which not every user may
 
     async def _take_turn(self, connection: Any, name: str) -> None:
         number = zlib.crc32(f"crucible {self._schema} {name}".encode())

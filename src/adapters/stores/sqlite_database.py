@@ -59,9 +59,12 @@ def failure(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(f"{path}: cannot be written ({error}): {_ACCESS}")
     if code == sqlite3.SQLITE_BUSY:
         return StoreError(f"{path}: another program holds it: close that, and only look at it read-only")
+    if code == sqlite3.SQLITE_IOERR:  # of a full disk too, where the index of the log has no room
+        return StoreError(f"{path}: {error}: {_DISK}")
     return StoreError(f"{path}: {error}")
 
 
+_DISK = "free some space, or look for errors of the disk in the system's log; what was stored is safe"
 _ACCESS = "check its permissions and mount"
 _REMEDY = (
     "keep the file, copy a backup in its place, or move it away to begin with an empty queue; "

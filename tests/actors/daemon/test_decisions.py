@@ -6,6 +6,7 @@ import pytest
 from crucible.actors.daemon.decisions import (
     Order,
     deadline_left,
+    headline_figures,
     lease_margin,
     outranks,
     refused,
@@ -16,7 +17,7 @@ from crucible.actors.daemon.decisions import (
 )
 from crucible.messages.control import RunResult
 from crucible.messages.experiment import BackendRef, Experiment, StageDef
-from crucible.messages.findings import Metric
+from crucible.messages.findings import Comparison, Metric
 from crucible.messages.flow import StageResult
 from crucible.messages.queue import QueuedRun
 from crucible.messages.settings import DaemonSettings
@@ -64,6 +65,51 @@ def test_a_completed_run_is_completed_with_the_means_of_its_model() -> None:
     decided = decide(run(), done)
     assert (decided.state, decided.counted) == ("completed", True)
     assert decided.metrics == {"seconds": 2.0, "f1": 0.7}
+
+
+DIFFERENCE: dict[str, Any] = {"n_clusters": None, "mean_system": 0.5, "mean_baseline": 0.4, "difference": 0.1}
+NAMES = ("exact", "f1", "recall", *(f"extra_{number}" for number in range(20)))
+
+
+def measured(*, wanted: tuple[str, ...] = (), compared: tuple[str, ...] = ()) -> RunResult:
+    """A completed run whose experiment wants some metrics compared, and whose bench compared some."""
+    bench = StageDef(name="bench", options={"metrics": list(wanted)} if wanted else {})
+    figures = tuple(Metric(name=name, value=0.5, n=3, method="mean", system="mock") for name in NAMES)
+    comparisons = tuple(
+        Comparison(metric=name, system="mock", baseline="lead", n=3, **DIFFERENCE) for name in compared
+    )
+    return RunResult(
+        run_id="r",
+        status="completed",
+        experiment=Experiment(id="e", backend=BackendRef(id="mock"), pipeline=(bench,)),
+        stages=(
+            StageResult(stage="analysis_metrics", status="completed", figures=figures),
+            StageResult(stage="bench", status="completed", comparisons=comparisons),
+        ),
+        seconds=2.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "compared", "first"),
+    [
+        ((), (), ["exact", "f1", "recall"]),
+        ((), ("recall", "f1"), ["recall", "f1", "exact"]),
+        (("extra_19",), (), ["extra_19", "exact", "f1"]),
+        (("extra_19", "unheard_of", "f1"), ("f1", "extra_19"), ["extra_19", "f1", "exact"]),
+    ],
+)
+def test_the_headline_begins_with_what_the_experiment_compares(
+    wanted: tuple[str, ...], compared: tuple[str, ...], first: list[str]
+) -> None:
+    metrics = decide(run(), measured(wanted=wanted, compared=compared)).metrics
+    assert list(metrics)[:4] == ["seconds", *first]
+    assert len(metrics) == 16
+    assert headline_figures(metrics, 2) == [(name, 0.5) for name in first[:2]]
+
+
+def test_a_mean_that_is_not_there_is_not_among_the_figures_that_are_shown() -> None:
+    assert headline_figures({"seconds": 1.0, "f1": None, "recall": 0.25}, 2) == [("recall", 0.25)]
 
 
 def test_a_report_that_is_there_counts_more_than_an_order_that_came_late() -> None:

@@ -141,6 +141,9 @@ def test_the_folder_is_the_one_that_the_other_commands_look_in(
     settings.write_text('[log]\nlevel = "info"\n')
     monkeypatch.chdir(tmp_path)
     assert invoke(["db", "upgrade", "--config", str(settings)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/named: ")  # as of crucible serve
+    monkeypatch.delenv("CRUCIBLE_DATA")
+    assert invoke(["db", "upgrade", "--config", str(settings)]) == 0
     assert capsys.readouterr().out.startswith("crucible-data: ")
     assert invoke(["db", "upgrade", "--config", str(settings), "--data", "other"]) == 0
     assert capsys.readouterr().out.startswith("other: ")
@@ -193,6 +196,118 @@ def test_a_database_without_a_queue_is_told_so(
     monkeypatch.setenv("EMPTY_URL", server.url.replace("/postgres?", "/template1?"))
     assert invoke(["db", "check", "--url", "env:EMPTY_URL"]) == 2
     assert "env:EMPTY_URL: holds no queue: run crucible db upgrade first" in capsys.readouterr().err
+
+
+READ_ALL = ("GRANT USAGE ON SCHEMA crucible TO ada", "GRANT SELECT ON ALL TABLES IN SCHEMA crucible TO ada")
+READ_NO_SPEC = (*READ_ALL, "REVOKE SELECT ON crucible.spec, crucible.schema_version FROM ada")
+READ_NO_RUNS = (*READ_ALL, "REVOKE SELECT ON crucible.run FROM ada")
+READ_NOTHING = ("SELECT 1",)
+
+
+@pytest.fixture
+def as_ada(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """A queue with three runs, one of them without its spec, at the address of a user with some rights."""
+
+    async def grant() -> None:
+        await _postgres(server.url)
+        admin = await asyncpg.connect(server.url)
+        await admin.execute("DROP ROLE IF EXISTS ada")
+        for statement in ("CREATE ROLE ada LOGIN", *request.param):
+            await admin.execute(statement)
+        await admin.execute("DELETE FROM crucible.spec WHERE run_id = 'r2'")
+        await admin.close()
+
+    async def drop() -> None:
+        admin = await asyncpg.connect(server.url)
+        await admin.execute("DROP OWNED BY ada")
+        await admin.execute("DROP ROLE ada")
+        await admin.close()
+
+    monkeypatch.setenv("QUEUE_URL", server.url)
+    asyncio.run(grant())
+    monkeypatch.setenv("QUEUE_URL", server.url.replace("crucible@", "ada@"))
+    yield
+    asyncio.run(drop())
+
+
+@pytest.mark.parametrize(
+    ("as_ada", "code", "told", "unchecked"),
+    [
+        (READ_ALL, 1, ["schema 1, NOT SOUND", "  run r2: has lost its experiment"], []),
+        (
+            READ_NO_SPEC,
+            0,
+            [
+                "schema unknown, sound as far as it may be read",
+                "  runs: 1 completed, 2 queued",
+                "  rows: 3 run, 1 stage, 6 event, 1 daemon",
+                "  not checked, since the user may not read them: schema_version, spec",
+            ],
+            ["schema_version", "spec"],
+        ),
+        (
+            READ_NO_RUNS,
+            0,
+            [
+                "schema 1, sound as far as it may be read",
+                "  rows: 2 spec, 1 stage, 6 event, 1 daemon",
+                "  not checked, since the user may not read them: run",
+            ],
+            ["run"],
+        ),
+    ],
+    indirect=["as_ada"],
+)
+@pytest.mark.usefixtures("as_ada")
+def test_check_says_what_a_user_of_postgresql_may_not_read(
+    capsys: pytest.CaptureFixture[str], code: int, told: list[str], unchecked: list[str]
+) -> None:
+    assert invoke(["db", "check", "--url", "env:QUEUE_URL"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(told[0])
+    assert lines[-len(told) + 1 :] == told[1:]
+    assert invoke(["db", "check", "--url", "env:QUEUE_URL", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["unchecked"] == unchecked
+
+
+@pytest.mark.parametrize("as_ada", [READ_NOTHING], indirect=True)
+@pytest.mark.parametrize("verb", ["check", "export"])
+@pytest.mark.usefixtures("as_ada")
+def test_who_may_not_look_into_the_schema_is_told_so_and_not_that_it_is_empty(
+    capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    assert invoke(["db", verb, "--url", "env:QUEUE_URL"]) == 2
+    assert "may not look into the schema crucible: GRANT USAGE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_ada", [READ_ALL], indirect=True)
+@pytest.mark.usefixtures("as_ada")
+def test_a_vacuum_that_the_server_skipped_is_not_told_as_done(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["db", "vacuum", "--url", "env:QUEUE_URL"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert (said.err.count('"run"'), len(said.err.splitlines())) == (1, 1)
+    assert said.err.endswith(": be the owner of the tables\n")
+
+
+async def _of_its_own(url: str) -> None:
+    """An empty schema that somebody else made for a user who may make none."""
+    admin = await asyncpg.connect(url)
+    await admin.execute("DROP SCHEMA IF EXISTS crucible CASCADE")
+    await admin.execute("CREATE ROLE bob LOGIN")
+    await admin.execute("CREATE SCHEMA crucible AUTHORIZATION bob")
+    await admin.close()
+
+
+def test_a_user_who_may_make_no_schema_makes_a_queue_in_the_one_that_was_made_for_it(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(_of_its_own(server.url))
+    monkeypatch.setenv("QUEUE_URL", server.url.replace("crucible@", "bob@"))
+    assert invoke(["db", "upgrade", "--url", "env:QUEUE_URL"]) == 0
+    assert "schema 0 is now schema 1" in capsys.readouterr().out
 
 
 async def _held(folder: Path, verb: str) -> int:

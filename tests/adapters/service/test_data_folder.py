@@ -59,6 +59,15 @@ def test_a_folder_that_no_user_may_write_says_what_is_expected() -> None:
     assert str(caught.value).startswith("/proc/self/crucible-data: ")
 
 
+def test_runs_that_cannot_be_written_are_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to("/proc/self")  # no user may write there
+    with pytest.raises(OutputError, match=f"cannot keep the data of a daemon: {tmp_path}/runs: "):
+        DataFolder(tmp_path)
+    (tmp_path / "runs").unlink()
+    with DataFolder(tmp_path) as folder:  # the refusal gave the lock up
+        assert list(folder.runs.iterdir()) == []
+
+
 def test_a_second_daemon_is_told_who_has_the_folder(tmp_path: Path) -> None:
     with DataFolder(tmp_path), pytest.raises(ConflictError, match=f"process {os.getpid()}"):
         DataFolder(tmp_path)

@@ -17,7 +17,7 @@ from tests.support.queue import START, new_run
 
 from crucible.adapters.stores import SqliteStore
 from crucible.adapters.stores.file_system import magic_of, refuse_network
-from crucible.adapters.stores.sqlite_database import open_reader
+from crucible.adapters.stores.sqlite_database import failure, open_reader
 from crucible.messages.errors import ConflictError, InputError, OutputError, StoreError
 from crucible.messages.queue import Effect
 
@@ -147,6 +147,13 @@ async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
     else:
         (tmp_path / "fixed").mkdir(mode=0o500)
         assert "Permission denied" in await refused(tmp_path / "fixed")
+
+
+def test_an_error_of_the_disk_says_what_to_do(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE  # what a disk that has just become full comes to
+    told = str(failure(error, tmp_path))
+    assert told.startswith(f"{tmp_path}: disk I/O error: free some space, or look for errors of the disk")
 
 
 async def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -140,6 +140,25 @@ async def test_a_run_without_samples_says_so(api: httpx.AsyncClient, folder: Pat
     assert "has no samples" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("metric=exact&at_most=abc", "score to: expected a number, got 'abc'"),
+        ("metric=exact&at_least=nan", "score from: expected a number, got 'nan'"),
+        ("metric=&at_least=1", "score from: expected the name of a score, too"),
+        ("verdict=odd", "verdict: expected flagged, clean or error, got 'odd'"),
+    ],
+)
+async def test_a_filter_of_the_page_that_cannot_be_used_is_told_and_not_passed_over(
+    api: httpx.AsyncClient, folder: Path, query: str, told: str
+) -> None:
+    keep(folder, sample(0))
+    answer = await api.get(f"/view/runs/{folder.name}/samples?{query}")
+    assert (answer.status_code, answer.json()["detail"]) == (422, told)
+    empty = await api.get(f"/view/runs/{folder.name}/samples?text=&verdict=&metric=&at_least=&at_most=")
+    assert (empty.status_code, "s0" in empty.text) == (200, True)  # a form sends what is left empty, too
+
+
 async def test_a_link_in_place_of_the_samples_is_not_followed(
     api: httpx.AsyncClient, folder: Path, tmp_path: Path
 ) -> None:

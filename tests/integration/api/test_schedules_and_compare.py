@@ -1,6 +1,7 @@
 """Schedules, comparisons, and the daemon as a whole, over HTTP."""
 
 import asyncio
+import html
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ async def finished(api: httpx.AsyncClient, daemon: Daemon, tmp_path: Path) -> li
         async with crucible.Supervisor(out=daemon.folder / "runs") as supervisor:
             handle = await supervisor.submit(as_stored(content), run_id=run_id)
             assert (await handle.result()).status == "completed"
+        await daemon.work(run_id)
         ids.append(run_id)
     return ids
 
@@ -116,6 +118,52 @@ async def test_what_cannot_be_compared_is_refused(
     answer = await api.get(f"{API}/compare", params={"runs": runs.format(a=finished[0], b=finished[1])})
     assert answer.status_code in (400, 404, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("runs", "told", "shown"),
+    [
+        ("{a},{c}", "{c} is cancelled: only runs that completed can be compared", None),
+        ("{a},nobody", "there is no run 'nobody'", None),
+        ("{a},{b}:nosystem", "{b}: unknown system 'nosystem'; known: mock", None),
+        ("{a},{a}:mock", "compare: mock of {a} is given twice", None),
+        (
+            "{a}",
+            "runs: expected 2 to 16 ids with commas between",
+            "needs two runs or more that completed. One run is",
+        ),
+    ],
+)
+async def test_why_runs_cannot_be_compared_is_told_by_their_ids(
+    api: httpx.AsyncClient,
+    finished: list[str],
+    daemon: Daemon,
+    tmp_path: Path,
+    runs: str,
+    told: str,
+    shown: str | None,
+) -> None:
+    ended = (await api.post(f"{API}/runs", json=experiment(tmp_path))).json()["id"]
+    await daemon.store.cancel(ended, "not needed")
+    names = {"a": finished[0], "b": finished[1], "c": ended}
+    answer = await api.get(f"{API}/compare", params={"runs": runs.format(**names)})
+    assert answer.json()["detail"] == told.format(**names)
+    page = await api.get("/view/compare", params={"runs": runs.format(**names)})
+    assert (page.status_code, "Differences" in page.text) == (200, False)
+    text = html.unescape(page.text).lower()
+    assert (shown or told.format(**names).removeprefix("compare: ")).lower() in text
+
+
+@pytest.mark.parametrize(
+    "query", ["runs={a},{b}", "runs={a}:mock,%20{b},", "run={a}&run={b}", "run={a}&runs={b}"]
+)
+async def test_the_page_compares_the_runs_of_a_link(
+    api: httpx.AsyncClient, finished: list[str], query: str
+) -> None:
+    page = await api.get(f"/view/compare?{query.format(a=finished[0], b=finished[1])}")
+    assert (page.status_code, "Differences" in page.text) == (200, True)
+    for run_id in finished:
+        assert f'href="/runs/{run_id}"' in page.text
 
 
 async def test_the_loop_goes_on_while_runs_are_compared(api: httpx.AsyncClient, finished: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....comparison.options import Comparing, RunComparison
@@ -15,6 +16,7 @@ from .drawing import dots
 __all__ = ["comparison_context"]
 
 MOST_DOTS = 24
+FEW = "A comparison needs two runs or more that completed. {} named: tick some in the list of runs."
 
 
 async def comparison_context(
@@ -23,7 +25,8 @@ async def comparison_context(
     """All that the template needs; a comparison that cannot be made has its reason."""
     chosen = list(dict.fromkeys(runs))
     context: dict[str, Any] = {
-        "runs": chosen,
+        "runs": [(name, name.partition(":")[0]) for name in chosen],
+        "link": ",".join(chosen),
         "found": None,
         "plot": None,
         "reason": "",
@@ -31,25 +34,40 @@ async def comparison_context(
         "offer": False,
     }
     if len(chosen) < 2:
-        return context | {"reason": "Choose two or more completed runs in the list of runs."}
+        return context | {"reason": FEW.format("One run is" if chosen else "None is")}
     try:
         found = await compared(services, chosen, Comparing(different_data=different_data, formats=("json",)))
-    except NotFoundError:
-        raise
+    except NotFoundError as error:
+        return context | {
+            "reason": f"{_sentence(str(error))} It may have been deleted, or be of another daemon."
+        }
     except InputError as error:
         told = str(error).removeprefix("compare: ")
         reason, _, offered = told.partition("; --different-data")
-        return context | {"reason": reason, "offer": bool(offered) and not different_data}
+        return context | {"reason": _sentence(reason), "offer": bool(offered) and not different_data}
     comparisons = [each for stage in found.stages for each in stage.comparisons]
     names = [each.name for each in found.systems]
-    return context | {
-        "found": found,
-        "systems": names,
-        "rows": table(found, names),
-        "comparisons": comparisons,
-        "p_values": [p_value(each) for each in comparisons],
-        "plot": dots([_dot(each) for each in comparisons if each.interval is not None][:MOST_DOTS]),
-    }
+    letters = dict(zip(names, string.ascii_uppercase, strict=False))
+    return (
+        context
+        | {
+            "found": found,
+            "notes": [
+                note for note in found.notes if not note.endswith(" rows of its run")
+            ],  # the table says it
+            "letters": letters,
+            "rows": table(found, names),
+            "comparisons": comparisons,
+            "p_values": [p_value(each) for each in comparisons],
+            "plot": dots(
+                [_dot(each, letters) for each in comparisons if each.interval is not None][:MOST_DOTS]
+            ),
+        }
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def table(found: RunComparison, names: Sequence[str]) -> list[tuple[str, list[Any]]]:
@@ -71,8 +89,9 @@ def p_value(comparison: Comparison) -> float | None:
     return None
 
 
-def _dot(comparison: Comparison) -> tuple[str, str, float, float, float]:
+def _dot(comparison: Comparison, letters: Mapping[str, str]) -> tuple[str, str, float, float, float]:
     assert comparison.interval is not None
-    label = f"{comparison.metric} · {comparison.baseline}"
+    pair = f"{letters[comparison.system]} − {letters[comparison.baseline]}"
     value = comparison.difference or 0.0
+    label = f"{comparison.metric}, {pair}"
     return label, comparison.verdict, value, comparison.interval.low, comparison.interval.high

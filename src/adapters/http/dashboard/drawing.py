@@ -24,12 +24,13 @@ __all__ = [
     "ticks",
 ]
 
-WIDTH, HEIGHT = 560.0, 220.0
+WIDTH, HEIGHT = 400.0, 190.0
+DOTS_WIDTH = 640.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 10.0, 26.0
 MOST_LINES = 6
-NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y = 120.0, 30.0, 24.0, 46.0
+NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y = 206.0, 30.0, 24.0, 46.0
 MOST_NODES = 40
-PER_ROW = 5
+PER_ROW = 4
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,16 @@ def dots(rows: Sequence[tuple[str, str, float, float, float]]) -> Dots | None:
     """Rows of label, tone, value, low and high; None without any."""
     if not rows:
         return None
-    left, row = 170.0, 26.0
+    left, row = 210.0, 26.0
     low = min(0.0, *(each[3] for each in rows))
     high = max(0.0, *(each[4] for each in rows))
     low, high = _padded(low, high)
 
     def place(value: float) -> float:
-        return round(left + (value - low) / (high - low) * (WIDTH - left - RIGHT), 1)
+        return round(left + (value - low) / (high - low) * (DOTS_WIDTH - left - RIGHT), 1)
 
     return Dots(
-        width=WIDTH,
+        width=DOTS_WIDTH,
         height=len(rows) * row + 30.0,
         zero=place(0.0),
         dots=tuple(

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
 
-from ...reports.numbers import figure
+from ...reports.numbers import figure, p_value
 from ...reports.text import visible
 
 __all__ = ["render"]
@@ -48,7 +48,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     del environment.filters["safe"]
-    environment.filters |= {"ago": ago, "span": span, "size": size, "stamp": stamp, "num": figure}
+    environment.filters |= {
+        "ago": ago,
+        "span": span,
+        "size": size,
+        "stamp": stamp,
+        "num": figure,
+        "p": p_value,
+    }
     environment.globals["signs"] = SIGNS
     return environment
 

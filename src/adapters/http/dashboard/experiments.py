@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ....actors.daemon.decisions import compared_metrics
 from ....messages.errors import InputError
 from ....messages.experiment import Experiment
 from ....messages.experiment_file import decode_experiment_json
 from ..services import Services
 
-__all__ = ["compared", "read_experiment"]
+__all__ = ["compared", "read_experiment", "systems_of"]
 
 
 async def read_experiment(services: Services, run_id: str) -> Experiment | None:
@@ -20,7 +21,9 @@ async def read_experiment(services: Services, run_id: str) -> Experiment | None:
 
 def compared(experiment: Experiment | None) -> list[str]:
     """Metrics that the bench stage was told to compare."""
-    if experiment is None:
-        return []
-    named = [stage.options.get("metrics", ()) for stage in experiment.pipeline if stage.name == "bench"]
-    return [metric for metrics in named if isinstance(metrics, list | tuple) for metric in metrics]
+    return [] if experiment is None else compared_metrics(experiment)
+
+
+def systems_of(experiment: Experiment) -> list[str]:
+    """The model and its baselines, by the names that their answers have."""
+    return [each.name or each.id for each in (experiment.backend, *experiment.baselines)]

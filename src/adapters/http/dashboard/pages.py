@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Annotated, Any
 
 from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
+from ....messages.errors import InputError
 from ...runs.pages import SamplesWanted, SampleVerdict
+from ..comparing import MOST_RUNS
 from ..parameters import Cursor, RunId, States
 from ..services import Served
 from .comparison_page import comparison_context
@@ -71,8 +74,8 @@ async def samples(
         verdict=_verdict(verdict),
         text=text or None,
         metric=metric or None,
-        at_most=_number(at_most),
-        at_least=_number(at_least),
+        at_most=_bound("to", at_most, metric),
+        at_least=_bound("from", at_least, metric),
     )
     return _fragment("samples.html.j2", **await samples_context(services, run_id, wanted, start=start))
 
@@ -94,12 +97,15 @@ async def trace(services: Served, run_id: RunId) -> Response[bytes]:
 @get("/view/compare", include_in_schema=False)
 async def compare(
     services: Served,
-    runs: Annotated[list[str] | None, QueryParameter(name="run", max_items=8)] = None,
+    ticked: Annotated[list[str] | None, QueryParameter(name="run", max_items=MOST_RUNS)] = None,
+    runs: Annotated[str | None, QueryParameter(max_length=4000, description="As of the API.")] = None,
     different: Annotated[bool, QueryParameter(description="Compare runs on different data, too.")] = False,  # noqa: FBT002
 ) -> Response[bytes]:
-    """Runs side by side."""
+    """Runs side by side: those that were ticked in the list, or those that a link names."""
+    named = [name.strip() for name in (runs or "").split(",")]
+    chosen = [*(ticked or []), *(name for name in named if name)]
     return _fragment(
-        "compare.html.j2", **await comparison_context(services, runs or [], different_data=different)
+        "compare.html.j2", **await comparison_context(services, chosen, different_data=different)
     )
 
 
@@ -120,15 +126,25 @@ def _verdict(text: str | None) -> SampleVerdict | None:
     match text:
         case "flagged" | "clean" | "error":
             return text
-        case _:
+        case None | "":
             return None
+        case _:
+            raise InputError(f"verdict: expected flagged, clean or error, got {text!r}")
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
+def _bound(name: str, text: str | None, metric: str | None) -> float | None:
+    """A bound of a score. One that would be passed over is refused: the list would show other samples."""
+    if not text:
         return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise InputError(f"score {name}: expected a number, got {text!r}")
+    if not metric:
+        raise InputError(f"score {name}: expected the name of a score, too")
+    return value
 
 
 HANDLERS = [queue, run, samples, one_sample, trace, compare, schedules, actors]

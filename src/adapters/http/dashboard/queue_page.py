@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from ....actors.daemon.decisions import headline_figures
 from ....messages.live import LiveRun
 from ....messages.queue import QueuedRun, RunFilter, RunState
 from ..services import Services
@@ -13,6 +14,7 @@ from ..services import Services
 __all__ = ["queue_context"]
 
 PAGE = 50
+MOST_FIGURES = 2
 STATES: tuple[RunState, ...] = get_args(RunState)
 
 
@@ -26,7 +28,8 @@ class Row:
     done: int | None
     total: int | None
     seconds: float | None
-    headline: tuple[tuple[str, Any], ...]
+    figures: Sequence[tuple[str, float]]
+    """Of a completed run, what is compared first."""
 
 
 def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
@@ -34,15 +37,14 @@ def row(run: QueuedRun, live: LiveRun | None, now: float) -> Row:
     stage, done, total = "", None, None
     if live is not None:
         working = [each for each in live.stages if each.state == "running"]
-        if working:  # the last one is nearest to the result
-            current = working[-1]
+        if working:  # the one that knows how far it is; they wait for each other, so the last says less
+            current = next((each for each in working if each.total), working[-1])
             stage = " ".join(part for part in (current.name, current.phase) if part)
             done, total = current.done, current.total
     seconds = run.ran_s
     if run.state == "running" and run.started_at is not None and run.attempt <= 1:
         seconds = now - run.started_at
-    shown = [(name, value) for name, value in run.metrics.items() if isinstance(value, int | float)]
-    return Row(run, stage, done, total, seconds or None, tuple(shown[:2]))
+    return Row(run, stage, done, total, seconds or None, headline_figures(run.metrics, MOST_FIGURES))
 
 
 async def queue_context(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from ..run_files import walk_files
 from ..services import Services
 from .curves import CurveShelf, Standing, loss_points
 from .drawing import Chart, chart
-from .experiments import compared, read_experiment
+from .experiments import compared, read_experiment, systems_of
+from .results import result_table
 
 __all__ = ["StageCard", "cards", "loss_chart", "run_context"]
 
@@ -163,8 +165,9 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
     folder = services.runs_folder / run_id
     losses, standing, files = await asyncio.to_thread(_look, folder, curves, wanted)
     names = [] if experiment is None else [each.name for each in experiment.pipeline if each.enabled]
-    backend = next((r for r in records if r.name == "backend_call"), None)
-    recorded = None if backend is None else stage_result(backend)
+    results = {record.name: stage_result(record) for record in records}
+    recorded = results.get("backend_call")
+    ended = [result for result in results.values() if result is not None]
     return {
         "run": run,
         "now": services.now(),
@@ -174,7 +177,9 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
         "cards": cards(names, records, live),
         "loss": loss_chart(losses or (() if recorded is None else recorded.losses)),
         "seen": standing,
-        "files": files,
+        "results": result_table(ended, systems_of(experiment), wanted) if experiment else None,
+        "files": [each for each in files if "/" not in each[0]],
+        "folders": _folders(files),
         "artifacts": {name for name, _ in files},
         "latest": events[-1].seq if events else 0,
         "events": [event for event in events if event.kind != "stage.progress"][-MOST_EVENTS:][::-1],
@@ -186,8 +191,23 @@ def _look(
 ) -> tuple[tuple[LossPoint, ...], Seen | None, list[tuple[str, int]]]:
     files = [(name, size) for name, size in walk_files(folder) if not name.endswith(".tmp")]
     order = {name: place for place, name in enumerate(SHOWN_FIRST)}
-    files.sort(key=lambda each: (order.get(each[0], len(order)), each[0]))
+    files.sort(key=lambda each: (order.get(each[0], len(order)), _natural(each[0])))
     return loss_points(folder), curves.look(folder, lambda standing: seen(standing, wanted)), files
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """In the order of its numbers: epoch-2 before epoch-10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def _folders(files: Sequence[tuple[str, int]]) -> dict[str, list[tuple[str, int]]]:
+    """Files that are in folders, by the folder."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, size in files:
+        folder, _, inner = name.rpartition("/")
+        if folder and inner:
+            found.setdefault(folder, []).append((name, size))
+    return found
 
 
 def actions(run: QueuedRun) -> list[tuple[str, str, str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -18,9 +20,10 @@ from .diffing import Piece, word_diff
 from .drawing import ClaimGraph, claim_graph
 from .experiments import compared, read_experiment
 
-__all__ = ["answer_view", "one_context", "samples_context"]
+__all__ = ["answer_view", "one_context", "samples_context", "shared_start"]
 
 PAGE = 25
+LONG_START = 40
 _DECODER = msgspec.json.Decoder(SamplePage)
 MOST_TEXT = 100_000
 """Longer answers are shown cut; the file has them whole."""
@@ -39,6 +42,11 @@ class AnswerView:
     problems: tuple[str, ...]
     """What the claim grammar says of it."""
     scores: tuple[tuple[str, float | None, str], ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether there is a reference that it does not differ from."""
+        return bool(self.diff) and all(piece.kind == "same" for piece in self.diff)
 
 
 def answer_view(line: SampleLine, system: str) -> AnswerView:
@@ -64,6 +72,19 @@ def answer_view(line: SampleLine, system: str) -> AnswerView:
             (name, value, methods.get(name, "")) for name, value in line.scores.get(system, {}).items()
         ),
     )
+
+
+def shared_start(texts: Sequence[str]) -> int:
+    """How many characters all texts begin with, if a list has no room for them: whole lines, else words."""
+    if len(set(texts)) < 2:
+        return 0
+    first, last = min(texts), max(texts)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    for end in ("\n", " "):
+        shared = first.rfind(end, 0, same) + 1
+        if shared >= LONG_START:
+            return shared
+    return 0
 
 
 async def samples_context(
@@ -94,6 +115,7 @@ async def samples_context(
         "wanted": wanted,
         "systems": systems,
         "metrics": metrics,
+        "shared": shared_start([line.input for line in page.samples]),
         "shown_metrics": [wanted.metric] if wanted.metric in metrics else shown[:2] or metrics[:2],
         "reason": "",
     }
@@ -107,12 +129,14 @@ async def one_context(services: Services, run_id: str, place: int) -> dict[str, 
         raise NotFoundError(f"run {run_id} has {page.total} samples, none at place {place}")
     [line] = page.samples
     answers = await asyncio.to_thread(lambda: [answer_view(line, system) for system in line.outputs])
+    wanted = compared(await read_experiment(services, run_id))
     return {
         "run": run,
         "line": line,
         "place": place,
         "total": page.total,
         "answers": answers,
+        "compared": wanted,
         "flagged": [verdict for verdict in line.verdicts if verdict.flagged],
     }
 

@@ -14,7 +14,7 @@ from .drawing import Tick, ticks
 
 __all__ = ["Bar", "Timeline", "read_timeline", "timeline"]
 
-WIDTH, LABEL, ROW = 860.0, 190.0, 22.0
+WIDTH, LABEL, ROW = 1160.0, 240.0, 22.0
 MOST_SLOW = 40
 FILES = ("trace.json", "trace.json.partial")
 

@@ -113,7 +113,10 @@
     if (document.hidden) { later(REFRESH_MS); return; }
     const mine = shown;
     let answer;
-    try { answer = await ask(`/view${location.pathname}${location.search}`); } catch { return; }
+    try { answer = await ask(`/view${location.pathname}${location.search}`); } catch {
+      if (mine === shown && !followed) connection("lost"); // a stream says so itself
+      return;
+    }
     if (mine !== shown || !answer.ok) return;
     const fresh = parse(await answer.text());
     if (mine !== shown) return;
@@ -131,9 +134,11 @@
     if (old.contains(active) && active.matches("input:not([type=checkbox]), select, textarea")) return;
     const focused = old.contains(active) ? active.id : null;
     const chosen = new Set([...old.querySelectorAll("input:checked")].map((box) => box.id));
+    const opened = new Set([...old.querySelectorAll("details[open]")].map((part) => part.id));
     const scrolled = [...old.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
     const made = document.importNode(fresh, true);
     for (const box of made.querySelectorAll("input[type=checkbox]")) box.checked = chosen.has(box.id);
+    for (const part of made.querySelectorAll("details")) part.open ||= opened.has(part.id);
     old.replaceWith(made);
     made.querySelectorAll(".scroll").forEach((box, number) => { box.scrollLeft = scrolled[number] || 0; });
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -234,7 +239,9 @@
       return;
     }
     const filled = [...new FormData(form)].filter(([, value]) => value !== "");
-    const query = new URLSearchParams(filled).toString();
+    const [each, all] = (form.dataset.join || "").split(" "); // several ticks as one list, which makes a link to share
+    const sent = all ? [[all, filled.filter(([name]) => name === each).map(([, value]) => value).join(",")]] : filled;
+    const query = new URLSearchParams(sent).toString().replaceAll("%2C", ",");
     go(form.getAttribute("action") + (query ? `?${query}` : ""));
   });
   addEventListener("keydown", (event) => {
