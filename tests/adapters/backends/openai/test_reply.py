@@ -7,17 +7,19 @@ import pytest
 from crucible.adapters.backends.openai.reply import parse_reply
 from crucible.messages.errors import MalformedReplyError
 
+ODD = "the reply is not what was expected"
+CHECK = "check base_url, which mostly ends in /v1"
+
 
 @pytest.mark.parametrize(
     ("body", "content_type", "told"),
     [
         (b"", "application/json", "the reply is empty"),
-        (b'{"choices"', "application/json", "the reply is not what was expected: Input data was truncated"),
+        (b'{"choices"', "application/json", f"{ODD}: Input data was truncated"),
         (
             b"<html>Welcome",
             "text/html",
-            "the reply is not what was expected (content type text/html): JSON is malformed: invalid character"
-            " (byte 0): check base_url, which mostly ends in /v1",
+            f"{ODD} (content type text/html): JSON is malformed: invalid character (byte 0): {CHECK}",
         ),
         (b'{"choices": []}', "application/json", "the reply holds no choices"),
     ],
