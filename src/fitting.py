@@ -41,10 +41,10 @@ def unfit_backends(prepared: Prepared, dataset: Dataset) -> list[Problem]:
         learns = asking.mode != "sample" and (number == 0 or ref.train)
         answers = asking.mode != "train" and asking.max_failed < 1 and (number > 0 or not lends_its_name)
         if learns and _none_fits(made, dataset, _learned(asking)):
-            told = f"{ref.id} learns only from prompts with {made.needs}, no training row has one"
+            told = f"{ref.id} learns only from prompts with {made.needs}, and no training row has one"
             problems.append(Problem(path, f"{told}: use a backend that takes any prompt, local or tinker"))
         elif answers and _none_fits(made, dataset, _answered(prepared)):
-            told = f"{ref.id} answers only prompts with {made.needs}, no row has one"
+            told = f"{ref.id} answers only prompts with {made.needs}, and no row has one"
             problems.append(Problem(path, f"{told}: use another backend"))
     return problems
 
