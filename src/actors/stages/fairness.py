@@ -20,7 +20,8 @@ from ...messages.experiment import FairnessConfig
 from ...messages.fairness import Criterion, FairnessResult
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Example, Output
-from ..reference import reference_scores
+from ..answer_words import words_of
+from ..reference import extra_scores, reference_scores, right_answers
 from ..scores import ClusterIndex
 
 __all__ = ["AssessGroups", "Fairness", "FairnessOptions"]
@@ -38,7 +39,7 @@ class FairnessOptions(Message, frozen=True):
         str,
         Meta(
             min_length=1,
-            description="The score that decides: exact_match or one of analysis_metrics.",
+            description="The score that decides: that of exact_match, includes, ... or of analysis_metrics.",
         ),
     ] = "exact_match"
     cut: Annotated[float, Meta(description="A score of at least this is a positive outcome.")] = 0.5
@@ -132,7 +133,11 @@ class Fairness:
             column = self._columns.get(output.system)
             if column is None:
                 column = self._columns[output.system] = bytearray([UNDEFINED]) * rows
-            known = {**scores.get(output.system, {}), **reference_scores(output.text, example.reference)}
+            known = {
+                **extra_scores(output.text, example),
+                **scores.get(output.system, {}),
+                **reference_scores(output.text, right_answers(example)),
+            }
             column.append(self._prediction(output, known))
         for column in self._columns.values():
             if len(column) == rows:  # this system did not answer here
@@ -272,7 +277,7 @@ def _lookup(fields: dict[str, Any], key: str) -> Any:
 
 def _same(left: str, right: str) -> bool:
     """Whether two texts are the same words, as exact_match sees them."""
-    return left.lower().split() == right.lower().split()
+    return words_of(left) == words_of(right)
 
 
 def _defined(code: int) -> int | None:
