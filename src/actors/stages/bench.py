@@ -28,7 +28,7 @@ from ..distributions import histograms
 from ..ports import Statistics, WatchesComparisons
 from ..scores import ClusterIndex, Columns
 from ..watching import Watching
-from .analysis_metrics import summarize_column
+from .columns import summarize_column
 
 __all__ = ["Bench", "BenchOptions"]
 
@@ -274,6 +274,7 @@ class Bench:
             clusters=self._clusters.clusters(),
             config=self._config,
             seed=self._seed,
+            bounded=metric not in self._unbounded,
         )
         higher = self._directions.get(metric) != "lower"
         interval = comparison.interval
