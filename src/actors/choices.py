@@ -57,7 +57,7 @@ def chosen(options: Sequence[Option], answer: str) -> int | None:
 
     The first rule that finds one decides: the whole answer is a text or a letter; what follows the last
     "answer is", "answer:" and the like; a letter at the start (``B.``, ``(B)``, ``B because``); one letter in
-    brackets or bold anywhere; the text of just one option.
+    brackets or bold anywhere; the text of just one option; a letter at the end.
     """
     whole = right_option(options, answer.strip().strip("*_`"))
     if whole is not None:
@@ -80,9 +80,12 @@ def chosen(options: Sequence[Option], answer: str) -> int | None:
     marked = {each[1] for each in re.finditer(marks, answer)}
     if len(marked) == 1:
         return labels[marked.pop()]
-    return _named(options, words_of(answer))
+    named = _named(options, words_of(answer))
+    last = re.search(rf"(?<!\w)({label})[\s.!)\]*_]*$", answer[-_END:]) if named is None else None
+    return named if last is None else labels[last[1]]
 
 
+_END = 40
 _SAID = re.compile(
     r"(?:answer|option|choice)(?:[\s*_]+(?:is|would be|should be|must be))?[\s*_]*(?:[:=]|(?<=is|be))",
     re.IGNORECASE,

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from crucible.actors.answer_scoring import AnswerScoring
 from crucible.actors.stages.bench import Bench, BenchOptions
 from crucible.adapters.statistics import PairedStatistics
 from crucible.messages.experiment import StatsConfig
@@ -110,6 +113,19 @@ async def test_answers_that_hold_their_reference_without_being_exact_are_pointed
     ]
     told = "new: exact_match is 1 in 1 of 4 answers, though the reference stands in 4: see includes"
     assert (await benched(rows)).reason == told
+
+
+def test_a_score_that_is_already_known_is_left_as_it_is() -> None:
+    known = OutputScores(system="new", scores={"includes": 0.5}, methods={"includes": "their own"})
+    seen = msgspec.structs.replace(row(1, "x", {"new": "x"}), scores=(known,))
+    scored, extra = AnswerScoring(asked=frozenset(("includes",))).score(seen)
+    assert (scored.scores[0].scores["includes"], scored.scores[0].methods["includes"]) == (0.5, "their own")
+    assert extra == ()
+
+
+async def test_few_answers_that_hold_their_reference_are_not_pointed_out() -> None:
+    rows = [row(n, "Paris", {"new": "to Paris" if n < 2 else "Rome", "old": "Rome"}) for n in range(5)]
+    assert (await benched(rows)).reason is None
 
 
 async def test_exact_answers_are_not_pointed_out() -> None:
