@@ -23,6 +23,8 @@ _ONLY_A_NUMBER = re.compile(
 _FINAL = "####"
 """Before the result in the references of GSM8K, whose steps stand in front of it."""
 _LATEX = re.compile(r"\\[dt]?frac\{(-?[0-9]{1,18})\}\{([0-9]{1,18})\}")
+_MOST_DIGITS = 1_000
+"""A longer number is none; Python itself refuses to read one of 4,300 digits."""
 _TAIL = 20_000
 """Characters from the end that are looked at."""
 
@@ -30,11 +32,11 @@ _TAIL = 20_000
 def number_of(reference: str) -> Fraction | None:
     """The number that ``reference`` is, perhaps with a currency or percent sign; None when it is none."""
     text = _plain(reference.rpartition(_FINAL)[2]).strip().removesuffix(".").rstrip("%$€£¥ ")
-    return last_number(text) if len(text) <= 1_000 and _ONLY_A_NUMBER.fullmatch(text) else None
+    return last_number(text) if len(text) <= _MOST_DIGITS and _ONLY_A_NUMBER.fullmatch(text) else None
 
 
 def last_number(answer: str) -> Fraction | None:
-    """The last number of ``answer``; None when there is none, or it could be two (``3,5``)."""
+    """The last number of ``answer``; None when there is none, or it could be two (``3,5``) or is too long."""
     text = _plain(answer[-_TAIL:])
     fractions = list(_FRACTION.finditer(text))
     if fractions and not any(char.isdecimal() for char in text[fractions[-1].end() :]):
@@ -42,7 +44,7 @@ def last_number(answer: str) -> Fraction | None:
         below = int(denominator)
         return Fraction(int(numerator), below) if below else None
     key = numeric(text, "last").key
-    return None if key is None else Fraction(key)
+    return None if key is None or len(key) > _MOST_DIGITS else Fraction(key)
 
 
 def _plain(text: str) -> str:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
+from functools import lru_cache
 
 __all__ = ["METHOD", "holds_words", "unified", "words_of"]
 
@@ -32,12 +33,13 @@ _MIXED = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _THOUSANDS = re.compile(r"(?<![\w.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _ARTICLE = re.compile(r"(?<!\S)[^\w\s]*(?:an?|the)(?=[^\S\n][^\w\n]*\w)")
 _MARK = re.compile(
+    r"(?=[^\w\s]|_)(?:"  # a mark at all: letters are passed over at once
     r"((?<=[0-9])[.,:/^-](?=[0-9])"  # between two digits
     r"|(?<!\w)-(?=[^\w\s]?\.?[0-9])"  # the sign of a number, also before a currency sign
     r"|(?<!\w)\.(?=[0-9])"  # .5
     r"|(?<=\w)(?:\+{1,2}|\#)(?!\w))"  # C++, C#
     r"|((?<=[0-9])[^\w\s](?=[0-9]))"  # between two digits, which it keeps apart: 2+3=5
-    r"|[^\w\s]|_"
+    r"|.)"
 )
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -47,6 +49,7 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 _ASCII = frozenset(string.punctuation)
 
 
+@lru_cache(maxsize=16)  # several scores ask for the same answer, several systems for the same reference
 def words_of(text: str) -> tuple[str, ...]:
     """The words of ``text`` as they are compared; none for a text of blanks."""
     plain = unified(text)

@@ -50,6 +50,8 @@ def test_a_reference_that_is_more_or_less_than_a_number_has_none(reference: str)
         ("none at all", None),
         ("3 or 4,5", None),
         ("x = 1/0", None),
+        ("1" * 5_000, None),
+        ("1e9999", Fraction(10) ** 9999),
     ],
 )
 def test_an_answer_comes_to_its_last_number(answer: str, number: Fraction | None) -> None:

@@ -3,9 +3,16 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crucible.actors.reference import extra_scores, reference_scores
 from crucible.messages.records import Example
+
+
+ODD = st.text(
+    alphabet=st.one_of(st.sampled_from("AB0123456789.,/-+$%()*#=½² \n{}\\e−"), st.characters()), max_size=40
+)
 
 
 def row(reference: str | None, *alternatives: str, **fields: Any) -> Example:
@@ -54,3 +61,17 @@ def test_a_row_has_the_scores_that_its_reference_allows() -> None:
 
 def test_an_empty_reference_stands_in_no_answer() -> None:
     assert extra_scores("x", row("")) == {}
+
+
+@given(ODD, st.lists(ODD, max_size=4))
+def test_a_reference_is_right_as_an_answer_of_its_own(reference: str, choices: list[str]) -> None:
+    scores = extra_scores(reference, row(reference, choices=choices))
+    assert {**scores, **reference_scores(reference, [reference])} == dict.fromkeys(
+        ["exact_match", "token_f1", *scores], 1.0
+    )
+
+
+@given(ODD, ODD, st.lists(ODD, max_size=4))
+def test_scores_of_any_answer_are_between_0_and_1(answer: str, reference: str, choices: list[str]) -> None:
+    found = {**extra_scores(answer, row(reference, choices=choices)), **reference_scores(answer, [reference])}
+    assert all(value is not None and 0.0 <= value <= 1.0 for value in found.values())

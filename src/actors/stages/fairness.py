@@ -114,12 +114,29 @@ class Fairness:
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """All samples, untouched."""
         if self._config.enabled:
-            for sample in samples:
-                if sample.outputs:
-                    self._note(sample)
+            answered = [sample for sample in samples if sample.outputs]
+            predicted = await asyncio.to_thread(lambda: [self._predictions(sample) for sample in answered])
+            for sample, predictions in zip(answered, predicted, strict=True):
+                self._note(sample, predictions)
         return samples
 
-    def _note(self, sample: Sample) -> None:
+    def _predictions(self, sample: Sample) -> list[int]:
+        """One for each output, in their order."""
+        example = sample.example
+        scored = {each.system: each.scores for each in sample.scores}
+        return [
+            self._prediction(
+                output,
+                {
+                    **extra_scores(output.text, example),
+                    **scored.get(output.system, {}),
+                    **reference_scores(output.text, right_answers(example)),
+                },
+            )
+            for output in sample.outputs
+        ]
+
+    def _note(self, sample: Sample, predictions: Sequence[int]) -> None:
         example = sample.example
         code = self._group(example)
         if code is None:
@@ -128,17 +145,11 @@ class Fairness:
         self._codes.append(code)
         self._labels.append(self._label(example))
         self._clusters.add(example.group)
-        scores = {scored.system: scored.scores for scored in sample.scores}
-        for output in sample.outputs:
+        for output, prediction in zip(sample.outputs, predictions, strict=True):
             column = self._columns.get(output.system)
             if column is None:
                 column = self._columns[output.system] = bytearray([UNDEFINED]) * rows
-            known = {
-                **extra_scores(output.text, example),
-                **scores.get(output.system, {}),
-                **reference_scores(output.text, right_answers(example)),
-            }
-            column.append(self._prediction(output, known))
+            column.append(prediction)
         for column in self._columns.values():
             if len(column) == rows:  # this system did not answer here
                 column.append(UNDEFINED)
