@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from crucible.actors.reference import extra_scores, reference_scores
 from crucible.messages.records import Example
 
-
 ODD = st.text(
     alphabet=st.one_of(st.sampled_from("AB0123456789.,/-+$%()*#=½² \n{}\\e−"), st.characters()), max_size=40
 )
