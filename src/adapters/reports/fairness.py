@@ -6,7 +6,6 @@ from ...messages.fairness import FairnessResult, GroupGap
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .inputs import stage_named
-from .letters import lettered
 from .numbers import count, figure, interval_text, percent
 
 __all__ = ["fairness_section"]
@@ -62,14 +61,13 @@ def _gap_table(results: tuple[FairnessResult, ...], level: str) -> Table:
         for gap in result.gaps
     )
     heads = ("criterion", "system", "gap", "value", "lowest / highest", "n", "verdict", "interval by")
-    table = Table(
+    return Table(
         caption=f"Widest gap between two groups with {level} interval",
         heads=heads,
         rows=rows,
         numeric=frozenset({3, 5}),
         note="Exceeds: the whole interval of a difference lies above what is tolerated; within: none of it.",
     )
-    return lettered(table, ("interval by",))
 
 
 def _verdict(gap: GroupGap) -> Cell:
@@ -92,10 +90,9 @@ def _rate_table(results: tuple[FairnessResult, ...], level: str) -> Table:
         for result in results
         for rate in result.rates
     )
-    table = Table(
+    return Table(
         caption=f"Rates of the groups with {level} interval",
         heads=("rate", "system", "group", "value", "n", "interval by", "note"),
         rows=rows,
         numeric=frozenset({3, 4}),
     )
-    return lettered(table, ("interval by",))
