@@ -55,6 +55,16 @@ async def test_on_a_desk_no_table_that_is_open_is_cut(browser: BrowserContext, r
     assert cut == []
 
 
+async def test_on_paper_no_table_of_comparisons_is_cut_and_letters_are_told(
+    browser: BrowserContext, report_page: Path
+) -> None:
+    page = await opened(browser, report_page, 718)  # A4 with margins of 1 cm
+    await page.emulate_media(media="print")
+    fits = "(table) => table.scrollWidth <= table.clientWidth"
+    assert await page.eval_on_selector("#comparisons .band > .scroll", fits)
+    assert await page.locator("#results .on-paper").first.is_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_the_report_meets_wcag_aa(
     browser: BrowserContext, report_page: Path, theme: Literal["light", "dark"]
