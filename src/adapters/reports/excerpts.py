@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...actors.reference import right_answers
 from ...messages.findings import OutputScores
 from ...messages.report import Excerpt, RunReport
 from .document import Cell, Quote, QuotedText, Section, Table
@@ -69,8 +70,7 @@ def _texts(excerpt: Excerpt, model: str, *, folded: bool) -> tuple[QuotedText, .
     """Input, reference and answers; of all but the first sample of a kind only short ones stay open."""
     example = excerpt.sample.example
     texts = [QuotedText("input", clip(example.input, MAX_INPUT))]
-    if example.reference is not None:
-        texts.append(_text("reference", example.reference, folded=folded))
+    texts += (_text("reference", answer, folded=folded) for answer in right_answers(example))
     texts += (
         _text(each.system, each.text if each.error is None else f"no answer: {each.error}", folded=folded)
         for each in sorted(excerpt.sample.outputs, key=lambda each: each.system != model)

@@ -26,7 +26,7 @@ class Term(NamedTuple):
 
 
 GLOSSARY: dict[str, Term] = {
-    "exact_match": Term("1 when the answer is the right one word for word, else 0"),
+    "exact_match": Term("1 when the answer is a right one word for word, case and punctuation aside"),
     "token_f1": Term("words shared with the right answer: 1 these and no others, 0 none"),
     "includes": Term("1 when a right answer stands in the answer as whole words, else 0"),
     "numeric_match": Term("1 when the last number of the answer is the right one, else 0"),

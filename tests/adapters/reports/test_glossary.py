@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crucible.actors.stages import bench
+from crucible.actors.answer_scoring import OWN
+from crucible.actors.reference import EXTRA_METHODS
 from crucible.adapters.analysis.cns_metrics import CnsMetrics
 from crucible.adapters.cns.critics.answers import CRITIC_SCORES
 from crucible.adapters.cns.metrics import METHODS
@@ -18,13 +19,11 @@ from crucible.messages.findings import Metric
 from crucible.messages.flow import StageResult
 from crucible.messages.report import RunReport
 
-COMPUTED = (*METHODS, "mean_entailment", "chirality", "c1_cosine", *CRITIC_SCORES, *bench.OWN)
+COMPUTED = (*METHODS, "mean_entailment", "chirality", "c1_cosine", *CRITIC_SCORES, *OWN, *EXTRA_METHODS)
 DOCS = Path(__file__).parents[3] / "docs" / "reports.md"
 
 
-@pytest.mark.parametrize(
-    "name", [*METHODS, "mean_entailment", "chirality", "c1_cosine", *CRITIC_SCORES, *bench.OWN]
-)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_every_metric_that_crucible_computes_has_a_line(name: str) -> None:
     assert GLOSSARY[name].meaning
 
