@@ -83,7 +83,10 @@ WORDS = (
     ("interval", "Range that holds the true value in so many of 100 runs like this one."),
     ("undecided", "The data allow a difference in either direction, or none."),
     ("no difference seen", "Both systems scored the same on every pair. More rows could still show one."),
-    ("too few pairs", "With so few pairs no difference could reach significance, however large."),
+    (
+        "too few pairs",
+        "With so few pairs or clusters the test that decides could show no difference, however large.",
+    ),
     ("equivalent", "Any difference is shown to be smaller than the margin that was set."),
     ("p adjusted", "Chance of a difference as large if there were none, corrected for the number of tests."),
     (

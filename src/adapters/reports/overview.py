@@ -11,7 +11,7 @@ from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
 from .cautions import cautions
 from .numbers import count, duration, figure, interval_text, percent, plural
-from .outcomes import ALIKE, TOO_FEW, outcome
+from .outcomes import ALIKE, TOO_FEW, outcome, pairs_in_words
 
 __all__ = [
     "all_comparisons",
@@ -140,7 +140,7 @@ def metric_label(comparison: Comparison) -> str:
 
 def _few(comparisons: Sequence[Comparison]) -> str:
     """Metric, baseline and number of pairs of the first few."""
-    names = [f"{metric_label(c)} against {c.baseline} ({plural(c.n, 'pair')})" for c in comparisons]
+    names = [f"{metric_label(c)} against {c.baseline} ({pairs_in_words(c)})" for c in comparisons]
     more = [f"{len(names) - MAX_VERDICTS} more"] if len(names) > MAX_VERDICTS else []
     return ", ".join([*names[:MAX_VERDICTS], *more])
 

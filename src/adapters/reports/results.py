@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Metric, TestResult
+from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
 from .glossary import named
 from .letters import lettered
 from .means import interval_method, mean_table, value_cell
 from .numbers import NONE, count, figure, grouped, interval_text, p_value, percent
-from .outcomes import outcome
+from .outcomes import deciding_test, outcome, pairs_in_words, pairs_short
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .rankings import ranking_table
 from .stage_figures import system_table
@@ -103,12 +103,6 @@ def comparison_section(report: RunReport) -> Section | None:
     )
 
 
-def deciding_test(comparison: Comparison, stats: StatsConfig) -> TestResult | None:
-    """The test that the verdict rests on: permutation if it was asked for, else the first."""
-    name = "permutation" if "permutation" in stats.tests else next(iter(stats.tests), None)
-    return next((test for test in comparison.tests if test.name == name), None)
-
-
 def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> Table:
     rows = []
     for comparison in comparisons:
@@ -126,7 +120,7 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
                     detail=interval_text(effect.interval if effect else None),
                 ),
                 Cell(p_value(adjusted), detail=test.name if test else ""),
-                _pairs(comparison),
+                Cell(pairs_short(comparison), hint=_clustered(comparison)),
                 Cell(figure(comparison.detectable)),
             )
         )
@@ -167,12 +161,8 @@ def _how_compared(comparisons: Sequence[Comparison], stats: StatsConfig) -> str:
     return " ".join(parts)
 
 
-def _pairs(comparison: Comparison) -> Cell:
-    """The pairs, and of how many clusters they are."""
-    if comparison.n_clusters is None:
-        return Cell(count(comparison.n))
-    text = f"{count(comparison.n)}/{count(comparison.n_clusters)} cl."
-    return Cell(text, hint=f"{count(comparison.n)} pairs in {count(comparison.n_clusters)} clusters")
+def _clustered(comparison: Comparison) -> str:
+    return "" if comparison.n_clusters is None else pairs_in_words(comparison)
 
 
 def _test_table(comparisons: Sequence[Comparison]) -> Table:

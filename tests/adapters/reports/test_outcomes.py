@@ -26,13 +26,14 @@ def compare(
     baseline: Sequence[float],
     clusters: Sequence[int] | None = None,
     metric: str = "f1",
+    stats: StatsConfig = STATS,
 ) -> Comparison:
     """By the real statistics."""
     statistics = PairedStatistics()
     found = statistics.compare(
-        metric, model, baseline, names=("tuned", "lead"), clusters=clusters, config=STATS, seed=1
+        metric, model, baseline, names=("tuned", "lead"), clusters=clusters, config=stats, seed=1
     )
-    return statistics.correct([found], STATS)[0]
+    return statistics.correct([found], stats)[0]
 
 
 def with_comparisons(report: RunReport, *comparisons: Comparison) -> RunReport:
@@ -67,8 +68,14 @@ def test_so_few_pairs_that_no_difference_could_be_significant_are_told(pairs: in
     assert outcome(compare(SIX[:pairs], OTHER[:pairs]), STATS) == expected
 
 
+@pytest.mark.parametrize(("pairs", "expected"), [(1, "too few pairs (1)"), (3, "undecided")])
+def test_a_t_test_may_decide_by_fewer_pairs(pairs: int, expected: str) -> None:
+    stats = msgspec.structs.replace(STATS, tests=("paired_ttest",))
+    assert outcome(compare(SIX[:pairs], OTHER[:pairs], stats=stats), stats) == expected
+
+
 def test_clusters_count_as_the_pairs_they_are_worth() -> None:
-    assert outcome(compare(SIX, OTHER, [0, 0, 1, 1, 2, 2]), STATS) == "too few pairs (6)"
+    assert outcome(compare(SIX, OTHER, [0, 0, 1, 1, 2, 2]), STATS) == "too few pairs (6/3 cl.)"
 
 
 def test_a_decided_verdict_stays_as_it_is() -> None:
