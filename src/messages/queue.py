@@ -194,7 +194,7 @@ class StoredEvent(Message, frozen=True):
     run_id: str
     at: float
     kind: str
-    """run.submitted, run.started, stage.completed, run.completed, ..."""
+    """run.submitted, run.started, stage.completed, stage.reused, stage.repeated, run.completed, ..."""
     body: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
