@@ -258,6 +258,8 @@ class RunFilter(Message, frozen=True):
     experiment_id: str | None = None
     text: str | None = None
     """Part of the id or of the experiment's id, letter case ignored."""
+    label: tuple[str, str] | None = None
+    """Name and value of a label."""
 
 
 class RunPage(Message, frozen=True):
