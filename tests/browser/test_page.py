@@ -406,6 +406,42 @@ async def test_flagged_samples_are_found(watched: Watched) -> None:
     await expect(page.locator("main")).to_contain_text("input: injection (regex, 0.900)")
 
 
+async def test_doubtful_answers_are_found_and_labelled_by_keyboard(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    outputs = {
+        name: {"example_id": "s2", "system": name, "backend": "mock", "text": "x"} for name in ("m", HOSTILE)
+    }
+    scores = {HOSTILE: {"citation_hallucination_rate": 0.5}}
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(
+        sample(1) + sample(2, outputs=outputs, scores=scores) + sample(3)
+    )
+    page = await watched.open("/runs/r1/samples")
+    await page.get_by_label("Verdict").select_option("doubtful")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("tbody")).to_have_count(1)
+    await page.get_by_role("link", name="s2").click()
+    await expect(page.locator(".doubt")).to_contain_text("Doubtful: ")
+    await page.get_by_label("Label as").fill(HOSTILE)
+    await tab_to(page, "#judge-2-reject")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#judge-2 .given")).to_contain_text("reject by <img")
+    assert await page.evaluate("document.activeElement.id") == "judge-2-reject"
+    assert await page.evaluate("window.pwned") is None
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#judge-2 .given")).to_contain_text("unsure by <img")
+    assert await page.locator("#judge-1 .given").count() == 0
+    [kept] = (daemon.run_folder("r1") / "page-labels.jsonl").read_bytes().splitlines()
+    told = json.loads(kept)
+    assert (told["example"], told["system"], told["label"]) == ("s2", HOSTILE, "unsure")
+    await page.reload()
+    await expect(page.get_by_label("Label as")).to_have_value(HOSTILE)
+    await page.get_by_role("button", name="take mine back").click()
+    await expect(page.locator("#judge-2 .given")).to_have_count(0)
+    assert await violations(page) == []
+
+
 async def test_what_is_not_there_is_said(watched: Watched) -> None:
     await watched.page.goto(f"{watched.daemon.url}/runs/nobody#token={TOKEN}")
     await expect(watched.page.get_by_role("heading", name="Not found")).to_be_visible()

@@ -49,6 +49,8 @@ class Services:
         self.now = now
         self.samples = SampleShelf()
         self.specs = SpecShelf()
+        self.labelling = asyncio.Lock()
+        """Files of labels are written whole: one at a time."""
         self.comparing = asyncio.Lock()
         """Comparisons are heavy: one at a time."""
         self.stopping = asyncio.Event()

@@ -128,12 +128,12 @@ async def actors(services: Served) -> Response[bytes]:
 
 def _verdict(text: str | None) -> SampleVerdict | None:
     match text:
-        case "flagged" | "clean" | "error":
+        case "flagged" | "clean" | "error" | "doubtful":
             return text
         case None | "":
             return None
         case _:
-            raise InputError(f"verdict: expected flagged, clean or error, got {text!r}")
+            raise InputError(f"verdict: expected flagged, clean, error or doubtful, got {text!r}")
 
 
 def _bound(name: str, text: str | None, metric: str | None) -> float | None:
