@@ -178,6 +178,9 @@ def test_votes_show_outcomes_members_errors_and_calibration(whole: RunReport) ->
     assert "cancelled" not in heads  # nobody was
     member = dict(zip(heads, row(found, 1, "b"), strict=True))
     assert (member["right"], member["with the winner"], member["cost"]) == ("60 %", "8", "$5.000")
+    shares = {cells[0].text: cells[heads.index("right")].detail for cells in found.tables[1].rows}
+    assert shares["b"] == "31.3 % to 83.2 % of 10"  # statsmodels: proportion_confint(6, 10, method="wilson")
+    assert found.tables[1].note.endswith("where the data have groups, go by the table of scores.")
     pair = row(found, 2, "a")
     assert pair == ["a", "b", "0.612", "2", "10"]
     assert [cells[0].text for cells in found.tables[3].rows] == ["as given", "calibrated"]
