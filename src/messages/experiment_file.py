@@ -1,8 +1,8 @@
 """The experiment file: from TOML or JSON text to an Experiment, and back to JSON without loss.
 
-``load_experiment`` is the whole way in. Callers that want to report more than decoding problems (the engine's
-preflight, ``crucible validate``) use ``read_document`` and ``decode_document`` and ask the document for the
-lines of problems found later. Nothing here runs an experiment or knows which stages exist.
+``load_experiment`` decodes and no more. Callers that report what is wrong besides (``loading``, the commands,
+the API) use ``read_document`` and ``draft.decode_draft``, and ask the document for the lines of what is found.
+Nothing here runs an experiment or knows which stages exist.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Path that ``--set`` changed -> key as given."""
 
     def located(self, problems: Sequence[Problem]) -> list[Problem]:
-        """The problems with their line in the text, or with the ``--set`` that they come from."""
+        """The problems by line, then those without one; a ``--set`` that one comes from is named instead."""
         if not problems:
             return []
         lines = toml_lines(self.text) if self.syntax == "toml" else json_lines(self.text)
-        return [self._located(problem, lines) for problem in problems]
+        located = [self._located(problem, lines) for problem in problems]
+        return sorted(located, key=lambda problem: problem.line or len(self.text) + 1)
 
     def _located(self, problem: Problem, lines: Mapping[str, int]) -> Problem:
         if problem.line is not None:
@@ -82,7 +83,7 @@ def load_experiment(path: str | os.PathLike[str], overrides: Sequence[str] = ())
 
 
 def decode_document(document: Document) -> Experiment:
-    """The experiment of a parsed file; raises ExperimentError with every problem."""
+    """The experiment of a parsed file; raises ExperimentError with every problem of decoding."""
     experiment, problems = collect(document.data, Experiment)
     if experiment is None:
         raise ExperimentError(document.located(problems), document.source)

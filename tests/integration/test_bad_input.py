@@ -176,9 +176,9 @@ def test_every_problem_of_an_experiment_gets_its_own_line(bench: Workbench) -> N
     ran = bench.run(file)
     assert (ran.code, ran.out, bench.runs()) == (2, "", [])
     assert [line.split(": ")[2] for line in ran.lines] == [
+        "backend.id",
         "pipeline[0].options.limit",
         "pipeline[2].options.concurrency",
-        "backend.id",
     ]
     numbers = [int(line.split(": ")[1].rsplit(":", 1)[1]) for line in ran.lines]
     text = file.read_text().splitlines()
@@ -266,7 +266,7 @@ def test_a_byte_order_mark_before_the_data_is_no_problem(bench: Workbench) -> No
 
 def test_a_data_file_that_is_not_there_is_named(bench: Workbench) -> None:
     line = refused(bench, bench.run(bench.experiment(dataset=dataset(path="no.jsonl"))))
-    assert line.startswith("no.jsonl: no such data file (looked in ")
+    assert line.startswith("experiment.json:7: dataset.options.path: no such file (looked in ")
 
 
 def test_an_empty_split_is_named(bench: Workbench) -> None:

@@ -181,11 +181,14 @@ class Bench:
             )
             return StageResult(stage="bench", status="skipped", reason=reason)
         found = await asyncio.to_thread(self._compute)
-        unknown = [name for name in dict.fromkeys(self._options.metrics) if name not in model.names()]
+        named = dict.fromkeys(self._options.metrics)
+        unknown = [name for name in named if name not in model.names()]
+        told = "; ".join(_unknown(name, model.names()) for name in unknown)
+        none_left = bool(named) and len(unknown) == len(named)
         return StageResult(
             stage="bench",
-            status="completed",
-            reason="; ".join(_unknown(name, model.names()) for name in unknown) or self._unwatched(),
+            status="failed" if none_left else "completed",
+            reason=f"nothing was compared: {told}" if none_left else told or self._unwatched(),
             metrics={
                 "examples": model.n,
                 **self._raced_figures(),
