@@ -23,14 +23,18 @@ NAMING = {"bench": ("metrics", "watch"), "fairness": ("outcome",), "report": ("r
 
 
 def check_metric_names(prepared: Prepared) -> list[Problem]:
-    """Every metric that is named and will not be there."""
-    return [
+    """Every metric that is named and will not be there, or not be of use there."""
+    unknown = [
         _unknown(path, name, known)
         for stage in NAMING
         if (known := _known(prepared, stage)) is not None
         for path, name in _named(prepared, stage)
         if name not in known
     ]
+    unbounded = _unbounded(prepared)
+    told = "may lie outside [0, 1]; expected metrics that do not"
+    watched = [(path, name) for path, name in _named(prepared, "bench") if ".watch" in path]
+    return [*unknown, *(Problem(path, f"{name} {told}") for path, name in watched if name in unbounded)]
 
 
 def _unknown(path: str, name: str, known: tuple[str, ...]) -> Problem:
@@ -70,6 +74,11 @@ def _known(prepared: Prepared, stage: str) -> tuple[str, ...] | None:
     own = OWN if stage != "report" or "bench" in before else ()
     analysed = _analysed(prepared) if "analysis_metrics" in before else ()
     return None if analysed is None else (*own, *analysed)
+
+
+def _unbounded(prepared: Prepared) -> frozenset[str]:
+    found = prepared.stage_options.get("analysis_metrics")
+    return frozenset() if found is None else frozenset(found[1][0].unbounded)
 
 
 def _analysed(prepared: Prepared) -> tuple[str, ...] | None:

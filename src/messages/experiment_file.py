@@ -1,7 +1,7 @@
 """The experiment file: from TOML or JSON text to an Experiment, and back to JSON without loss.
 
 ``load_experiment`` decodes and no more. Callers that report what is wrong besides (``loading``, the commands,
-the API) use ``read_document`` and ``draft.decode_draft``, and ask the document for the lines of what is found.
+the API) use ``read_document`` and ``draft.decode_draft``, and ask the document for the lines of all problems.
 Nothing here runs an experiment or knows which stages exist.
 """
 

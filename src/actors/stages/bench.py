@@ -181,7 +181,7 @@ class Bench:
             )
             return StageResult(stage="bench", status="skipped", reason=reason)
         found = await asyncio.to_thread(self._compute)
-        named = dict.fromkeys(self._options.metrics)
+        named = dict.fromkeys(self._options.metrics if self._baselines else ())
         unknown = [name for name in named if name not in model.names()]
         told = "; ".join(_unknown(name, model.names()) for name in unknown)
         none_left = bool(named) and len(unknown) == len(named)
