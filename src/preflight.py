@@ -25,7 +25,7 @@ from .composition import (
     enabled_options,
     is_reliable,
 )
-from .messages.checks import check_experiment
+from .messages.checks import check_experiment, check_secrets
 from .messages.decoding import collect
 from .messages.draft import Broken, Draft, as_far_as_it_decodes
 from .messages.errors import CrucibleError, Problem
@@ -58,6 +58,7 @@ def examine(draft: Draft, *, base: Path | None = None, files: bool = True) -> tu
     kinds: dict[int, StageType] = {}
     check(_find_stages, prepared, kinds)
     check(check_experiment, experiment, prepared.broken)
+    prepared.broken.add(problem.path for problem in check_secrets(experiment))
     check(_unavailable, prepared)
     check(_reserved_outputs, experiment)
     for index, kind in kinds.items():
@@ -135,6 +136,8 @@ def _unavailable(prepared: Prepared) -> list[Problem]:
     places = [item("pipeline", index) for index in range(len(experiment.pipeline))]
     if not prepared.broken.spares(*(f"{place}.{key}" for place in places for key in ("name", "enabled"))):
         return []
+    if not prepared.enabled():
+        return []  # which is told
     reliability = experiment.reliability
     problems = []
     enabled = {stage.name for stage in experiment.pipeline if stage.enabled}
@@ -184,6 +187,9 @@ def _prepare_stage(prepared: Prepared, stage: StageDef, kind: StageType, path: s
     adapter_kind, key = kind.adapter
     own_choice = stage.options.get("adapter")
     chosen = own_choice or getattr(prepared.experiment, key)
+    if not isinstance(chosen, str):
+        _, problems = collected(prepared, {"adapter": chosen}, own_type, f"{path}.options")
+        return problems
     if not own_choice and prepared.broken.covers(key):
         return []  # its options are unknown
     try:

@@ -15,9 +15,9 @@ from .draft import Broken
 from .errors import Problem
 from .experiment import BackendRef, Experiment, StageDef
 from .paths import child, item
-from .secret_keys import is_reference, is_secret_key, shown, url_holds_password
+from .secret_keys import is_reference, is_secret_key, secret_expected, shown, url_holds_password
 
-__all__ = ["check_experiment", "is_named"]
+__all__ = ["check_experiment", "check_secrets", "is_named"]
 
 LONGEST_NAME = 200
 Stages = list[tuple[int, StageDef]]
@@ -38,9 +38,14 @@ def check_experiment(experiment: Experiment, broken: Broken | None = None) -> li
         *_check_ensemble(experiment),
         *_check_fairness(experiment),
         *_check_unique("outputs", [output.name for output in experiment.outputs]),
-        *_check_secrets(msgspec.to_builtins(experiment), "", secret=False),
+        *check_secrets(experiment),
     ]
     return broken.without_follow_ups(problems)
+
+
+def check_secrets(experiment: Experiment) -> list[Problem]:
+    """Secrets in plain text; their values appear in no message."""
+    return list(_check_secrets(msgspec.to_builtins(experiment), "", secret=False))
 
 
 def _check_unique(where: str, names: list[str]) -> Iterator[Problem]:
@@ -152,7 +157,6 @@ def _check_ensemble(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _check_secrets(node: Any, path: str, *, secret: bool) -> Iterable[Problem]:
-    """Secrets in plain text; their values appear in no message."""
     if isinstance(node, dict):
         for key, inner in node.items():
             yield from _check_secrets(inner, child(path, key), secret=secret or is_secret_key(key))
@@ -161,6 +165,6 @@ def _check_secrets(node: Any, path: str, *, secret: bool) -> Iterable[Problem]:
             yield from _check_secrets(inner, item(path, index), secret=secret)
     elif isinstance(node, str) and node:
         if secret and not is_reference(node):
-            yield Problem(path, "looks like a secret in plain text; write env:NAME or file:PATH instead")
+            yield Problem(path, secret_expected(node))
         elif url_holds_password(node):
             yield Problem(path, "looks like a URL with a password in it; write env:NAME or file:PATH instead")

@@ -8,7 +8,7 @@ has been told. Read by ``checks`` and ``preflight``. Nothing runs from a draft w
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from .decoding import collect
 from .errors import Problem, near_match
 from .experiment import Experiment
-from .paths import child, is_within, item
+from .paths import child, item, parent
 from .shapes import fields_of
 
 __all__ = ["Broken", "Draft", "as_far_as_it_decodes", "decode_draft"]
@@ -28,29 +28,46 @@ class Broken:
     """The paths of a document that do not decode, or name what is not there."""
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
-        self._paths = set(paths)
+        self._paths: set[str] = set()
+        self._above: set[str] = set()
+        self.add(paths)
 
     def add(self, paths: Iterable[str]) -> None:
         """More of them."""
-        self._paths.update(paths)
+        for path in paths:
+            self._paths.add(path)
+            self._above.update(_upwards(path))
 
     def copy(self) -> Broken:
         """As it is now."""
         return Broken(self._paths)
 
-    def spares(self, *paths: str) -> bool:
-        """Whether all these are as they were written: none is broken, lies in a broken part, or holds one."""
-        return not any(
-            is_within(path, broken) or is_within(broken, path) for path in paths for broken in self._paths
-        )
+    def paths(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(sorted(self._paths))
+
+    def holds(self, path: str) -> bool:
+        """Whether the path, or anything below it, is broken."""
+        return path in self._above
 
     def covers(self, path: str) -> bool:
-        """Whether a stand-in is at the path, not merely somewhere below it."""
-        return any(is_within(path, broken) for broken in self._paths)
+        """Whether the path, or what it lies in, is broken: a stand-in is there."""
+        return any(above in self._paths for above in _upwards(path))
+
+    def spares(self, *paths: str) -> bool:
+        """Whether all these are as they were written, with all that is in them."""
+        return not any(self.holds(path) or self.covers(path) for path in paths)
 
     def without_follow_ups(self, problems: Iterable[Problem]) -> list[Problem]:
         """Those of the problems that are not at a broken place, where they would tell of a stand-in."""
         return [problem for problem in problems if not self.covers(problem.path)]
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """The path and those that it lies in."""
+    while path:
+        yield path
+        path = parent(path)
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -79,12 +96,12 @@ def as_far_as_it_decodes(
     """
     salvage = _Salvage(problem.path for problem in problems)
     made = salvage.struct(data, type_, path)
-    return made, tuple(salvage.broken)
+    return made, salvage.broken.paths()
 
 
 class _Salvage:
     def __init__(self, broken: Iterable[str]) -> None:
-        self.broken = dict.fromkeys(broken)
+        self.broken = Broken(broken)
 
     def struct(self, data: Any, type_: type[S], path: str) -> S:
         """The struct at ``path``; msgspec builds one from Python without looking at its types."""
@@ -94,25 +111,25 @@ class _Salvage:
         for key in data.keys() - fields.keys():
             meant = near_match(str(key), fields)
             if meant is not None and meant not in data:
-                self.broken[child(path, meant)] = None
+                self.broken.add([child(path, meant)])
         values: dict[str, Any] = {}
         names = zip(type_.__struct_fields__, type_.__struct_encode_fields__, strict=True)
         for name, key in names:
             made = self._value(data[key], hints[name], child(path, key)) if key in data else msgspec.UNSET
             if made is msgspec.UNSET and fields[key].required:
-                self.broken[child(path, key)] = None
+                self.broken.add([child(path, key)])
                 made = _stand_in(hints[name])
             if made is not msgspec.UNSET:
                 values[name] = made
             elif key in data:
-                self.broken[child(path, key)] = None
+                self.broken.add([child(path, key)])
         return type_(**values)
 
     def _value(self, value: Any, hint: Any, path: str) -> Any:
         """The value, mended inside where it is made of Structs; UNSET where nothing can be made of it."""
-        if not any(is_within(place, path) for place in self.broken):
+        if not self.broken.holds(path):
             return msgspec.convert(value, hint)
-        if path in self.broken:
+        if self.broken.covers(path):
             return msgspec.UNSET
         struct, many = _structs(hint)
         if struct is None:
@@ -128,7 +145,7 @@ class _Salvage:
         return {
             key: inner
             for key, inner in table.items()
-            if not any(is_within(place, child(path, str(key))) for place in self.broken)
+            if not self.broken.holds(child(path, str(key)))
         }
 
 
