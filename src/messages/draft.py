@@ -142,11 +142,7 @@ class _Salvage:
 
     def _free(self, table: dict[str, Any], path: str) -> dict[str, Any]:
         """The keys of a free table whose values are plain data."""
-        return {
-            key: inner
-            for key, inner in table.items()
-            if not self.broken.holds(child(path, str(key)))
-        }
+        return {key: inner for key, inner in table.items() if not self.broken.holds(child(path, str(key)))}
 
 
 def _is_free_table(hint: Any) -> bool:

@@ -11,6 +11,8 @@ import pytest
 
 from .support import COMMAND, Ran, Workbench, row
 
+EXPECTED_VALUE = "; expected a value: text in quotes, a number, true, false, [a list] or {a table}"
+
 
 @pytest.fixture
 def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
@@ -55,8 +57,7 @@ def test_a_folder_is_no_experiment_file(bench: Workbench) -> None:
         (
             "e.toml",
             b'id = "x"\nseed = = 3\n',
-            "e.toml:2: TOML syntax: Invalid value at column 8; expected a value: text in quotes, a number, "
-            "true, false, [a list] or {a table}",
+            "e.toml:2: TOML syntax: Invalid value at column 8" + EXPECTED_VALUE,
         ),
         ("e.json", b'{"id": "x",\n "seed": }', "e.json:2: JSON syntax: Expecting value at column 10"),
         ("e.toml", b'id = "x"\nowner = "\xff"\n', "e.toml:2: not UTF-8: byte 0xff at offset 18"),

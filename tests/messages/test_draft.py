@@ -68,7 +68,8 @@ def test_the_pools_that_are_right_stay() -> None:
 
 def test_a_slip_breaks_the_key_that_was_meant_and_a_foreign_key_breaks_none() -> None:
     slip = decode_draft(GOOD | {"sed": 1, "seed": 3, "datset": {}, "colour": "red"})
-    assert "dataset" in decode_draft({k: v for k, v in GOOD.items() if k != "dataset"} | {"datset": {}}).broken
+    without = {key: value for key, value in GOOD.items() if key != "dataset"}
+    assert "dataset" in decode_draft(without | {"datset": {}}).broken
     assert "seed" not in slip.broken
     assert "dataset" not in slip.broken
 

@@ -95,6 +95,7 @@ class Bench:
         self._unbounded = unbounded
         self._clusters = ClusterIndex()
         self._raced = 0
+        self._seen: dict[str, None] = {}  # every score that came, for the one that was meant by a wrong name
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
         self._watching = self._watch(statistics) if options.watch and baselines else None
 
@@ -157,6 +158,8 @@ class Bench:
                 {name: all_scores[name] for name in kept}, {name: methods.get(name, "") for name in kept}
             )
             noted[system] = all_scores
+            if self._options.metrics:
+                self._seen.update(dict.fromkeys(all_scores))
         if self._watching is not None:
             self._watching.add(sample.example.group, noted)
 
@@ -183,7 +186,7 @@ class Bench:
         found = await asyncio.to_thread(self._compute)
         named = dict.fromkeys(self._options.metrics if self._baselines else ())
         unknown = [name for name in named if name not in model.names()]
-        told = "; ".join(_unknown(name, model.names()) for name in unknown)
+        told = "; ".join(_unknown(name, tuple(self._seen)) for name in unknown)
         none_left = bool(named) and len(unknown) == len(named)
         return StageResult(
             stage="bench",
