@@ -6,7 +6,7 @@
 They stand in for real models: each knows the right answers of the sample data and errs at a rate of its own.
 It leaves out evidence, and takes other sentences for evidence; part of its errors is common to all three. A
 reply takes 40 ms, one in twenty ten times as long. Prices are made up, in the experiment. Ctrl-C ends them.
-With FIRST_PORT 0 each takes any free port, and prints it.
+With FIRST_PORT 0 each takes any free port, and prints it. When one cannot listen all end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import asyncio
 import hashlib
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,13 @@ def _draw(what: str) -> float:
 
 async def serve(number: int, port: int) -> None:
     """One server."""
-    server = await asyncio.start_server(ModelServer(number).serve, "127.0.0.1", port)
+    try:
+        server = await asyncio.start_server(ModelServer(number).serve, "127.0.0.1", port)
+    except OSError as error:
+        sys.exit(
+            f"model_servers.py: cannot listen on port {port}: {os.strerror(error.errno or 0)};"
+            " end what listens there, or give another first port and put it into the base_url of the members"
+        )
     bound = server.sockets[0].getsockname()[1]
     # In one piece: three processes share the terminal.
     sys.stdout.write(f"http://127.0.0.1:{bound}/v1: leaves out {RATES[number]:.0%} of the evidence\n")
@@ -139,13 +147,14 @@ def main(first: int) -> None:
         for number in range(len(RATES))
     ]
     try:
-        for process in processes:
-            process.wait()
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.1)
     except KeyboardInterrupt:
-        pass
+        return
     finally:
         for process in processes:
             process.terminate()
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -206,10 +206,11 @@ def _backend_call_actor(wiring: Wiring, work: Any, tally: Tally) -> Actor:
     return BackendCall(wiring, work, tally)
 
 
-def _build_surrogates(_services: Services, _own: Any, adapter: Any) -> Work:
+def _build_surrogates(services: Services, _own: Any, adapter: Any) -> Work:
     from .actors.stages.analysis_surrogate_validation import SurrogateValidation
 
-    return SurrogateValidation(adapter)
+    experiment = services.experiment
+    return SurrogateValidation(adapter, _statistics(), experiment.reliability.stats, seed=experiment.seed)
 
 
 def _build_tda(services: Services, own: Any, adapter: Any) -> Work:
@@ -217,6 +218,8 @@ def _build_tda(services: Services, own: Any, adapter: Any) -> Work:
 
     return TdaValidation(
         adapter,
+        _statistics(),
+        services.experiment.reliability.stats,
         min_points=own.min_points,
         max_points=own.max_points,
         max_points_per_example=own.max_points_per_example,

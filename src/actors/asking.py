@@ -8,7 +8,6 @@ repeated, training may not.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,7 @@ from ..messages.records import Cached, Example, Output, Prompt, Race, SamplingPa
 from ..messages.requests import BackendRequest, RaceOutcome
 from .answers import answer_output
 from .cached_replies import CachedReplies
-from .limits import Answer, ask_with_retries
+from .limits import NOBODY, Answer, Watcher, ask_with_retries
 from .ports import Sampler
 from .request_span import RequestSpan
 from .stage import StageBase, Wiring
@@ -53,12 +52,9 @@ class Asker:
         example: Example,
         slot: int,
         parent: int | None = None,
-        sent: Callable[[], None] = lambda: None,
+        watcher: Watcher = NOBODY,
     ) -> Output:
-        """What the system answers; ``slot`` is nobody else's until then.
-
-        ``sent`` is called before each attempt, after its wait for the limits; in a race, before the race.
-        """
+        """What the system answers; ``slot`` is nobody else's until then."""
         request = self._request(spec, example)
         told = RequestSpan(self._stage, self._wiring, spec, sampler, request, slot, parent)
         try:
@@ -70,13 +66,13 @@ class Asker:
             elif self._races is None or not self._races.for_system(spec):
                 asking, now = self._asking, self._wiring.now
                 answer = await ask_with_retries(
-                    told, request, asking.policy, gate=asking.gate(spec), sent=sent, now=now
+                    told, request, asking.policy, gate=asking.gate(spec), watcher=watcher, now=now
                 )
                 output = await self._kept(spec, example, request, answer)
                 await told.end(output, answer.reply)
             else:
-                sent()
-                outcome = await self._races.racer(spec, sampler).race(request, told.number, told.lane)
+                racer = self._races.racer(spec, sampler)
+                outcome = await racer.race(request, told.number, told.lane, watcher)
                 output = await self._kept(spec, example, request, _answer(outcome), outcome.race)
                 await told.end_race(output, outcome)
         except BaseException as error:

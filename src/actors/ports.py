@@ -23,6 +23,7 @@ from ..messages.errors import Problem
 from ..messages.experiment import DatasetRef, StatsConfig
 from ..messages.findings import (
     Comparison,
+    Correlation,
     Issue,
     Metric,
     OutputScores,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .corpus import Corpus
 
 __all__ = [
+    "Agreement",
     "Arguments",
     "Backend",
     "Capabilities",
@@ -51,6 +53,7 @@ __all__ = [
     "DatasetLoader",
     "Expectations",
     "Guard",
+    "HasCounts",
     "LearnsFromData",
     "MetricsAdapter",
     "NamesScores",
@@ -65,7 +68,6 @@ __all__ = [
     "Session",
     "SpanExporter",
     "Statistics",
-    "Summary",
     "SurrogateAdapter",
     "TdaAdapter",
     "Watch",
@@ -325,29 +327,23 @@ class NamesScores(Protocol):
         ...
 
 
-class Summary(Protocol):
-    """A running summary over many results; its memory does not grow with their number times their size."""
-
-    def add(self, score: Any) -> None:
-        """Take one result in."""
-        ...
-
-    def result(self) -> dict[str, Any]:
-        """The summary so far, JSON-ready."""
-        ...
-
-
 class SurrogateAdapter(Protocol):
     """Cheap topology of each output's claim graph."""
 
     Options: ClassVar[type[msgspec.Struct]]
+    unbounded: ClassVar[frozenset[str]]
+    """Measured values that may lie above 1; none lies below 0."""
 
     def score(self, sample: Sample, output: Output) -> SurrogateScore | None:
         """Surrogates of one output; None when this adapter is a no-op."""
         ...
 
-    def accumulator(self) -> Summary:
-        """An empty summary of SurrogateScore."""
+    def measure(self, score: SurrogateScore) -> OutputScores:
+        """What means are over, by the names that ``summarize`` gives them."""
+        ...
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Means and counts of the columns of ``measure``, JSON-ready."""
         ...
 
 
@@ -355,6 +351,8 @@ class TdaAdapter(Protocol):
     """Persistent homology of claim embeddings."""
 
     Options: ClassVar[type[msgspec.Struct]]
+    unbounded: ClassVar[frozenset[str]]
+    """Measured values that may lie above 1; none lies below 0."""
 
     def embed(self, sample: Sample, output: Output) -> Any:
         """Points of one output, float array of shape (claims, dimensions); None when it is a no-op."""
@@ -364,8 +362,38 @@ class TdaAdapter(Protocol):
         """Persistence of one cloud."""
         ...
 
-    def accumulator(self) -> Summary:
-        """An empty summary of PersistenceResult."""
+    def measure(self, score: PersistenceResult) -> OutputScores:
+        """What means are over, by the names that ``summarize`` gives them."""
+        ...
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Means and counts of the columns of ``measure``, JSON-ready."""
+        ...
+
+
+class Agreement(Protocol):
+    """Surrogates held against the exact figures of the same outputs; bounded in memory."""
+
+    def add(self, surrogate: SurrogateScore, exact: PersistenceResult, *, group: str | None) -> None:
+        """Take one output in, with the group of its example."""
+        ...
+
+    def correlations(self, level: float) -> tuple[Correlation, ...]:
+        """How far they go together, with intervals of that level. Blocking."""
+        ...
+
+    def summarize(self, correlations: Sequence[Correlation]) -> dict[str, Any]:
+        """What follows from the correlations, JSON-ready."""
+        ...
+
+
+@runtime_checkable
+class HasCounts(Protocol):
+    """What a metrics adapter may have besides: scores that are counts."""
+
+    @property
+    def counts(self) -> frozenset[str]:
+        """Of ``unbounded``, those that cannot lie below 0."""
         ...
 
 
@@ -382,8 +410,8 @@ class LearnsFromData(Protocol):
 class ChecksSurrogates(Protocol):
     """What a TDA adapter may have besides: surrogates held against the exact figures."""
 
-    def agreement(self) -> Summary:
-        """An empty summary of pairs (SurrogateScore, PersistenceResult) of the same output."""
+    def agreement(self) -> Agreement:
+        """An empty comparison."""
         ...
 
 
@@ -409,10 +437,12 @@ class Statistics(Protocol):
         config: StatsConfig,
         seed: int,
         bounded: bool = False,
+        floor: float | None = None,
     ) -> Metric:
         """Mean of the defined values with its interval (clustered where clusters are given).
 
-        ``bounded``: the scores cannot lie outside [0, 1], so the interval does not either.
+        ``bounded``: the scores cannot lie outside [0, 1], so the interval does not either. ``floor``: they
+        cannot lie below it, but above 1: counts and lengths. Values of 0 and 1 are then no rate.
         """
         ...
 
@@ -426,8 +456,12 @@ class Statistics(Protocol):
         clusters: Sequence[int] | None,
         config: StatsConfig,
         seed: int,
+        bounded: bool = True,
     ) -> Comparison:
-        """Paired comparison over the same examples; p values are not yet corrected."""
+        """Paired comparison over the same examples; p values are not yet corrected.
+
+        ``bounded``: the scores cannot lie outside [0, 1], so that values of 0 and 1 are rates.
+        """
         ...
 
     def correct(self, comparisons: Sequence[Comparison], config: StatsConfig) -> list[Comparison]:

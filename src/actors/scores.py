@@ -96,12 +96,13 @@ def _hash(name: str) -> int:
 class Columns:
     """The columns of one system, one per metric. Implements ScoreColumns."""
 
-    def __init__(self, system: str, clusters: ClusterIndex) -> None:
+    def __init__(self, system: str, clusters: ClusterIndex, rows: int = 0) -> None:
+        """``rows``: how many examples were seen before this system's first one."""
         self._system = system
         self._clusters = clusters
         self._columns: dict[str, Column] = {}
         self._methods: dict[str, str] = {}
-        self._rows = 0
+        self._rows = rows
 
     @property
     def system(self) -> str:

@@ -70,6 +70,9 @@ def near_match(name: str, known: Iterable[str], *, closeness: float = 0.6) -> st
 class CrucibleError(Exception):
     """Base of all errors that Crucible raises on purpose."""
 
+    billed = False
+    """Whether a server had begun to answer, or had answered a part, and may charge for it."""
+
 
 class InputError(CrucibleError):
     """What was given cannot be used; the caller must change it."""

@@ -9,6 +9,7 @@ from .base import Message
 __all__ = [
     "Bar",
     "Comparison",
+    "Correlation",
     "Distribution",
     "EffectSize",
     "Finding",
@@ -66,6 +67,25 @@ class Metric(Message, frozen=True):
     """The model or baseline it belongs to; None for a figure of the data set."""
     interval: Interval | None = None
     reason: str | None = None
+
+
+class Correlation(Message, frozen=True):
+    """How far two figures of the same answers go together. ``value`` is None with a ``reason``."""
+
+    name: str
+    kind: Literal["pearson", "spearman"]
+    value: float | None
+    n: int
+    """Answers on which both are defined; of more than were kept, those of the sample."""
+    system: str | None = None
+    n_clusters: int | None = None
+    p_value: float | None = None
+    p_method: str = ""
+    """How p was found."""
+    interval: Interval | None = None
+    status: str = "ok"
+    reason: str | None = None
+    """Why there is no value, or no interval."""
 
 
 class Distribution(Message, frozen=True):

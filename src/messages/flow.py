@@ -8,6 +8,7 @@ from .base import Message
 from .fairness import FairnessResult
 from .findings import (
     Comparison,
+    Correlation,
     Distribution,
     Issue,
     Metric,
@@ -81,6 +82,11 @@ class StageResult(Message, frozen=True, tag=True):
     metrics: dict[str, Any] = field(default_factory=dict)
     """JSON-ready figures of this stage, keyed by name."""
     figures: tuple[Metric, ...] = ()
+    """Scores over many examples."""
+    described: tuple[Metric, ...] = ()
+    """Means of what answers are like, which is no score: the shape of their claims."""
+    correlations: tuple[Correlation, ...] = ()
+    """How far two such figures go together over the answers of a system."""
     issues: tuple[Issue, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     losses: tuple[LossPoint, ...] = ()

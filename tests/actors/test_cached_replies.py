@@ -38,6 +38,9 @@ def checkpoint(sha256: str | None) -> CheckpointRef:
         {"omit": ("seed",)},
         {"json_mode": True},
         {"headers": {"x-team": "nlp"}},
+        {"logprobs": True},
+        {"logprobs": 5},
+        {"max_tokens_field": "max_completion_tokens"},
     ],
 )
 def test_what_changes_an_answer_changes_the_identity(changed: dict[str, Any]) -> None:
@@ -51,12 +54,29 @@ def test_what_changes_an_answer_changes_the_identity(changed: dict[str, Any]) ->
         {"headers": {"x-key": "env:OTHER"}},
         {"stream": True},
         {"read_timeout_s": 5.0},
+        {"connect_timeout_s": 5.0},
+        {"max_wait_s": 5.0},
         {"max_connections": 3},
+        {"max_reply_bytes": 1_000_000},
+        {"http2": True},
+        {"idempotency_key": False},
         {"price_per_million_input_usd": 1.0, "price_per_million_output_usd": 2.0},
+        {
+            "price_per_million_input_usd": 1.0,
+            "price_per_million_cached_input_usd": 0.5,
+            "price_per_million_output_usd": 2.0,
+        },
     ],
 )
 def test_keys_prices_and_connections_do_not(changed: dict[str, Any]) -> None:
     assert identity(**changed) == identity()
+
+
+def test_every_option_of_the_backend_is_tried_above() -> None:
+    marks = [*test_what_changes_an_answer_changes_the_identity.pytestmark]
+    marks += test_keys_prices_and_connections_do_not.pytestmark
+    tried = {name for mark in marks for changed in mark.args[1] for name in changed}
+    assert tried == set(OpenAIOptions.__struct_fields__)
 
 
 def test_the_order_of_free_options_does_not_matter() -> None:

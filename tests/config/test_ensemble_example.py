@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,3 +69,13 @@ def test_the_example_shows_racing_and_voting_in_its_report_and_trace(
     assert all(f'<section id="{key}"' in page for key in ("votes", "disagreements", "hedging", "slowest"))
     kinds = {span.kind for span in read_trace(folder / "trace.json")}
     assert {"vote", "request", "attempt"} <= kinds
+
+
+def test_a_port_that_is_taken_is_one_line_and_ends_all_three() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, str(CONFIG / "model_servers.py"), str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"model_servers.py: cannot listen on port {port}: Address already in use; end what" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from crucible.adapters.analysis.cns_metrics import CnsMetrics
+from crucible.adapters.analysis.cns_surrogates import CnsSurrogates
+from crucible.adapters.analysis.cns_tda import CnsTda
 from crucible.adapters.cli.app import invoke
+from crucible.messages.report import RunReport
 
 STAGES = (
     "data_load",
@@ -39,8 +45,8 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def bad_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The line of ``samples.jsonl`` of each bad answer."""
+def bad_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run over every bad answer."""
     folder = tmp_path_factory.mktemp("bad")
     numbers = list(enumerate(BAD, start=1))
     rows = [
@@ -64,7 +70,13 @@ def bad_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     file.write_text(json.dumps(experiment))
     assert invoke(["run", str(file), "--out", str(folder / "runs"), "--quiet"]) == 0
     (run,) = (folder / "runs").iterdir()
-    lines = (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    return run
+
+
+@pytest.fixture(scope="module")
+def bad_run(bad_folder: Path) -> dict[str, Any]:
+    """The line of ``samples.jsonl`` of each bad answer."""
+    lines = (bad_folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     return {row["id"]: row for row in map(json.loads, lines)}
 
 
@@ -118,3 +130,23 @@ def test_ten_thousand_claims_are_scored_over_the_first_thousand(bad_run: dict[st
 
 def test_points_that_are_all_the_same_have_a_status_of_their_own(bad_run: dict[str, Any]) -> None:
     assert bad_run["identical points"]["persistence"]["model"]["status"] == "identical_points"
+
+
+def test_each_number_of_the_report_has_its_n_its_interval_and_its_method(bad_folder: Path) -> None:
+    report = msgspec.json.decode((bad_folder / "report.json").read_bytes(), type=RunReport)
+    figures = [each for stage in report.stages for each in (*stage.figures, *stage.described)]
+    assert {"overall_quality", "fragility_mean", "avg_persistence"} <= {each.name for each in figures}
+    beyond = CnsMetrics.unbounded | CnsSurrogates.unbounded | CnsTda.unbounded
+    for figure in figures:
+        assert figure.method
+        assert figure.interval or figure.reason, figure.name
+        if figure.interval is not None:
+            assert figure.value is not None
+            assert 0.0 <= figure.interval.low <= figure.value <= figure.interval.high
+            assert figure.interval.high <= 1.0 or figure.name in beyond
+            assert figure.interval.method
+    found = [each for stage in report.stages for each in stage.correlations]
+    assert found
+    for each in found:
+        assert each.interval or each.reason
+        assert each.p_value is None or 0.0 < each.p_value <= 1.0

@@ -107,7 +107,11 @@ def error_text(sent: Sequence[Sent]) -> str:
     failed = [each for each in sent if each.error is not None]
     if len(failed) == 1:
         return failed[0].told_error()
-    return "; ".join(f"attempt {each.number} ({each.kind}): {each.told_error()}" for each in failed)
+    return "; ".join(f"{_numbered(each)} ({each.kind}): {each.told_error()}" for each in failed)
+
+
+def _numbered(each: Sent) -> str:
+    return f"attempt {each.number}" if each.number else "not sent"
 
 
 def observed(

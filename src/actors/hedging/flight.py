@@ -13,7 +13,7 @@ from typing import Literal
 
 from ...messages.errors import BackendError, BudgetError, OverloadedError
 from ...messages.requests import BackendRequest
-from ..limits import Lease, RetryPolicy
+from ..limits import NOBODY, Lease, RetryPolicy, Watcher
 from ..runtime.clock import Clock
 from .pool import Entry, HedgePool
 from .sent import Kind, Lane, Sent, start
@@ -28,7 +28,7 @@ class Flight:
 
     __slots__ = (
         "_changed", "_note", "_waiter", "clock", "clone", "earlier", "entry", "lanes", "over", "policy",
-        "pool", "refused", "request", "round", "unsaid",
+        "pool", "refused", "request", "round", "unsaid", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +39,7 @@ class Flight:
         pool: HedgePool,
         clock: Clock,
         note: Callable[[Sent], None],
+        watcher: Watcher = NOBODY,
     ) -> None:
         """``lanes``: the system's own backend, then those of tiers.
 
@@ -51,6 +52,7 @@ class Flight:
         self.pool = pool
         self.clock = clock
         self._note = note
+        self.watcher = watcher
         self.over = False
         self.unsaid: Sent | None = None
         self.earlier: tuple[Sent, ...] = ()
@@ -108,6 +110,7 @@ class Flight:
             except BudgetError as error:
                 self.keep_back(kind, lane, error)
                 return None
+            self.watcher.sent()
             permit = self.pool.admit(lane.name, charged)
             if permit.ticket is not None:
                 return self._start(kind, lane, permit.ticket, why, lease)
@@ -119,7 +122,9 @@ class Flight:
             if now >= until:
                 self.keep_back(kind, lane, OverloadedError(f"{lane.name}: {permit.reason}"))
                 return None
-            await self.clock.sleep(max(BREAKER_POLL_S, (permit.retry_at or now) - now))
+            self.watcher.failed(permit.reason)
+            probe_s = max(BREAKER_POLL_S, (permit.retry_at or now) - now)
+            await self.clock.sleep(min(probe_s, until - now))
 
     def keep_back(self, kind: Kind, lane: Lane, error: BackendError | OverloadedError) -> None:
         """A request that may not be sent: its failure is that of the round."""
@@ -215,6 +220,8 @@ class Flight:
                 continue
             each.told = True
             self.pool.ended(each)
+            if each.error is not None:
+                self.watcher.failed(each.told_error())
             if self.over or each.number > 1 or each.reply is None:
                 self._note(each)
             else:

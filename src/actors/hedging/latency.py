@@ -40,11 +40,13 @@ _REFRESH = 64  # a curve may lag by this many values, or by 1/16 of them when th
 class SurvivalCurve:
     """A step function: ``survival[i]`` is the probability of taking longer than ``times[i]`` seconds."""
 
-    __slots__ = ("survival", "times")
+    __slots__ = ("known", "survival", "times")
 
-    def __init__(self, times: list[float], survival: list[float]) -> None:
+    def __init__(self, times: list[float], survival: list[float], known: float = 1.0) -> None:
+        """``known``: the share whose latency was seen; of the rest only that it is no shorter."""
         self.times = times
         self.survival = survival
+        self.known = known
 
     def longer_than(self, seconds: float) -> float:
         """P(latency > seconds)."""
@@ -79,12 +81,13 @@ def _of_sorted(ordered: list[tuple[float, bool]]) -> SurvivalCurve:
             survival.append(alive)
         at_risk -= end - start
         start = end
+    known = 1.0 - alive if ordered else 1.0
     if ordered and (not times or times[-1] < ordered[-1][0]):
         times.append(ordered[-1][0])
         survival.append(0.0)
     elif survival:
         survival[-1] = 0.0
-    return SurvivalCurve(times, survival)
+    return SurvivalCurve(times, survival, known)
 
 
 class LatencyWindow:

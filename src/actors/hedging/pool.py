@@ -69,6 +69,7 @@ class HedgePool:
         self._control = config.control_percent / 100
         self._policies = PolicyRegistry(lambda own: _policy(settings, own), seed)
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._blamed_for: dict[str, str] = {}
         self.races = OpenRaces()
 
     def enter(
@@ -110,7 +111,8 @@ class HedgePool:
         breaker = self._breaker(backend)
         ticket = breaker.admit(now)
         if ticket is None:
-            return Permit(None, "the circuit breaker is open", breaker.retry_at())
+            why = f"the circuit breaker is open after {self._blamed_for[backend]}"
+            return Permit(None, why, breaker.retry_at())
         if charged is not None:
             self._budget.take(now, self._prices.of(charged))
         return Permit(ticket)
@@ -153,6 +155,7 @@ class HedgePool:
             return
         now = self._clock.now()
         if sent.blamed:
+            self._blamed_for[sent.lane.name] = sent.told_error()
             breaker.failed(now, sent.ticket)
         else:
             breaker.abandoned(sent.ticket)

@@ -11,7 +11,7 @@ from functools import partial
 
 from ...messages.requests import BackendRequest, RaceOutcome
 from ...messages.trace import Span
-from ..limits import RetryPolicy
+from ..limits import NOBODY, RetryPolicy, Watcher
 from ..runtime import ActorRef, ActorStopped
 from ..runtime.clock import Clock
 from ..stage import Wiring
@@ -57,14 +57,20 @@ class Racer:
         self._clock = clock
         self._tell = tell
 
-    async def race(self, request: BackendRequest, span: int | None = None, lane: str = "") -> RaceOutcome:
+    async def race(
+        self,
+        request: BackendRequest,
+        span: int | None = None,
+        lane: str = "",
+        watcher: Watcher = NOBODY,
+    ) -> RaceOutcome:
         """Race; ``span`` and ``lane`` are those of the request in the trace.
 
         A race that needed one attempt only leaves its facts to the span of the request.
         """
         pool = self._pool
         note = partial(self._note, request, span, lane)
-        flight = Flight(request, self._lanes, self._policy, pool, self._clock, note)
+        flight = Flight(request, self._lanes, self._policy, pool, self._clock, note, watcher)
         run = RaceRun(flight, self._max_hedges, self._tiers)
         alone = False
         try:

@@ -86,6 +86,8 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
     duplicates = sum(tally.duplicates for tally in tallies)
     known = all(tally.cost_known for tally in tallies)
     wholes = [tally.whole for tally in tallies]
+    # Of the pools that sent duplicates: what is never slow says nothing of what hedging did.
+    drawn = [tally.whole for tally in tallies if tally.duplicates] or wholes
     told: dict[str, Any] = {
         "requests": requests,
         "hedged": hedged,
@@ -104,8 +106,9 @@ def figures(tallies: Sequence[HedgeTally]) -> dict[str, Any]:
         "extra_tokens": sum(tally.extra_tokens for tally in tallies),
         "extra_cost_usd": sum(tally.extra_cost_usd for tally in tallies) if known else None,
         "latency_s": _compared(wholes),
-        # Of the pools that sent duplicates: what is never slow says nothing of what hedging did.
-        "latency_curve": _curve([tally.whole for tally in tallies if tally.duplicates] or wholes),
+        "latency_curve": _curve(drawn),
+        # Beyond this share all requests were cancelled, and the estimate without hedging is a lower bound.
+        "latency_curve_known_share": kaplan_meier(_firsts(drawn)).known,
     }
     streamed = [tally.to_first_token for tally in tallies]
     if any(latencies.totals for latencies in streamed):
@@ -129,9 +132,19 @@ def _curve(kept: Sequence[Latencies]) -> dict[str, list[float]]:
 
 
 def _compared(kept: Sequence[Latencies]) -> dict[str, Any]:
+    """Estimates that lie where all requests were cancelled are lower bounds: ``without_hedging_at_least``."""
+    pairs = _firsts(kept)
+    without, at_least = dict[str, float | None](), list[str]()
+    curve = kaplan_meier(pairs)
+    for percent in PERCENTILES:
+        name = f"p{percent:g}"
+        without[name] = curve.quantile(percent / 100) if pairs else None
+        if pairs and percent / 100 > curve.known + 1e-12:
+            at_least.append(name)
     return {
         "with_hedging": _percentiles(sorted(value for latencies in kept for value in latencies.totals)),
-        "without_hedging_estimated": _without(kept),
+        "without_hedging_estimated": without,
+        "without_hedging_at_least": at_least,
     }
 
 
@@ -150,11 +163,3 @@ def _firsts(kept: Iterable[Latencies]) -> list[tuple[float, bool]]:
         for latencies in kept
         for value, censored in zip(latencies.firsts, latencies.censored, strict=True)
     ]
-
-
-def _without(kept: Iterable[Latencies]) -> dict[str, float | None]:
-    pairs = _firsts(kept)
-    if not pairs:
-        return {f"p{percent:g}": None for percent in PERCENTILES}
-    curve = kaplan_meier(pairs)
-    return {f"p{percent:g}": curve.quantile(percent / 100) for percent in PERCENTILES}

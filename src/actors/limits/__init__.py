@@ -8,5 +8,6 @@ duplicates, tiers and members alike.
 from .gate import Gate, Lease
 from .retries import Answer, RetryPolicy, ask_with_retries
 from .run import RunLimits
+from .watcher import NOBODY, Watcher
 
-__all__ = ["Answer", "Gate", "Lease", "RetryPolicy", "RunLimits", "ask_with_retries"]
+__all__ = ["NOBODY", "Answer", "Gate", "Lease", "RetryPolicy", "RunLimits", "Watcher", "ask_with_retries"]

@@ -69,7 +69,7 @@ class Lease:
         """It was sent; neither reply nor error when it was given up."""
         if self._over:
             return
-        refused = isinstance(error, RateLimitedError | OverloadedError | BackendError)
+        refused = isinstance(error, RateLimitedError | OverloadedError | BackendError) and not error.billed
         tokens: int | None = 0 if refused else None
         cost: int | None = 0 if refused else None
         if reply is not None:

@@ -19,6 +19,7 @@ from ...messages.requests import BackendReply, BackendRequest
 from ..backoff import retry_delay
 from ..ports import Sampler
 from .gate import Gate
+from .watcher import NOBODY, Watcher
 
 __all__ = ["Answer", "RetryPolicy", "ask_with_retries"]
 
@@ -48,14 +49,14 @@ async def ask_with_retries(
     policy: RetryPolicy,
     *,
     gate: Gate | None = None,
-    sent: Callable[[], None] = lambda: None,
+    watcher: Watcher = NOBODY,
     now: Callable[[], float],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Answer:
     """Ask until there is an answer, a final error, or ``max_attempts`` is reached.
 
     Errors of the two backend kinds become part of the Answer; any other exception is a bug and gets out.
-    Waiting at the gate counts neither as latency nor towards the time-out; ``sent`` is called after it.
+    Waiting at the gate counts neither as latency nor towards the time-out.
     """
     attempt = 1
     while True:
@@ -65,7 +66,7 @@ async def ask_with_retries(
             lease = None if gate is None else await gate.admit(request)
         except BudgetError as refusal:
             return Answer(attempts=attempt - 1, latency_s=0.0, error=f"BudgetError: {refusal}")
-        sent()
+        watcher.sent()
         started = now()
         reply: BackendReply | None = None
         error: TransientError | BackendError | None = None
@@ -84,6 +85,7 @@ async def ask_with_retries(
         if attempt == policy.max_attempts or not isinstance(error, TransientError):
             text = f"{type(error).__name__}: {error}"
             return Answer(attempts=attempt, latency_s=now() - started, error=text)
+        watcher.failed(f"{type(error).__name__}: {error}")
         await sleep(
             retry_delay(
                 request.key,

@@ -15,8 +15,8 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Distribution, Metric
 from ...messages.flow import Sample, StageResult
 from ..distributions import histograms
-from ..ports import MetricsAdapter, Statistics
-from ..scores import ClusterIndex, Columns
+from ..ports import HasCounts, MetricsAdapter, Statistics
+from .columns import SystemColumns
 
 __all__ = ["MetricsAnalysis"]
 
@@ -33,27 +33,15 @@ class MetricsAnalysis:
         self._statistics = statistics
         self._config = config
         self._seed = seed
-        self._clusters = ClusterIndex()
-        self._columns: dict[str, Columns] = {}
+        self._columns = SystemColumns()
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples with an OutputScores for each output."""
         done = await asyncio.to_thread(lambda: [self._score(sample) for sample in samples])
         for sample in done:
             if sample.outputs:
-                self._note(sample)
+                self._columns.add(sample, sample.scores)
         return done
-
-    def _note(self, sample: Sample) -> None:
-        """One row for each system, also where the adapter has no score: rows and groups stay lined up."""
-        self._clusters.add(sample.example.group)
-        found = {scores.system: scores for scores in sample.scores}
-        for output in sample.outputs:
-            columns = self._columns.get(output.system)
-            if columns is None:
-                columns = self._columns[output.system] = Columns(output.system, self._clusters)
-            scores = found.get(output.system)
-            columns.add(scores.scores if scores else {}, scores.methods if scores else {})
 
     def _score(self, sample: Sample) -> Sample:
         scores = (self._adapter.score(sample, output) for output in sample.outputs)
@@ -61,7 +49,7 @@ class MetricsAnalysis:
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
         """Means with intervals, and what the adapter derives from them."""
-        if not any(columns.names() for columns in self._columns.values()):
+        if self._columns.empty:
             reason = "nothing was scored: no outputs, or the adapter is a no-op"
             return StageResult(stage="analysis_metrics", status="skipped", reason=reason)
         figures, derived, shapes = await asyncio.to_thread(self._summarize)
@@ -69,50 +57,29 @@ class MetricsAnalysis:
             stage="analysis_metrics",
             status="completed",
             metrics=derived,
-            figures=tuple(figures),
+            figures=figures,
             distributions=tuple(shapes),
         )
 
     def release(self) -> None:
         """Drop the columns."""
-        self._columns, self._clusters = {}, ClusterIndex()
+        self._columns = SystemColumns()
 
-    def _summarize(self) -> tuple[list[Metric], dict[str, object], list[Distribution]]:
-        figures = [
-            summarize_column(
-                self._statistics,
-                columns,
-                name,
-                self._config,
-                self._seed,
-                bounded=name not in self._adapter.unbounded,
-            )
-            for columns in self._columns.values()
-            for name in columns.names()
-        ]
+    def _summarize(self) -> tuple[tuple[Metric, ...], dict[str, object], list[Distribution]]:
+        figures = self._columns.summarize(
+            self._statistics,
+            self._config,
+            self._seed,
+            unbounded=self._adapter.unbounded,
+            counts=self._adapter.counts if isinstance(self._adapter, HasCounts) else frozenset(),
+        )
         derived: dict[str, object] = {
-            system: self._adapter.summarize(columns) for system, columns in self._columns.items()
+            columns.system: self._adapter.summarize(columns) for columns in self._columns
         }
-        names = dict.fromkeys(name for columns in self._columns.values() for name in columns.names())
+        names = dict.fromkeys(name for columns in self._columns for name in columns.names())
         shapes = [
             shape
             for name in names
-            for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
+            for shape in histograms(name, [(c.system, c.values(name)) for c in self._columns])
         ]
         return figures, derived, shapes
-
-
-def summarize_column(
-    statistics: Statistics, columns: Columns, name: str, config: StatsConfig, seed: int, *, bounded: bool
-) -> Metric:
-    """Mean of one column with its interval, labelled with the system."""
-    metric = statistics.summarize(
-        name,
-        columns.values(name),
-        clusters=columns.clusters(),
-        method=columns.method(name),
-        config=config,
-        seed=seed,
-        bounded=bounded,
-    )
-    return msgspec.structs.replace(metric, system=columns.system)

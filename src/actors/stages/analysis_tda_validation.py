@@ -17,10 +17,12 @@ from typing import Any
 
 import msgspec
 
-from ...messages.findings import PersistenceResult
+from ...messages.experiment import StatsConfig
+from ...messages.findings import Correlation, PersistenceResult
 from ...messages.flow import Sample, StageResult
 from ..offload import in_process
-from ..ports import ChecksSurrogates, ComparesShapes, Summary, TdaAdapter
+from ..ports import Agreement, ChecksSurrogates, ComparesShapes, Statistics, TdaAdapter
+from .columns import SystemColumns
 
 __all__ = ["Reservoir", "TdaValidation"]
 
@@ -56,6 +58,8 @@ class TdaValidation:
     def __init__(
         self,
         adapter: TdaAdapter,
+        statistics: Statistics,
+        config: StatsConfig,
         *,
         min_points: int = 3,
         max_points: int = 400,
@@ -64,13 +68,15 @@ class TdaValidation:
         seed: int = 0,
     ) -> None:
         self._adapter = adapter
+        self._statistics = statistics
+        self._config = config
         self._min_points = min_points
         self._max_points = max_points
         self._per_example = max_points_per_example
         self._whole_set = whole_set
         self._seed = seed
-        self._summaries: dict[str, Summary] = {}
-        self._agreements: dict[str, Summary] = {}
+        self._columns = SystemColumns()
+        self._agreements: dict[str, Agreement] = {}
         self._clouds: dict[str, Reservoir] = {}
         self._left_out: Counter[str] = Counter()
 
@@ -84,8 +90,8 @@ class TdaValidation:
                     sound = _finite_rows(points)  # one that is not would take the whole set with it
                     self._left_out[system] += len(points) - len(sound)
                     cloud.add(sound)
-            for result in sample.persistence:
-                self._summaries.setdefault(result.system, self._adapter.accumulator()).add(result)
+            if sample.outputs:
+                self._columns.add(sample, map(self._adapter.measure, sample.persistence))
             self._compare(sample)
         return [sample for sample, _ in done]
 
@@ -97,7 +103,7 @@ class TdaValidation:
         for result in sample.persistence:
             if result.system in surrogates:
                 agreement = self._agreements.setdefault(result.system, self._adapter.agreement())
-                agreement.add((surrogates[result.system], result))
+                agreement.add(surrogates[result.system], result, group=sample.example.group)
 
     def _compute(self, sample: Sample) -> tuple[Sample, list[tuple[str, Any]]]:
         results, clouds = [], []
@@ -129,29 +135,46 @@ class TdaValidation:
         return _noted(result, note)
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:
-        """Summaries, and the persistence of the whole set of each system."""
+        """Means with intervals, and the persistence of the whole set of each system."""
+        if self._columns.empty:
+            return StageResult(
+                stage="analysis_tda_validation",
+                status="skipped",
+                reason="nothing was embedded: no outputs, or the adapter is a no-op",
+            )
         whole = [await self._whole(system, cloud) for system, cloud in self._clouds.items()]
-        empty = not self._summaries
-        metrics = {system: summary.result() for system, summary in self._summaries.items()}
+        metrics = {columns.system: self._adapter.summarize(columns) for columns in self._columns}
+        correlations: list[Correlation] = []
         for system, agreement in self._agreements.items():
-            metrics[system]["surrogates_against_exact"] = await asyncio.to_thread(agreement.result)
+            found = await asyncio.to_thread(agreement.correlations, self._config.confidence_level)
+            metrics[system]["surrogates_against_exact"] = agreement.summarize(found)
+            correlations += (msgspec.structs.replace(each, system=system) for each in found)
         if isinstance(self._adapter, ComparesShapes):
             for left, right in combinations(whole, 2):
-                found = await asyncio.to_thread(self._adapter.distances, left, right)
-                if found is not None:
+                apart = await asyncio.to_thread(self._adapter.distances, left, right)
+                if apart is not None:
                     for one, other in ((left, right), (right, left)):
-                        metrics[one.system].setdefault("distance_to", {})[other.system] = found
+                        metrics[one.system].setdefault("distance_to", {})[other.system] = apart
         return StageResult(
             stage="analysis_tda_validation",
-            status="skipped" if empty else "completed",
-            reason="nothing was embedded: no outputs, or the adapter is a no-op" if empty else None,
+            status="completed",
             metrics=metrics,
+            described=await asyncio.to_thread(
+                self._columns.summarize,
+                self._statistics,
+                self._config,
+                self._seed,
+                unbounded=frozenset(),
+                counts=self._adapter.unbounded,
+            ),
+            correlations=tuple(correlations),
             set_persistence=tuple(whole),
         )
 
     def release(self) -> None:
-        """Drop clouds and summaries."""
-        self._clouds, self._summaries, self._agreements, self._left_out = {}, {}, {}, Counter()
+        """Drop clouds and columns."""
+        self._clouds, self._columns = {}, SystemColumns()
+        self._agreements, self._left_out = {}, Counter()
 
     async def _whole(self, system: str, cloud: Reservoir) -> PersistenceResult:
         if len(cloud.points) < self._min_points:

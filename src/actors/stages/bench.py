@@ -27,7 +27,7 @@ from ..ports import Statistics, WatchesComparisons
 from ..reference import METHOD, reference_scores
 from ..scores import ClusterIndex, Columns
 from ..watching import Watching
-from .analysis_metrics import summarize_column
+from .columns import summarize_column
 
 __all__ = ["Bench", "BenchOptions"]
 
@@ -292,6 +292,7 @@ class Bench:
             clusters=self._clusters.clusters(),
             config=self._config,
             seed=self._seed,
+            bounded=metric not in self._unbounded,
         )
         higher = self._directions.get(metric) != "lower"
         interval = comparison.interval

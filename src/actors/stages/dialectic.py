@@ -22,7 +22,7 @@ from ...messages.records import Dialectic, Output
 from ...messages.report import ShownDialectic
 from ..ports import Statistics
 from ..scores import ClusterIndex, Columns
-from .analysis_metrics import summarize_column
+from .columns import summarize_column
 
 __all__ = ["DialecticCount"]
 
@@ -147,6 +147,8 @@ def _told(number: int, found: Metric, reached: int) -> dict[str, Any]:
         "low": None if interval is None else interval.low,
         "high": None if interval is None else interval.high,
         "level": None if interval is None else interval.level,
+        "n": found.n,
+        "interval_by": f"none: {found.reason}" if interval is None else interval.method,
         "reached": reached,
     }
 

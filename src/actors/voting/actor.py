@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...messages.base import Message
 from ...messages.records import Example, Output
+from ..limits import Watcher
 from ..runtime import Actor, handler
-from ..runtime.clock import Clock, TimerHandle
+from ..runtime.clock import Clock
 from .ballots import Ballot, Rules
 from .council import Council, ballot
 from .early_stop import Stop
+from .patience import Patience
 
 __all__ = ["AskMember", "Asked", "EnsembleActor", "Question"]
 
 
 class AskMember(Protocol):
-    """How a member is asked; waits for slot and limits first, and calls ``sent`` before each attempt."""
+    """How a member is asked; waits for slot and limits first."""
 
-    def __call__(
-        self, member: str, example: Example, span: int, sent: Callable[[], None]
-    ) -> Awaitable[Output]:
+    def __call__(self, member: str, example: Example, span: int, watcher: Watcher) -> Awaitable[Output]:
         """What the member answered, failures included."""
         ...
 
@@ -81,41 +81,10 @@ class _Members:
         self._tasks[name] = asyncio.get_running_loop().create_task(self._one(name))
 
     async def _one(self, name: str) -> Output:
-        # The time-out runs from when the member is asked: waiting for a slot is not the member's fault.
-        late = False
-        timer: TimerHandle | None = None
-
-        def expire() -> None:
-            nonlocal late
-            late = True
-            self._tasks[name].cancel()
-
-        def sent() -> None:
-            nonlocal timer
-            self._sent.add(name)
-            if self._timeout_s is not None and timer is None:
-                timer = self._clock.call_later(self._timeout_s, expire)
-
-        try:
-            return await self._ask(name, self._question.example, self._question.span, sent)
-        except asyncio.CancelledError:
-            if not late:
-                raise
-            return self._timed_out(name)
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _timed_out(self, name: str) -> Output:
-        timeout_s = self._timeout_s or 0.0
-        return Output(
-            example_id=self._question.example.id,
-            system=name,
-            backend="",
-            finish_reason="error",
-            latency_s=timeout_s,
-            error=f"TimedOutError: no answer within {timeout_s * 1000:g} ms",
-        )
+        example = self._question.example
+        patience = Patience(self._timeout_s, self._clock, lambda: self._sent.add(name))
+        asking = self._ask(name, example, self._question.span, patience)
+        return await patience.wait(asking, name, example.id)
 
     async def next(self, timeout_s: float | None = None) -> list[Output]:
         """The answers that have come, after waiting for one; empty when none came in time."""
@@ -191,10 +160,9 @@ class EnsembleActor(Actor):
     @handler
     async def on_question(self, message: Question) -> Asked:
         """Ask in the configured manner."""
-        config = self._council.config
-        timeout_s = None if config.timeout_ms is None else config.timeout_ms / 1000
-        names = self._council.settings.members
-        members = _Members(message, names, self._ask, self.context.clock, timeout_s)
+        config, settings = self._council.config, self._council.settings
+        names = settings.members
+        members = _Members(message, names, self._ask, self.context.clock, settings.timeout_s)
         try:
             if config.execution == "parallel":
                 free = [name for name in names if self._knows(name, message.example)]

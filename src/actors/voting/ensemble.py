@@ -19,6 +19,7 @@ from ...messages.trace import Decision
 from ..answers import was_not_asked
 from ..asking import Asker
 from ..combined import from_cache, paid, retries
+from ..limits import Watcher
 from ..ports import Sampler
 from ..runtime import ActorCrashed, ActorRef
 from ..slots import Slots
@@ -31,6 +32,7 @@ from .council import Council, ballot, ballots_record
 from .dawid_skene import DawidSkene
 from .early_stop import Stop
 from .judging import Judgement
+from .learning import Learning
 from .redaction import redacted_ballots
 from .settings import EnsembleSettings
 from .tally import EnsembleTally
@@ -136,10 +138,9 @@ class Ensemble:
 
     async def learn(self, examples: Sequence[Example]) -> None:
         """Weights and calibrations from rows with a reference; asking all members costs what it costs."""
-        lanes = Slots(max(1, self._slots.free))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._everyone(example, lanes)) for example in examples]
-        answers = [task.result() for task in tasks]
+        answers = await Learning(
+            self._settings, self._ask_member, self._slots, self._stage, self._wiring
+        ).ask_all(examples)
         known = [
             ([ballot(output) for output in outputs], example.reference or "")
             for example, outputs in zip(examples, answers, strict=True)
@@ -232,31 +233,13 @@ class Ensemble:
     def _knows(self, member: str, example: Example) -> bool:
         return self._asker.knows(self._members[member][0], example)
 
-    async def _ask_member(self, member: str, example: Example, span: int, sent: Callable[[], None]) -> Output:
+    async def _ask_member(self, member: str, example: Example, span: int, watcher: Watcher) -> Output:
         spec, sampler = self._members[member]
         slot = await self._slots.take()
         try:
-            return await self._asker.ask(spec, sampler, example, slot, span, sent)
+            return await self._asker.ask(spec, sampler, example, slot, span, watcher)
         finally:
             self._slots.give(slot)
-
-    async def _everyone(self, example: Example, lanes: Slots) -> list[Output]:
-        """All members' answers, without any early stop."""
-        lane = await lanes.take()
-        number, row = next(self._wiring.ids), f"{self._wiring.stage}/vote {lane}"
-        started = self._wiring.elapsed()
-        try:
-            outputs = await asyncio.gather(
-                *(self._ask_member(name, example, number, lambda: None) for name in self._settings.members)
-            )
-        except BaseException as error:
-            self._stage.broken_span(
-                "learn", "vote", started, error, number=number, lane=row, example=example.id
-            )
-            raise
-        await self._stage.span("learn", "vote", started, number=number, lane=row, example=example.id)
-        lanes.give(lane)
-        return outputs
 
     # votes
 

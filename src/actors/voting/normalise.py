@@ -104,9 +104,11 @@ def custom(function: Callable[[str], str | None]) -> Normaliser:
 
     def normalised(answer: str) -> Normalised:
         try:
-            key = function(answer)
+            key: object = function(answer)
         except Exception as error:  # noqa: BLE001  # foreign code: its failure is one member's abstention
             return Normalised(None, f"normaliser failed: {type(error).__name__}")
+        if not isinstance(key, str | None):
+            return Normalised(None, f"normaliser gave {type(key).__name__}: expected text or None")
         return Normalised(key) if key else Normalised(None, "the normaliser found no answer")
 
     return normalised

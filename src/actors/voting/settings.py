@@ -42,9 +42,15 @@ class EnsembleOptions(Message, frozen=True):
 class MemberOptions(Message, frozen=True):
     """How a member is asked; default: as backend_call asks. They stand among the member's options."""
 
-    temperature: Annotated[float, Meta(ge=0, le=10)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=10)] | None, Meta(description="None: that of backend_call.")
+    ] = None
+    top_p: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None, Meta(description="None: that of backend_call.")
+    ] = None
+    max_tokens: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="None: that of backend_call.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,11 @@ class EnsembleSettings:
     def rules(self) -> Rules:
         """Quorum and agreement."""
         return Rules(quorum=self.config.quorum, min_agreement=self.config.min_agreement)
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long a member is waited for; None: as long as it takes."""
+        return None if self.config.timeout_ms is None else self.config.timeout_ms / 1000
 
     @property
     def learns_weights(self) -> bool:

@@ -118,6 +118,7 @@ class EnsembleTally:
             "judged_by": "claim" if self._claims else "answer",
             "judged": max(map(len, verdicts.values()), default=0),
             "accuracy": sum(self._ensemble) / len(self._ensemble) if self._ensemble else None,
+            "accuracy_n": len(self._ensemble),
             **self._precision(_SELF),
             "effective_voters": agreement.effective_voters,
             "mean_error_correlation": agreement.mean_correlation,
@@ -141,11 +142,13 @@ class EnsembleTally:
             "not_asked": self._not_asked[name],
             "with_the_winner": self._with_winner[name],
             "accuracy": sum(known) / len(known) if known else None,
+            "accuracy_n": len(known),
             **self._precision(name),
         }
 
-    def _precision(self, name: str) -> dict[str, float | None]:
+    def _precision(self, name: str) -> dict[str, float | int | None]:
         """Over claims the share of those made that the reference makes too."""
         if not self._claims:
             return {}
-        return {"precision": self._made_right[name] / self._made[name] if self._made[name] else None}
+        made = self._made[name]
+        return {"precision": self._made_right[name] / made if made else None, "precision_n": made}

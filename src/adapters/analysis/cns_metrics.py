@@ -6,8 +6,7 @@ Found by the registry for the stage ``analysis_metrics``. The scores themselves 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -28,6 +27,7 @@ from ..cns.passage import parse_passage
 from ..cns.quality import TARGETS, meets
 from ..cns.scores import Score
 from ..embeddings.base import EMBEDDINGS, Embedder, EmbeddingName, learned, make_embedder
+from .columns import defined, mean
 
 __all__ = ["CnsMetrics", "CnsMetricsOptions", "c1_cosine"]
 
@@ -82,6 +82,7 @@ class CnsMetrics:
         "chirality": "none",  # a property of the text, not of the quality of an answer
     }
     unbounded: ClassVar[frozenset[str]] = frozenset({"beta1", "cycle_count"})
+    counts: ClassVar[frozenset[str]] = unbounded
 
     def __init__(self, options: CnsMetricsOptions) -> None:
         self._options = options
@@ -138,7 +139,7 @@ class CnsMetrics:
 
     def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
         """Means over the examples where a score is defined, counts, and the targets; None where undefined."""
-        means = {name: _mean(columns.values(name)) for name in columns.names()}
+        means = {name: mean(columns.values(name)) for name in columns.names()}
         return {
             "n": columns.n,
             **{name: means.get(name) for name in _MEANS},
@@ -146,13 +147,13 @@ class CnsMetrics:
             "unparseable_count": _count(columns, "parseable", 0.0),
             "topology": {
                 "mean_beta1": means.get("beta1"),
-                "max_beta1": max(_defined(columns.values("beta1")), default=None),
+                "max_beta1": max(defined(columns.values("beta1")), default=None),
                 "dag_count": _count(columns, "cycle_count", 0.0),
-                "cyclic_count": sum(value > 0 for value in _defined(columns.values("cycle_count"))),
+                "cyclic_count": sum(value > 0 for value in defined(columns.values("cycle_count"))),
             },
             "chirality": {
                 "mean_score": means.get("chirality"),
-                "n": len(_defined(columns.values("chirality"))),
+                "n": len(defined(columns.values("chirality"))),
                 "polarity_conflicts": _count(columns, "polarity_conflict", 1.0),
             },
             "targets": {
@@ -226,15 +227,6 @@ def _profile(options: CnsMetricsOptions, entailment: Entailment, embedder: Embed
     if options.embedding == "tfidf":
         return model_profile(scorer=scorer)
     return model_profile(scorer=scorer, embed=embedder.embed, embedding=embedder.method)
-
-
-def _defined(values: Sequence[float]) -> list[float]:
-    return [value for value in values if not math.isnan(value)]
-
-
-def _mean(values: Sequence[float]) -> Score:
-    defined = _defined(values)
-    return math.fsum(defined) / len(defined) if defined else None
 
 
 def _count(columns: ScoreColumns, name: str, wanted: float) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 from msgspec import Meta
 
 from ...actors.corpus import Corpus
-from ...messages.findings import SurrogateScore
+from ...actors.ports import ScoreColumns
+from ...messages.findings import OutputScores, SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.graph import beta1, claim_graph, components, cycle_count, polarity_conflict
@@ -22,11 +23,20 @@ from ..cns.parser import MAX_CLAIMS, read_answer
 from ..embeddings.base import EMBEDDINGS, EmbeddingName, learned, make_embedder
 from ..topology.distances import MetricName
 from ..topology.fragility import fragility
-from .running import RunningMean
+from .columns import defined, mean
 
-__all__ = ["CnsSurrogates", "CnsSurrogatesOptions", "SurrogateSummary"]
+__all__ = ["CnsSurrogates", "CnsSurrogatesOptions"]
 
 HIGH_FRAGILITY = 0.5
+GRAPH = "undirected simple claim graph"
+MEASURES = (
+    "beta0_mean",
+    "beta1_mean",
+    "beta1_high_fraction",
+    "cyclic_fraction",
+    "fragility_mean",
+    "fragility_high_fraction",
+)
 
 
 class CnsSurrogatesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +62,7 @@ class CnsSurrogates:
     """Implements ``ports.SurrogateAdapter``."""
 
     Options: ClassVar[type[msgspec.Struct]] = CnsSurrogatesOptions
+    unbounded: ClassVar[frozenset[str]] = frozenset({"beta0_mean", "beta1_mean"})
 
     def __init__(self, options: CnsSurrogatesOptions) -> None:
         self._metric = options.metric
@@ -98,49 +109,43 @@ class CnsSurrogates:
             return None, "no fragility: all claims have the same embedding"
         return fragility(points, self._metric), ""
 
-    def accumulator(self) -> SurrogateSummary:
-        """An empty summary."""
-        return SurrogateSummary()
+    def measure(self, score: SurrogateScore) -> OutputScores:
+        """What the means of ``summarize`` are over; a share is the mean of 0 and 1."""
+        beta1, cycles, spread = score.beta1_surrogate, score.cycle_count, score.fragility_score
+        values = (
+            score.beta0,
+            beta1,
+            None if beta1 is None else float(beta1 > 0),
+            None if cycles is None else float(cycles > 0),
+            spread,
+            None if spread is None else float(spread > HIGH_FRAGILITY),
+        )
+        return OutputScores(
+            system=score.system,
+            scores=dict(zip(MEASURES, values, strict=True)),
+            methods=self._methods(),
+        )
 
+    def _methods(self) -> dict[str, str]:
+        fragile = f"{self._metric}, {self._embedder.method}"
+        methods = (
+            f"connected components, {GRAPH}",
+            f"E - V + C, {GRAPH}",
+            f"share with E - V + C > 0, {GRAPH}",
+            "share with a strongly connected component that holds a cycle",
+            f"2.5x/(2.5x + 1), {fragile}",
+            f"share with fragility > {HIGH_FRAGILITY:g}, {fragile}",
+        )
+        return dict(zip(MEASURES, methods, strict=True))
 
-class SurrogateSummary:
-    """Implements ``ports.Summary`` for SurrogateScore.
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Means over the answers where a figure is defined, None without any.
 
-    ``n_snos`` counts all answers, ``n_graphs`` those with claims. ``beta1_high_fraction`` is the share of the
-    latter with β₁ > 0, ``fragility_high_fraction`` that with fragility > 0.5 among the answers that have one;
-    figures without an answer to stand on are None.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._beta0 = RunningMean()
-        self._beta1, self._loops = RunningMean(), RunningMean()
-        self._cycles = RunningMean()
-        self._fragility, self._fragile = RunningMean(), RunningMean()
-
-    def add(self, score: SurrogateScore) -> None:
-        """Take one score in."""
-        self._count += 1
-        self._beta0.add(score.beta0)
-        self._beta1.add(score.beta1_surrogate)
-        if score.beta1_surrogate is not None:
-            self._loops.add(score.beta1_surrogate > 0)
-        if score.cycle_count is not None:
-            self._cycles.add(score.cycle_count > 0)
-        self._fragility.add(score.fragility_score)
-        if score.fragility_score is not None:
-            self._fragile.add(score.fragility_score > HIGH_FRAGILITY)
-
-    def result(self) -> dict[str, Any]:
-        """Means and shares so far."""
+        ``n_snos`` counts all answers, ``n_graphs`` those with claims, ``n_fragility`` those with a fragility.
+        """
         return {
-            "n_snos": self._count,
-            "n_graphs": self._beta1.n,
-            "beta0_mean": self._beta0.result(),
-            "beta1_mean": self._beta1.result(),
-            "beta1_high_fraction": self._loops.result(),
-            "cyclic_fraction": self._cycles.result(),
-            "fragility_mean": self._fragility.result(),
-            "fragility_high_fraction": self._fragile.result(),
-            "n_fragility": self._fragility.n,
+            "n_snos": columns.n,
+            "n_graphs": len(defined(columns.values("beta1_mean"))),
+            **{name: mean(columns.values(name)) for name in MEASURES},
+            "n_fragility": len(defined(columns.values("fragility_mean"))),
         }

@@ -7,6 +7,7 @@ Found by the registry for the stage ``analysis_tda_validation``, which decides i
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -15,7 +16,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ...actors.corpus import Corpus
-from ...messages.findings import PersistenceResult
+from ...actors.ports import ScoreColumns
+from ...messages.findings import OutputScores, PersistenceResult
 from ...messages.flow import Sample
 from ...messages.records import Output
 from ..cns.parser import MAX_CLAIMS, read_answer
@@ -28,13 +30,14 @@ from ..topology.rips import EngineName
 from ..topology.rips import engine as find_engine
 from ..topology.robustness import noise_sensitivity, removal_sensitivity
 from .agreement import SurrogateAgreement
-from .running import RunningMean
+from .columns import defined, mean
 
-__all__ = ["CnsTda", "CnsTdaOptions", "PersistenceSummary"]
+__all__ = ["CnsTda", "CnsTdaOptions"]
 
 
 MAX_ROBUSTNESS_POINTS = 200
 MAX_COMPARED_BARS = 1_000
+ROBUSTNESS = ("removal_worst", "removal_mean", "noise_worst", "noise_mean")
 
 
 class CnsTdaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +100,9 @@ class CnsTda:
     """Implements ``ports.TdaAdapter``. Picklable."""
 
     Options: ClassVar[type[msgspec.Struct]] = CnsTdaOptions
+    unbounded: ClassVar[frozenset[str]] = frozenset(
+        {"beta0_mean", "beta1_mean", "beta2_mean", "avg_persistence", *ROBUSTNESS}
+    )
 
     def __init__(self, options: CnsTdaOptions) -> None:
         self._options = options
@@ -169,44 +175,46 @@ class CnsTda:
         """An empty comparison of surrogates with exact figures."""
         return SurrogateAgreement(self._options.seed)
 
-    def accumulator(self) -> PersistenceSummary:
-        """An empty summary."""
-        return PersistenceSummary()
+    def measure(self, score: PersistenceResult) -> OutputScores:
+        """What the means of ``summarize`` are over: only a result with status ``ok`` has any.
 
-
-class PersistenceSummary:
-    """Implements ``ports.Summary`` for PersistenceResult.
-
-    Betti means and ``high_loop_fraction`` (share with β₁ > 0) are over the results with status ok;
-    ``avg_persistence`` is the mean over them of the mean life of their finite bars, all dimensions together.
-    A figure that no result stands behind is None; so is ``beta2_mean`` unless dimension 2 was asked for.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._betti = {dimension: RunningMean() for dimension in ("0", "1", "2")}
-        self._loops, self._life = RunningMean(), RunningMean()
-        self._ok = 0
-
-    def add(self, score: PersistenceResult) -> None:
-        """Take one result in."""
-        self._count += 1
+        The life of an answer's bars is the mean of those that die, all dimensions together.
+        """
         if score.status != "ok":
-            return
-        self._ok += 1
-        for dimension, mean in self._betti.items():
-            mean.add(score.betti.get(dimension))
-        if "1" in score.betti:
-            self._loops.add(score.betti["1"] > 0)
+            undefined: dict[str, float | None] = {"beta0_mean": None}
+            return OutputScores(system=score.system, scores=undefined, methods=self._methods(undefined))
         lives = [bar.death - bar.birth for bar in score.bars if bar.death is not None]
-        self._life.add(sum(lives) / len(lives) if lives else None)
+        loops = score.betti.get("1")
+        scores: dict[str, float | None] = {
+            **{f"beta{dimension}_mean": number for dimension, number in score.betti.items()},
+            **({} if loops is None else {"high_loop_fraction": float(loops > 0)}),
+            "avg_persistence": sum(lives) / len(lives) if lives else None,
+            **score.robustness,
+        }
+        return OutputScores(system=score.system, scores=scores, methods=self._methods(scores))
 
-    def result(self) -> dict[str, Any]:
-        """Means and shares so far."""
+    def _methods(self, names: Iterable[str]) -> dict[str, str]:
+        options = self._options
+        how = f"{options.metric}, {self._embedder.method}"
+        lasting = f"that live for {options.persistence_threshold:g} or never die, {how}"
+        methods = {
+            "high_loop_fraction": f"share with an H1 bar of those {lasting}",
+            "avg_persistence": f"mean life of the bars that die, {how}",
+            **{f"beta{dimension}_mean": f"H{dimension} bars {lasting}" for dimension in range(3)},
+            **dict.fromkeys(ROBUSTNESS, f"bottleneck distance, worst dimension, {how}"),
+        }
+        return {name: methods[name] for name in names}
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
+        """Means over the results with status ok where a figure is defined, None without any.
+
+        ``n_snos`` counts all answers, ``n_ok`` those with a diagram. ``beta2_mean`` is None unless dimension
+        2 was asked for.
+        """
+        names = ("beta0_mean", "beta1_mean", "beta2_mean", "high_loop_fraction", "avg_persistence")
+        robust = [name for name in ROBUSTNESS if name in columns.names()]
         return {
-            "n_snos": self._count,
-            "n_ok": self._ok,
-            **{f"beta{dimension}_mean": mean.result() for dimension, mean in self._betti.items()},
-            "high_loop_fraction": self._loops.result(),
-            "avg_persistence": self._life.result(),
+            "n_snos": columns.n,
+            "n_ok": len(defined(columns.values("beta0_mean"))),
+            **{name: mean(columns.values(name)) for name in (*names, *robust)},
         }

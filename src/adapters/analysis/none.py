@@ -12,22 +12,11 @@ from ...messages.findings import OutputScores, PersistenceResult, SurrogateScore
 from ...messages.flow import Sample
 from ...messages.records import Output
 
-__all__ = ["NoMetrics", "NoOptions", "NoSummary", "NoSurrogates", "NoTda"]
+__all__ = ["NoMetrics", "NoOptions", "NoSurrogates", "NoTda"]
 
 
 class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """There is nothing to set."""
-
-
-class NoSummary:
-    """Implements ``ports.Summary``; knows that nothing was computed."""
-
-    def add(self, score: Any) -> None:
-        """Nothing is kept."""
-
-    def result(self) -> dict[str, Any]:
-        """``{"status": "skipped"}``."""
-        return {"status": "skipped"}
 
 
 class NoMetrics:
@@ -58,6 +47,7 @@ class NoSurrogates:
     """Implements ``ports.SurrogateAdapter`` without a score."""
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    unbounded: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, options: NoOptions) -> None:
         del options
@@ -66,15 +56,20 @@ class NoSurrogates:
         """None."""
         return None
 
-    def accumulator(self) -> NoSummary:
-        """A summary that says skipped."""
-        return NoSummary()
+    def measure(self, score: SurrogateScore) -> OutputScores:
+        """Nothing."""
+        return OutputScores(system=score.system, scores={})
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:  # noqa: ARG002
+        """``{"status": "skipped"}``."""
+        return {"status": "skipped"}
 
 
 class NoTda:
     """Implements ``ports.TdaAdapter`` without a diagram."""
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    unbounded: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, options: NoOptions) -> None:
         del options
@@ -88,6 +83,10 @@ class NoTda:
             system=system, sno_id=sno_id, status="skipped", n_points=len(points), method="none"
         )
 
-    def accumulator(self) -> NoSummary:
-        """A summary that says skipped."""
-        return NoSummary()
+    def measure(self, score: PersistenceResult) -> OutputScores:
+        """Nothing."""
+        return OutputScores(system=score.system, scores={})
+
+    def summarize(self, columns: ScoreColumns) -> dict[str, Any]:  # noqa: ARG002
+        """``{"status": "skipped"}``."""
+        return {"status": "skipped"}

@@ -10,6 +10,9 @@ import msgspec
 
 from ...messages.control import RunResult
 from ...messages.findings import Comparison, Metric
+from ..reports.means import interval_method, shared
+from ..reports.numbers import percent
+from ..reports.topology import TOPOLOGY_STAGES
 
 __all__ = ["comparison_line", "print_figures", "print_json", "print_summary"]
 
@@ -32,8 +35,9 @@ def print_json(result: RunResult) -> None:
 
 def print_summary(result: RunResult, folder: Path) -> None:
     """The headline figures, the comparisons in words, and where the files are."""
-    figures = [figure for stage in result.stages for figure in stage.figures]
-    print_figures(figures)
+    print_figures([figure for stage in result.stages for figure in stage.figures])
+    for stage in result.stages:
+        print_figures(list(stage.described), title=TOPOLOGY_STAGES.get(stage.stage, stage.stage))
     for stage in result.stages:
         for comparison in stage.comparisons:
             print(comparison_line(comparison))
@@ -46,20 +50,29 @@ def print_summary(result: RunResult, folder: Path) -> None:
             print(f"  {artifact.path}")
 
 
-def print_figures(figures: list[Metric]) -> None:
-    """A table of metrics by systems; nothing when there are none."""
-    if not figures:
-        return
+def print_figures(figures: list[Metric], title: str = "") -> None:
+    """A table of metrics by systems, with n and how the intervals came about; nothing when there are none."""
     systems = list(dict.fromkeys(figure.system for figure in figures if figure.system))
     by_name: dict[str, dict[str, Metric]] = {}
     for figure in figures:
         if figure.system is not None:
             by_name.setdefault(figure.name, {})[figure.system] = figure
-    width = max(len(name) for name in by_name)
-    wide = {system: max(24, len(system)) for system in systems}
-    print(" " * width + "".join(f"  {system:>{wide[system]}}" for system in systems))
+    if not by_name:
+        return
+    if title:
+        print(title)
+    levels = {figure.interval.level for figure in figures if figure.interval}
+    head = f"mean [{percent(levels.pop())} interval]" if len(levels) == 1 else "mean [interval]"
+    rows = [(head, [*systems, "n", "interval by"])]
     for name, row in by_name.items():
-        print(f"{name:<{width}}" + "".join(f"  {_cell(row.get(s)):>{wide[s]}}" for s in systems))
+        counts = shared([str(metric.n) for metric in row.values()])
+        cells = [*(_cell(row.get(system)) for system in systems), counts]
+        rows.append((name, [*cells, shared([_method(metric) for metric in row.values()])]))
+    first = max(len(name) for name, _ in rows)
+    widths = [max(len(cells[at]) for _, cells in rows) for at in range(len(systems) + 1)]
+    for name, (*numbers, method) in rows:
+        aligned = "".join(f"  {cell:>{width}}" for cell, width in zip(numbers, widths, strict=True))
+        print(f"{name:<{first}}{aligned}  {method}")
     print()
 
 
@@ -71,6 +84,11 @@ def _cell(metric: Metric | None) -> str:
     return f"{metric.value:.3f} [{metric.interval.low:.3f}, {metric.interval.high:.3f}]"
 
 
+def _method(metric: Metric) -> str:
+    """Its kind; the report has it in full."""
+    return interval_method(metric).split(",", maxsplit=1)[0]
+
+
 def comparison_line(comparison: Comparison) -> str:
     """One comparison on one line: difference, interval, p, verdict."""
     head = f"{comparison.metric}: {comparison.system} against {comparison.baseline}"
@@ -79,7 +97,8 @@ def comparison_line(comparison: Comparison) -> str:
     text = f"{head}: {comparison.difference:+.3f}"
     if comparison.interval is not None:
         text += f" [{comparison.interval.low:+.3f}, {comparison.interval.high:+.3f}]"
-    decided = next((test for test in comparison.tests if test.p_adjusted is not None), None)
+    tests = {test.name: test for test in reversed(comparison.tests)}
+    decided = tests.get("permutation") or next(iter(comparison.tests), None)  # as bench decides
     if decided is not None and decided.p_adjusted is not None:
         p_value = "< 0.001" if decided.p_adjusted < 0.001 else f"= {decided.p_adjusted:.3f}"
         text += f", p {p_value} ({decided.name}, corrected)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...messages.report import RunReport
-from . import dialectic, disputes, fairness, inputs, overview, process, racing, results, voting
+from . import dialectic, disputes, fairness, inputs, overview, process, racing, results, topology, voting
 from .document import Document
 
 __all__ = ["build_document"]
@@ -23,7 +23,7 @@ def build_document(report: RunReport) -> Document:
         racing.hedging_section(report),
         racing.slowest_section(report),
         process.training_section(report),
-        process.topology_section(report),
+        topology.topology_section(report),
         inputs.data_section(report),
         inputs.guardrail_section(report),
         inputs.excerpt_section(report),

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...messages.fairness import FairnessResult
-from ...messages.findings import Comparison, Interval, Ranking, TestResult, Watched
+from ...messages.findings import (
+    Comparison,
+    Correlation,
+    Interval,
+    Metric,
+    PersistenceResult,
+    Ranking,
+    TestResult,
+    Watched,
+)
 from ...messages.report import RunReport
 from .overview import all_comparisons, all_figures
 from .results import deciding_test
@@ -25,7 +34,9 @@ COLUMNS = (
     "interval_by", "method", "effect", "effect_name", "effect_low", "effect_high", "effect_by", "p",
     "p_adjusted", "test", "could_show", "needed", "verdict", "reason",
 )  # fmt: skip
-"""``kind``: figure, difference (model minus baseline), test, watched, rank, group_rate or group_gap."""
+"""``kind``: figure (of scores), described (of the shape of answers), correlation, persistence (of the whole
+set), difference (model minus baseline), test, watched, rank, group_rate or group_gap."""
+PREFIXES = {"analysis_surrogate_validation": "surrogates", "analysis_tda_validation": "persistence"}
 FORMULA = ("=", "+", "-", "@", "\t")
 
 
@@ -49,16 +60,13 @@ def plain_cell(value: Any) -> Any:
 
 def _rows(report: RunReport) -> Iterator[dict[str, Any]]:
     for figure in all_figures(report):
-        yield {
-            "kind": "figure",
-            "metric": figure.name,
-            "system": figure.system,
-            "value": figure.value,
-            "n": figure.n,
-            "method": figure.method,
-            "reason": figure.reason,
-            **_limits(figure.interval),
-        }
+        yield _figure("figure", figure, figure.name)
+    for stage in report.stages:
+        prefix = PREFIXES.get(stage.stage, stage.stage)
+        yield from (_figure("described", each, f"{prefix}.{each.name}") for each in stage.described)
+        yield from (_correlation(each) for each in stage.correlations)
+        for diagram in stage.set_persistence:
+            yield from _persistence(diagram)
     for comparison in all_comparisons(report):
         yield _difference(comparison, report)
     for comparison in all_comparisons(report):
@@ -69,6 +77,58 @@ def _rows(report: RunReport) -> Iterator[dict[str, Any]]:
             yield from _ranks(ranking)
         for result in stage.fairness:
             yield from _groups(result)
+
+
+def _figure(kind: str, figure: Metric, name: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "metric": name,
+        "system": figure.system,
+        "value": figure.value,
+        "n": figure.n,
+        "method": figure.method,
+        "reason": figure.reason,
+        **_limits(figure.interval),
+    }
+
+
+def _correlation(found: Correlation) -> dict[str, Any]:
+    return {
+        "kind": "correlation",
+        "metric": f"surrogates_against_exact.{found.name}",
+        "system": found.system,
+        "value": found.value,
+        "n": found.n,
+        "clusters": found.n_clusters,
+        "method": found.kind,
+        "p": found.p_value,
+        "test": found.p_method or None,
+        "reason": found.reason,
+        **_limits(found.interval),
+    }
+
+
+def _persistence(result: PersistenceResult) -> Iterator[dict[str, Any]]:
+    """The diagram of the whole set: one row for each figure of each dimension."""
+    shared = {
+        "kind": "persistence",
+        "system": result.system,
+        "n": result.n_points,
+        "method": result.method,
+        "reason": "describes these points: no interval",
+    }
+    figures: dict[str, Mapping[str, float]] = {
+        "betti": result.betti,
+        "more_than_noise": result.significant,
+        "total_persistence": result.total_persistence,
+        "max_persistence": result.max_persistence,
+        "entropy": result.entropy,
+    }
+    if result.status != "ok":
+        yield {**shared, "metric": "whole_set", "reason": result.notes or result.status}
+    for name, by_dimension in figures.items():
+        for dimension, value in sorted(by_dimension.items()):
+            yield {**shared, "metric": f"whole_set.{name}.H{dimension}", "value": value}
 
 
 def _limits(interval: Interval | None) -> dict[str, Any]:

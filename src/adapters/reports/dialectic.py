@@ -99,13 +99,17 @@ def _rounds(figures: Mapping[str, Any]) -> Table:
             Cell("thesis" if each["round"] == 0 else f"round {each['round']}"),
             Cell(figure(each["score"])),
             Cell(NONE if each["low"] is None else f"{figure(each['low'])} to {figure(each['high'])}"),
+            Cell(count(each["n"])),
             Cell(count(each["reached"])),
+            Cell(each["interval_by"]),
         )
         for each in figures["by_round"]
     )
+    level = next((each["level"] for each in figures["by_round"] if each["level"] is not None), None)
+    interval = "interval" if level is None else f"{percent(level)} interval"
     note = "Means over all examples; one that has ended keeps its last score."
-    heads = ("after", "critics' score", "interval", "examples that got there")
-    return Table("Score by round", heads, rows, frozenset({1, 3}), note=note)
+    heads = ("after", "critics' score", interval, "n", "examples that got there", "interval by")
+    return Table("Score by round", heads, rows, frozenset({1, 3, 4}), note=note)
 
 
 def _agents(agents: Mapping[str, Any]) -> Table:

@@ -55,7 +55,7 @@ def _gap_table(results: tuple[FairnessResult, ...], level: str) -> Table:
             Cell("" if gap.lowest is None else f"{gap.lowest} / {gap.highest}"),
             Cell(count(gap.n)),
             _verdict(gap),
-            Cell(gap.interval.method if gap.interval else ""),
+            Cell(gap.interval.method if gap.interval else f"none: {gap.reason}" if gap.reason else "none"),
         )
         for result in results
         for gap in result.gaps
@@ -84,7 +84,7 @@ def _rate_table(results: tuple[FairnessResult, ...], level: str) -> Table:
             Cell(rate.group),
             Cell(figure(rate.value), detail=interval_text(rate.interval)),
             Cell(count(rate.n)),
-            Cell(rate.interval.method if rate.interval else ""),
+            Cell(rate.interval.method if rate.interval else "none"),
             Cell(rate.reason or ""),
         )
         for result in results

@@ -1,4 +1,4 @@
-"""The sections on how the run went: training, topology, stages, other figures, provenance."""
+"""The sections on how the run went: training, stages, other figures, provenance."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import msgspec
 
-from ...messages.findings import PersistenceResult
 from ...messages.flow import LossPoint, StageResult
 from ...messages.report import RunReport
 from .document import Cell, Quote, QuotedText, Section, Table
-from .inputs import stage_named
 from .numbers import NONE, count, duration, figure
-from .overview import systems
-from .stage_figures import figure_table, system_table
+from .stage_figures import figure_table
 from .text import clip
+from .topology import TOPOLOGY_STAGES
 
-__all__ = ["provenance_section", "stage_section", "topology_section", "training_section"]
+__all__ = ["provenance_section", "stage_section", "training_section"]
 
 SHOWN_ELSEWHERE = frozenset(
     {
@@ -26,11 +24,15 @@ SHOWN_ELSEWHERE = frozenset(
         "data_checks",
         "guardrails",
         "analysis_metrics",
-        "analysis_surrogate_validation",
-        "analysis_tda_validation",
+        *TOPOLOGY_STAGES,
     }
 )
 MAX_REASON = 400
+LOSSES = (
+    "Means over n tokens or labels, whichever the model learns, each counted once a pass. They have no"
+    " interval, since the losses of single rows are not kept: compare models by their scores."
+)
+AS_IT_WAS = "Counts, times and settings of this run as they were: exact, so without an interval."
 MAX_CHECKPOINTS = 3
 
 
@@ -93,17 +95,25 @@ def _loss_table(points: Sequence[LossPoint]) -> Table:
     for epoch in sorted({_epoch(point) for point in points}):
         here = [point for point in points if _epoch(point) == epoch]
         train = [point for point in here if point.split == "train"]
-        held_out = [point.loss for point in here if point.split == "validation"]
+        held_out = [point for point in here if point.split == "validation"]
         rows.append(
             (
                 Cell(count(epoch)),
                 Cell(count(max(point.step for point in here))),
                 Cell(figure(_mean_loss(train)) if train else NONE),
-                Cell(figure(held_out[-1]) if held_out else NONE),
+                Cell(figure(held_out[-1].loss) if held_out else NONE),
+                Cell(_units(train)),
+                Cell(_units(held_out[-1:])),
             )
         )
-    heads = ("epoch", "last step", "training loss, mean", "held-out loss")
-    return Table("Loss by epoch", heads, tuple(rows), frozenset({0, 1, 2, 3}))
+    heads = ("epoch", "last step", "training loss, mean", "held-out loss", "n, training", "n, held out")
+    return Table("Loss by epoch", heads, tuple(rows), frozenset(range(6)), note=LOSSES)
+
+
+def _units(points: Sequence[LossPoint]) -> str:
+    """What a loss is a mean over: tokens, labels or rows."""
+    total = math.fsum(point.weight for point in points)
+    return figure(total) if total != int(total) else count(int(total)) if points else NONE
 
 
 def _term_tables(points: Sequence[LossPoint]) -> list[Table]:
@@ -128,72 +138,6 @@ def _term_tables(points: Sequence[LossPoint]) -> list[Table]:
 
 def _mean_loss(points: Sequence[LossPoint]) -> float:
     return math.fsum(p.loss * p.weight for p in points) / math.fsum(p.weight for p in points)
-
-
-def topology_section(report: RunReport) -> Section | None:
-    """Surrogates per claim graph and persistent homology of the whole set."""
-    results = [result for stage in report.stages for result in stage.set_persistence]
-    tables = [_persistence_table(results)] if results else []
-    for name, caption in (
-        ("analysis_surrogate_validation", "Surrogates of the claim graphs"),
-        ("analysis_tda_validation", "Persistence of the claim graphs"),
-    ):
-        stage = stage_named(report, name)
-        if stage is not None and stage.metrics:
-            tables.append(system_table(caption, stage.metrics, systems(report)))
-    if not tables:
-        return None
-    said = [(r.system, text) for r in results for text in (r.notes, _judged(r)) if text]
-    notes = tuple(dict.fromkeys(f"{system}: {text}" for system, text in said))
-    drawn = any(bar for result in results for bar in result.bars)
-    return Section(
-        key="topology",
-        title="Topology",
-        lead="Shape of the claims in embedding space: components (H0), loops (H1), voids (H2).",
-        tables=tuple(tables),
-        figures=("persistence",) if drawn else (),
-        points=notes,
-    )
-
-
-def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
-    rows = tuple(
-        (
-            Cell(result.system),
-            Cell(result.status.replace("_", " "), tone="" if result.status == "ok" else "skipped"),
-            Cell(count(result.n_points)),
-            Cell(_by_dimension(result.betti)),
-            Cell(_by_dimension(result.significant)),
-            Cell(_by_dimension(result.total_persistence)),
-            Cell(_by_dimension(result.max_persistence)),
-            Cell(_by_dimension(result.entropy)),
-            Cell(result.method),
-        )
-        for result in results
-    )
-    heads = (
-        "system",
-        "status",
-        "points",
-        "Betti",
-        "more than noise",
-        "total persistence",
-        "longest bar",
-        "entropy",
-        "method",
-    )
-    return Table("Persistent homology of the whole set", heads, rows, frozenset({2}))
-
-
-def _judged(result: PersistenceResult) -> str:
-    return f"more than noise, {result.significance}" if result.significance else ""
-
-
-def _by_dimension(values: dict[str, int] | dict[str, float]) -> str:
-    shown = (
-        f"H{key}\u00a0{count(v) if isinstance(v, int) else figure(v)}" for key, v in sorted(values.items())
-    )
-    return ", ".join(shown) or NONE
 
 
 def stage_section(report: RunReport) -> Section:
@@ -232,7 +176,7 @@ def _folded(stage: StageResult) -> Table:
         if name not in ("ensemble", "hedging", "dialectic")
     }
     table = figure_table(f"Figures of {stage.stage}", shown)
-    return replace(table, folded=True)
+    return replace(table, folded=True, note=f"{AS_IT_WAS} {table.note}".rstrip())
 
 
 def provenance_section(report: RunReport) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...messages.records import Attempt
@@ -27,8 +27,8 @@ ENDED = {
 ESTIMATE = (
     "Below each figure the estimate without hedging, from the first requests of this run (Kaplan and Meier)."
     " A first request that was cancelled is only known to have taken longer: where the slowest were all"
-    " cancelled, the estimate is too low, and hedging saved more than it says. With fewer than 100 requests"
-    " P99 is the slowest one."
+    " cancelled, a > says that without hedging it would have been more. With fewer than 100 requests P99 is"
+    " the slowest one."
 )
 PRICE = (
     "Below hedged its share of the requests, below won its share of the hedged. Refused: the policy wanted a"
@@ -68,14 +68,20 @@ def _lead(figures: Mapping[str, Any]) -> str:
     if not hedged:
         refused = f"; {count(figures['refused'])} were refused" if figures["refused"] else ""
         return f"None {of} got a duplicate{refused}. {policy}"
-    with_, without = _percentiles(figures)
-    p99 = f"P99: {_seconds(with_['p99'])}, without hedging about {_seconds(without['p99'])}."
+    with_, without, at_least = _percentiles(figures)
+    about = "more than" if "p99" in at_least else "about"
+    p99 = f"P99: {_seconds(with_['p99'])}, without hedging {about} {_seconds(without['p99'])}."
     won = f"got a duplicate, which won {plural(wins, 'time')}."
     return f"{count(hedged)} {of} ({percent(hedged / requests)}) {won} {p99} {policy}"
 
 
-def _percentiles(figures: Mapping[str, Any]) -> tuple[Mapping[str, float | None], Mapping[str, float | None]]:
-    return figures["latency_s"]["with_hedging"], figures["latency_s"]["without_hedging_estimated"]
+def _percentiles(
+    figures: Mapping[str, Any],
+) -> tuple[Mapping[str, float | None], Mapping[str, float | None], Sequence[str]]:
+    """With hedging, without, and which of the latter are only known to be no lower."""
+    told = figures["latency_s"]
+    at_least = told.get("without_hedging_at_least", ())
+    return told["with_hedging"], told["without_hedging_estimated"], at_least
 
 
 def _seconds(value: float | None) -> str:
@@ -85,8 +91,10 @@ def _seconds(value: float | None) -> str:
 def _latency_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     cells = []
     for name, figures in rows.items():
-        with_, without = _percentiles(figures)
-        pairs = [Cell(_seconds(with_[p]), detail=_without(with_[p], without[p])) for p in with_]
+        with_, without, at_least = _percentiles(figures)
+        pairs = [
+            Cell(_seconds(with_[p]), detail=_without(with_[p], without[p], more=p in at_least)) for p in with_
+        ]
         cells.append((Cell(clip(name, MAX_WORD)), Cell(count(figures["requests"])), *pairs))
     names = [name.upper() for name in next(iter(rows.values()))["latency_s"]["with_hedging"]]
     return Table(
@@ -98,11 +106,12 @@ def _latency_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     )
 
 
-def _without(with_: float | None, without: float | None) -> str:
+def _without(with_: float | None, without: float | None, *, more: bool) -> str:
     if with_ is None or without is None:
         return ""
-    times = f" · {without / with_:.1f} ×" if with_ > 0 and without / with_ >= 1.05 else ""
-    return f"{latency(without)}{times}"
+    sign = "> " if more else ""
+    times = f" · {sign}{without / with_:.1f} ×" if with_ > 0 and without / with_ >= 1.05 else ""
+    return f"{sign}{latency(without)}{times}"
 
 
 def _price_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:

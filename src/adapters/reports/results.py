@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, TestResult
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
+from .means import interval_method, mean_table, value_cell
 from .numbers import NONE, count, figure, grouped, interval_text, p_value, percent
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .rankings import ranking_table
@@ -17,7 +19,10 @@ from .watched import watched_table
 
 __all__ = ["comparison_section", "distribution_section", "result_section"]
 
-CUT = ", cut to [0, 1]"
+DERIVED = (
+    "Counts are exact. The means that targets are held against stand above, with their intervals; a target is"
+    " met or not by the mean itself."
+)
 VERDICT_WORDS = {
     "better": "better",
     "worse": "worse",
@@ -34,13 +39,15 @@ def result_section(report: RunReport) -> Section | None:
     tables = []
     if scored:
         order = compared_first(report, (metric.name for metric in scored))
-        tables.append(_score_table(scored, order, systems(report), report.experiment.reliability.stats))
+        level = percent(report.experiment.reliability.stats.confidence_level)
+        tables.append(mean_table(f"Mean with {level} interval", scored, systems(report), order))
     plain = [metric for metric in figures if not metric.system]
     if plain:
         tables.append(_plain_table(plain))
     derived = next((stage.metrics for stage in report.stages if stage.stage == "analysis_metrics"), None)
     if derived:
-        tables.append(replace(system_table("Derived figures", derived, systems(report)), folded=True))
+        table = system_table("Derived figures", _without_means(derived, scored), systems(report))
+        tables.append(replace(table, folded=True, note=f"{DERIVED} {table.note}".rstrip()))
     if not tables:
         return None
     return Section(
@@ -49,68 +56,26 @@ def result_section(report: RunReport) -> Section | None:
         lead="Means over the examples on which a score is defined, with confidence intervals.",
         tables=tuple(tables),
         figures=("intervals",) if scored else (),
-        points=tuple(_reasons(scored)),
-        points_title="Why some have no interval",
     )
 
 
-def _score_table(
-    figures: Sequence[Metric], metrics: Sequence[str], names: Sequence[str], stats: StatsConfig
-) -> Table:
-    by_key = {(metric.name, metric.system): metric for metric in figures}
-    shown = [name for name in names if any((metric, name) in by_key for metric in metrics)]
-    rows = []
-    for name in metrics:
-        row = [by_key.get((name, system)) for system in shown]
-        present = [metric for metric in row if metric is not None]
-        rows.append(
-            (
-                Cell(name),
-                *(_value_cell(metric) for metric in row),
-                Cell(_shared([count(metric.n) for metric in present])),
-                Cell(_shared([metric.method for metric in present])),
-                Cell(_interval_methods(present)),
-            )
-        )
-    return Table(
-        caption=f"Mean with {percent(stats.confidence_level)} interval",
-        heads=("metric", *shown, "n", "scored by", "interval by"),
-        rows=tuple(rows),
-        numeric=frozenset(range(1, len(shown) + 2)),
-    )
-
-
-def _value_cell(metric: Metric | None) -> Cell:
-    return Cell(NONE) if metric is None else Cell(figure(metric.value), detail=interval_text(metric.interval))
-
-
-def _shared(values: Sequence[str]) -> str:
-    """The one value that all share, or all of them in the order of the systems."""
-    return values[0] if len(set(values)) == 1 else " / ".join(values)
-
-
-def _interval_methods(figures: Sequence[Metric]) -> str:
-    """Said once for all systems; that some limits were cut is said behind it."""
-    methods = [figure.interval.method for figure in figures if figure.interval]
-    cut = CUT if any(method.endswith(CUT) for method in methods) else ""
-    return _shared([method.removesuffix(CUT) for method in methods]) + cut if methods else NONE
-
-
-def _reasons(figures: Sequence[Metric]) -> list[str]:
-    """Why figures have no value or no interval: one sentence per reason and system."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for metric in figures:
-        if metric.reason:
-            groups.setdefault((metric.reason, metric.system or ""), []).append(metric.name)
-    return [f"{system}, {reason}: {', '.join(names)}." for (reason, system), names in groups.items()]
+def _without_means(derived: Mapping[str, Any], scored: Sequence[Metric]) -> dict[str, Any]:
+    """What the table of means does not hold already."""
+    known = {metric.name for metric in scored}
+    return {
+        system: {name: value for name, value in figures.items() if name not in known}
+        if isinstance(figures, Mapping)
+        else figures
+        for system, figures in derived.items()
+    }
 
 
 def _plain_table(figures: Sequence[Metric]) -> Table:
     rows = tuple(
-        (Cell(m.name), _value_cell(m), Cell(count(m.n)), Cell(m.method), Cell(m.reason or ""))
+        (Cell(m.name), value_cell(m), Cell(count(m.n)), Cell(m.method), Cell(interval_method(m)))
         for m in figures
     )
-    heads = ("figure", "value", "n", "method", "note")
+    heads = ("figure", "value", "n", "method", "interval by")
     return Table(caption="Figures of the data set", heads=heads, rows=rows, numeric=frozenset({1, 2}))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...messages.report import RunReport
+from ..statistics.intervals import wilson_interval
 from .document import Cell, Section, Table
 from .inputs import MAX_WORD, stage_named
 from .numbers import NONE, count, figure, latency, percent, plural
@@ -15,6 +16,10 @@ __all__ = ["vote_figures", "vote_section"]
 
 MAX_MEMBERS = 50
 MAX_PAIRS = 10
+WILSON = (
+    "Below each share its {level} interval and its n, by Wilson, as if {what} had nothing to do with each"
+    " other; where the data have groups, go by the table of scores."
+)
 RARE = ("failed", "abstained", "cancelled", "not_asked")
 """Counts that have a column when any member has one."""
 
@@ -31,7 +36,8 @@ def vote_section(report: RunReport) -> Section | None:
     figures = vote_figures(report)
     if figures is None:
         return None
-    tables = [_outcome_table(figures), _member_table(figures)]
+    level = report.experiment.reliability.stats.confidence_level
+    tables = [_outcome_table(figures), _member_table(figures, level)]
     if any(pair["items"] for pair in figures["error_correlations"]):
         tables.append(_pair_table(figures))
     calibrated = bool(figures["calibration"]["judged"])
@@ -108,7 +114,7 @@ def _outcome_table(figures: Mapping[str, Any]) -> Table:
     return Table("Outcomes", ("outcome", "questions", "share"), rows, frozenset({1, 2}), note=note)
 
 
-def _member_table(figures: Mapping[str, Any]) -> Table:
+def _member_table(figures: Mapping[str, Any], level: float) -> Table:
     claims = figures["judged_by"] == "claim"
     weights, learned = figures.get("weights"), (figures.get("dawid_skene") or {}).get("reliability")
     counts = ["asked", *(key for key in RARE if any(each[key] for each in figures["members"].values()))]
@@ -125,29 +131,40 @@ def _member_table(figures: Mapping[str, Any]) -> Table:
             clip(name, MAX_WORD),
             member["backend"],
             *(count(member[key]) for key in counts),
-            *_quality(member, None if claims else member["with_the_winner"]),
-            *extra,
-            *(NONE if value is None else latency(value) for value in times),
-            cost,
         )
-        rows.append(tuple(map(Cell, texts)))
+        rows.append(
+            (
+                *map(Cell, texts),
+                *_quality(member, None if claims else member["with_the_winner"], level),
+                *map(Cell, (*extra, *(NONE if value is None else latency(value) for value in times), cost)),
+            )
+        )
     if figures["accuracy"] is not None:
-        blank = [NONE] * (len(more) + 3)
-        own = _quality(figures, None if claims else figures["decided"])
-        rows.append(tuple(map(Cell, ("the\u00a0vote", NONE, *[NONE] * len(counts), *own, *blank))))
-    note = _judged_note(figures, claims=claims)
+        blank = [Cell(NONE)] * (len(more) + 3)
+        own = _quality(figures, None if claims else figures["decided"], level)
+        rows.append((Cell("the\u00a0vote"), *[Cell(NONE)] * (len(counts) + 1), *own, *blank))
+    note = _judged_note(figures, claims=claims, level=level)
     if len(figures["members"]) > MAX_MEMBERS:
         note += f" Only {MAX_MEMBERS} of {len(figures['members'])} members are shown; report.json has all."
     return Table("Members", heads, tuple(rows), frozenset(range(2, len(heads))), note=note)
 
 
-def _quality(found: Mapping[str, Any], with_winner: int | None) -> list[str]:
+def _quality(found: Mapping[str, Any], with_winner: int | None, level: float) -> list[Cell]:
     if with_winner is None:
-        return [_share(found["accuracy"]), _share(found["precision"])]
-    return [count(with_winner), _share(found["accuracy"])]
+        return [_rate(found, "accuracy", level), _rate(found, "precision", level)]
+    return [Cell(count(with_winner)), _rate(found, "accuracy", level)]
 
 
-def _judged_note(figures: Mapping[str, Any], *, claims: bool) -> str:
+def _rate(found: Mapping[str, Any], name: str, level: float) -> Cell:
+    """A share with Wilson's interval and what it is a share of."""
+    value, n = found[name], found[f"{name}_n"]
+    if value is None:
+        return Cell(NONE)
+    limits = wilson_interval(round(value * n), n, level)
+    return Cell(percent(value), detail=f"{percent(limits.low)} to {percent(limits.high)} of {count(n)}")
+
+
+def _judged_note(figures: Mapping[str, Any], *, claims: bool, level: float) -> str:
     judged = figures["judged"]
     if not judged:
         return "No row has a reference, so that nobody is known to be right or wrong."
@@ -155,12 +172,12 @@ def _judged_note(figures: Mapping[str, Any], *, claims: bool) -> str:
         return (
             f"Claims found: the share of the {plural(judged, 'claim')} of the references that it makes, the"
             " hypothesis aside. Claims right: the share of its claims that the reference makes."
+            f" {WILSON.format(level=percent(level), what='claims')}"
         )
-    return f"Right: the share of its votes that agree with the reference, on {plural(judged, 'question')}."
-
-
-def _share(value: float | None) -> str:
-    return NONE if value is None else percent(value)
+    return (
+        f"Right: the share of its votes that agree with the reference, on {plural(judged, 'question')}."
+        f" {WILSON.format(level=percent(level), what='questions')}"
+    )
 
 
 def _pair_table(figures: Mapping[str, Any]) -> Table:

@@ -20,6 +20,7 @@ from .student import t_quantile
 
 __all__ = [
     "Estimate",
+    "cut_below",
     "cut_to_unit",
     "estimate_mean",
     "is_binary",
@@ -182,6 +183,14 @@ def cut_to_unit(interval: Interval | None) -> Interval | None:
     if (low, high) == (interval.low, interval.high):
         return interval
     return Interval(low=low, high=high, level=interval.level, method=f"{interval.method}, cut to [0, 1]")
+
+
+def cut_below(interval: Interval | None, floor: float | None) -> Interval | None:
+    """The interval of a mean of values that are never below ``floor``, without what lies there."""
+    if interval is None or floor is None or interval.low >= floor:
+        return interval
+    method = f"{interval.method}, cut at {floor:g}"
+    return Interval(low=floor, high=interval.high, level=interval.level, method=method)
 
 
 def wilson_interval(successes: int, n: int, level: float) -> Interval:

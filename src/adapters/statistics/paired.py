@@ -17,7 +17,7 @@ from ...messages.experiment import StatsConfig
 from ...messages.findings import Comparison, Metric, Ranking, TestResult
 from .correction import adjust
 from .effects import detectable_difference, standardised_difference, units_needed
-from .intervals import estimate_mean, is_binary, mean_interval, wilson_interval
+from .intervals import cut_below, estimate_mean, is_binary, mean_interval, wilson_interval
 from .rates import clustered_wilson, paired_rates
 from .words import decision, finding
 
@@ -42,8 +42,11 @@ class PairedStatistics:
         config: StatsConfig,
         seed: int,  # noqa: ARG002 - nothing here is random
         bounded: bool = False,
+        floor: float | None = None,
     ) -> Metric:
         """Mean of the defined values: Wilson's interval for 0/1 scores, else t; clusters respected.
+
+        With a ``floor`` scores may lie above 1, so that values of 0 and 1 are counts and no rate.
 
         Raises ValueError for infinite values and for a cluster column of another length.
         """
@@ -52,8 +55,9 @@ class PairedStatistics:
             reason = "no example has this score"
             return Metric(name=name, value=None, n=0, method=method, reason=reason)
         estimate, level = estimate_mean(kept, kept_clusters), config.confidence_level
-        if not is_binary(kept) or (estimate.reason and not bounded):  # counts that are all 0 are no rate
-            interval = mean_interval(estimate, level, unit=bounded)
+        counts = floor is not None or (estimate.reason and not bounded)  # what is all 0 may be no rate
+        if counts or not is_binary(kept):
+            interval = cut_below(mean_interval(estimate, level, unit=bounded), floor)
         elif estimate.clusters is None:
             interval = wilson_interval(int(sum(kept)), len(kept), level)
         else:
@@ -77,6 +81,7 @@ class PairedStatistics:
         clusters: Sequence[int] | None,
         config: StatsConfig,
         seed: int,
+        bounded: bool = True,
     ) -> Comparison:
         """Paired comparison; p values are raw and the verdict open until ``correct``.
 
@@ -99,7 +104,8 @@ class PairedStatistics:
         codes = None if pairs.cluster is None else pairs.cluster.tolist()
         estimate = estimate_mean(pairs.difference.tolist(), codes)
         level = config.confidence_level
-        interval = paired_rates(pairs, level) if pairs.binary else mean_interval(estimate, level)
+        rates = pairs.binary and bounded
+        interval = paired_rates(pairs, level) if rates else mean_interval(estimate, level)
         stream_seed = seed ^ zlib.crc32("\x1f".join((metric, *names)).encode())
         comparison = Comparison(
             metric=metric,

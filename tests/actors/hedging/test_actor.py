@@ -179,6 +179,20 @@ async def test_the_budget_caps_duplicates() -> None:
         assert told["extra_requests_percent"] == 25.0
 
 
+async def test_races_that_start_in_one_burst_share_one_budget_whatever_they_ask_for() -> None:
+    async with TestKit() as kit:
+        sampler = Scripted(kit, (50.0, "a"))
+        track = Track(kit, sampler, budget_percent=5.0, max_hedges=3)
+        tasks = [track.ask(key=str(number)) for number in range(100)]
+        while not all(task.done() for task in tasks):
+            await kit.advance(0.5)
+            await track.pool.ask(CloneOldest(free=50))
+            assert len(sampler.asked) <= 105  # never one more, at no moment
+        told = await track.figures()
+        assert told["extra_requests"] == 5
+        assert told["refused"] > 100
+
+
 async def test_overload_turns_hedging_down_and_is_not_answered_by_a_request_at_once() -> None:
     async with TestKit() as kit:
         sampler = Scripted(kit, (0.0, RateLimitedError("slow down", retry_after_s=20.0)), (5.0, "b"))

@@ -11,7 +11,7 @@ from crucible.actors.hedging.racer import Racer
 from crucible.actors.hedging.racing_options import HedgeSettings, RacingOptions
 from crucible.actors.hedging.sent import Lane
 from crucible.actors.hedging.tally import HedgeTally
-from crucible.actors.limits import Gate, RetryPolicy
+from crucible.actors.limits import Gate, RetryPolicy, Watcher
 from crucible.actors.limits.gate import Demand, Pool
 from crucible.actors.limits.money import Money
 from crucible.actors.limits.windows import SlidingWindow
@@ -80,6 +80,24 @@ async def test_the_wait_for_a_limit_is_neither_latency_nor_a_reason_for_a_duplic
         assert [first.latency_s, second.latency_s] == [0.5, 0.5]
         assert second.race.duplicates == 0
         assert list(tally.whole.totals) == [0.5, 0.5]
+
+
+async def test_whoever_waits_for_an_answer_is_told_after_the_wait_for_the_limits() -> None:
+    async with TestKit() as kit:
+        backend, gate = Slow(kit, 1.0), one_a_minute(kit)
+        ref, _ = racer(kit, [Lane("a", backend, gate=gate)], FIXED)
+        await ask(kit, ref, "k1", seconds=5.0)
+        told: list[float] = []
+
+        class Watching(Watcher):
+            def sent(self) -> None:
+                told.append(kit.clock.now())
+
+        request = BackendRequest(key="k2", example_id="k2", prompt=Prompt(text="?"))
+        task = asyncio.ensure_future(ref.race(request, watcher=Watching()))
+        await kit.advance(100.0)
+        await task
+        assert told == [60.0] == backend.at[1:]
 
 
 async def test_a_duplicate_for_which_the_limits_have_no_room_is_not_sent_and_that_is_said() -> None:

@@ -21,6 +21,7 @@ from crucible.messages.errors import (
     OverloadedError,
     RateLimitedError,
     TimedOutError,
+    TransientError,
 )
 from crucible.messages.records import Completion, Prompt, Usage
 from crucible.messages.requests import BackendReply, BackendRequest
@@ -170,6 +171,11 @@ async def test_the_whole_server_is_left_alone_for_as_long_as_it_asks() -> None:
     assert at.pool.waited_s["retry_after"] == pytest.approx(7)
 
 
+def billed(error: TransientError | BackendError) -> TransientError | BackendError:
+    error.billed = True
+    return error
+
+
 @pytest.mark.parametrize(
     ("outcome", "spent", "cuts"),
     [
@@ -178,6 +184,8 @@ async def test_the_whole_server_is_left_alone_for_as_long_as_it_asks() -> None:
         ({"error": RateLimitedError("")}, 0, 1),
         ({"error": OverloadedError("")}, 0, 1),
         ({"error": BackendError("")}, 0, 0),
+        ({"error": billed(OverloadedError(""))}, CENT, 1),
+        ({"error": billed(BackendError(""))}, CENT, 0),
         ({"error": TimedOutError("")}, CENT, 1),
         ({"error": ConnectionFailedError("")}, CENT, 0),
         ({}, CENT, 0),

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from crucible.actors.backoff import retry_delay
-from crucible.actors.limits import Answer, Gate, RetryPolicy, ask_with_retries
+from crucible.actors.limits import Answer, Gate, RetryPolicy, Watcher, ask_with_retries
 from crucible.actors.limits.gate import Demand, Pool
 from crucible.actors.limits.money import Money
 from crucible.actors.limits.windows import SlidingWindow
@@ -32,6 +32,21 @@ class Scripted:
         if isinstance(step, BaseException):
             raise step
         return step
+
+
+class Watching(Watcher):
+    """Notes what it is told."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.sent_at: list[float] = []
+        self.failures: list[str] = []
+
+    def sent(self) -> None:
+        self.sent_at.append(self._clock.now())
+
+    def failed(self, why: str) -> None:
+        self.failures.append(why)
 
 
 async def ask(sampler: Scripted, **policy: float) -> tuple[object, list[float]]:
@@ -86,6 +101,15 @@ async def test_a_bug_in_a_backend_gets_out() -> None:
         await ask(Scripted(ZeroDivisionError()))
 
 
+async def test_whoever_waits_is_told_of_each_failure_that_is_asked_again() -> None:
+    clock = VirtualClock()
+    watcher = Watching(clock)
+    sampler = Scripted(ConnectionFailedError("down"), ConnectionFailedError("still down"), REPLY)
+    policy = RetryPolicy(max_attempts=3, base_s=0)
+    await ask_with_retries(sampler, REQUEST, policy, watcher=watcher, now=clock.now)
+    assert watcher.failures == ["ConnectionFailedError: down", "ConnectionFailedError: still down"]
+
+
 def test_waits_grow_up_to_the_cap_and_can_be_repeated() -> None:
     ceilings = [retry_delay("k", n, base_s=1, cap_s=4) for n in range(1, 60)]
     assert all(0 <= wait <= 4 for wait in ceilings)
@@ -94,7 +118,8 @@ def test_waits_grow_up_to_the_cap_and_can_be_repeated() -> None:
 
 
 async def test_waiting_at_the_gate_counts_neither_as_latency_nor_towards_the_time_out() -> None:
-    clock, sent = VirtualClock(), list[float]()
+    clock = VirtualClock()
+    watcher = Watching(clock)
     gate = Gate(Pool("p", clock, requests=SlidingWindow(1)), lambda _request: Demand(1, 0))
     gate.pool.admit_nowait(Demand(1, 0))
 
@@ -104,7 +129,7 @@ async def test_waiting_at_the_gate_counts_neither_as_latency_nor_towards_the_tim
             REQUEST,
             RetryPolicy(timeout_s=5),
             gate=gate,
-            sent=lambda: sent.append(clock.now()),
+            watcher=watcher,
             now=clock.now,
             sleep=clock.sleep,
         )
@@ -113,7 +138,7 @@ async def test_waiting_at_the_gate_counts_neither_as_latency_nor_towards_the_tim
     await asyncio.sleep(0)
     await clock.advance(60)
     answer = await task
-    assert (answer.attempts, answer.latency_s, sent) == (1, 0.0, [60.0])
+    assert (answer.attempts, answer.latency_s, watcher.sent_at) == (1, 0.0, [60.0])
 
 
 async def test_every_retry_passes_the_gate_and_without_money_the_last_is_not_sent() -> None:

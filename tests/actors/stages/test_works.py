@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from crucible.actors.corpus import Corpus
-from crucible.actors.ports import Dataset, LearnsFromData
+from crucible.actors.ports import Dataset, LearnsFromData, SurrogateAdapter, TdaAdapter
 from crucible.actors.scores import Columns
 from crucible.actors.stage import Work
 from crucible.actors.stages.analysis_filter import AnalysisFilter, AnalysisFilterOptions, violated_bound
@@ -176,9 +176,17 @@ async def test_what_becomes_of_a_flagged_text_is_a_decision_that_does_not_repeat
 # analysis
 
 
+def surrogate_stage(adapter: SurrogateAdapter) -> SurrogateValidation:
+    return SurrogateValidation(adapter, PairedStatistics(), StatsConfig(), seed=0)
+
+
+def tda_stage(adapter: TdaAdapter, **options: Any) -> TdaValidation:
+    return TdaValidation(adapter, PairedStatistics(), StatsConfig(), **options)
+
+
 async def test_surrogates_are_per_output_and_never_merged_over_examples() -> None:
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims("A b c.", "D e f.")),)) for i in range(3)]
-    work = SurrogateValidation(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
+    work = surrogate_stage(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
     done = await work.process(rows)
     assert [s.surrogates[0].beta1_surrogate for s in done] == [0, 0, 0]
     assert (await work.finish(())).metrics["model"]["n_snos"] == 3
@@ -204,10 +212,98 @@ async def test_scores_that_are_missing_leave_rows_and_groups_lined_up() -> None:
     assert (figures["base"].n, figures["base"].value) == (4, 2.5)
 
 
+async def test_a_system_that_answers_late_is_undefined_before() -> None:
+    work = MetricsAnalysis(Fussy(NoOptions()), PairedStatistics(), StatsConfig(), seed=0)
+    rows = [
+        sample(f"r{i}", outputs=tuple(output(f"r{i}", "x", s) for s in ("model", "late")[: 1 + (i > 2)]))
+        for i in range(1, 6)
+    ]
+    for row, group in zip(rows, "aabbc", strict=True):
+        row = msgspec.structs.replace(row, example=msgspec.structs.replace(row.example, group=group))
+        await work.process([row])
+    figures = {figure.system: figure for figure in (await work.finish(())).figures}
+    assert (figures["late"].n, figures["late"].value) == (3, 4.0)
+    interval = figures["late"].interval
+    assert interval is not None
+    assert interval.method.startswith("CR1 over 2 clusters")
+
+
+async def test_means_of_surrogates_have_intervals_over_the_groups_of_the_data() -> None:
+    rows = [
+        sample(f"r{i}", outputs=(output(f"r{i}", claims(*(f"Word{i} {j}." for j in range(1 + i % 3)))),))
+        for i in range(1, 13)
+    ]
+    rows = [
+        msgspec.structs.replace(row, example=msgspec.structs.replace(row.example, group=f"g{i // 4}"))
+        for i, row in enumerate(rows)
+    ]
+    work = surrogate_stage(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
+    await work.process(rows)
+    result = await work.finish(())
+    described = {metric.name: metric for metric in result.described}
+    assert {(metric.system, metric.n) for metric in described.values()} == {("model", 12)}
+    fragility = described["fragility_mean"]
+    assert fragility.value == pytest.approx(result.metrics["model"]["fragility_mean"])
+    assert fragility.interval is not None
+    assert fragility.interval.method.startswith("CR1 over 3 clusters, t(2)")
+    assert fragility.method.startswith("2.5x/(2.5x + 1), cosine, lsa-")
+    loops = described["beta1_high_fraction"].interval
+    assert loops is not None
+    assert loops.method.startswith("Wilson, effective n 3, 3 clusters")
+    assert described["beta1_mean"].interval is None
+    assert described["beta1_mean"].reason == "all 12 values are equal"
+
+
+async def test_means_of_diagrams_have_intervals_and_counts_are_not_taken_for_rates() -> None:
+    texts = [["Aa.", "Bb.", "Cc."], ["Aa."], ["Dd.", "Ee."], ["Ff.", "Gg.", "Hh."]]
+    rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(*text)),)) for i, text in enumerate(texts)]
+    work = tda_stage(learned(CnsTda(CnsTdaOptions()), rows))
+    await work.process(rows)
+    result = await work.finish(())
+    described = {metric.name: metric for metric in result.described}
+    pieces = described["beta0_mean"]
+    assert (pieces.n, pieces.value) == (3, result.metrics["model"]["beta0_mean"])
+    assert pieces.interval is not None
+    assert pieces.interval.method.startswith("t(2)")
+    assert pieces.interval.low >= 0.0
+    loops = described["high_loop_fraction"].interval
+    assert loops is not None
+    assert loops.method == "Wilson"
+
+
+async def test_surrogates_and_exact_figures_of_one_group_count_as_a_cluster() -> None:
+    rows = [
+        sample(
+            f"r{i}",
+            outputs=(
+                output(f"r{i}", claims(*(f"Word{i} {'wxyz'[j % 4] * 5}{j}." for j in range(2 + i % 6)))),
+            ),
+        )
+        for i in range(14)
+    ]
+    rows = [
+        msgspec.structs.replace(row, example=msgspec.structs.replace(row.example, group=f"g{i // 2}"))
+        for i, row in enumerate(rows)
+    ]
+    surrogates = surrogate_stage(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
+    work = tda_stage(learned(CnsTda(CnsTdaOptions()), rows))
+    await work.process(await surrogates.process(rows))
+    result = await work.finish(())
+    found = {(each.name, each.kind): each for each in result.correlations}
+    fragility = found["fragility", "pearson"]
+    assert (fragility.system, fragility.n, fragility.n_clusters) == ("model", 14, 7)
+    assert fragility.p_method == "clustered t"
+    assert fragility.interval is not None
+    assert fragility.interval.low < (fragility.value or 0.0) < fragility.interval.high
+    assert (found["beta1", "pearson"].value, found["beta1", "pearson"].status) == (None, "constant")
+    told = result.metrics["model"]["surrogates_against_exact"]["fragility"]
+    assert told["pearson_p"] == fragility.p_value
+
+
 NO_OPS = (
     MetricsAnalysis(NoMetrics(NoOptions()), PairedStatistics(), StatsConfig(), seed=0),
-    SurrogateValidation(NoSurrogates(NoOptions())),
-    TdaValidation(NoTda(NoOptions())),
+    surrogate_stage(NoSurrogates(NoOptions())),
+    tda_stage(NoTda(NoOptions())),
 )
 
 
@@ -223,7 +319,7 @@ async def test_a_no_op_adapter_says_skipped(work: Work) -> None:
 async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_whole_set() -> None:
     texts = ["Alpha beta gamma.", "Delta epsilon zeta.", "Eta theta iota.", "Kappa lambda mu."]
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(text)),)) for i, text in enumerate(texts)]
-    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows), min_points=3)
+    work = tda_stage(learned(CnsTda(CnsTdaOptions()), rows), min_points=3)
     done = await work.process(rows)
     assert {s.persistence[0].status for s in done} == {"too_few_points"}
     (whole,) = (await work.finish(())).set_persistence
@@ -232,7 +328,7 @@ async def test_an_output_with_too_few_claims_has_no_diagram_but_counts_in_the_wh
 
 async def test_of_a_large_set_a_uniform_sample_is_taken_and_said() -> None:
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i} and more.")),)) for i in range(40)]
-    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows), max_points=10, seed=4)
+    work = tda_stage(learned(CnsTda(CnsTdaOptions()), rows), max_points=10, seed=4)
     await work.process(rows)
     (whole,) = (await work.finish(())).set_persistence
     assert whole.n_points == 10
@@ -256,7 +352,7 @@ async def test_an_embedding_that_is_not_finite_is_a_status_and_spares_the_whole_
 ) -> None:
     rows = [sample(f"r{i}", outputs=(output(f"r{i}", claims(f"Word{i}.", "More.")),)) for i in (0, 2)]
     rows.insert(1, sample("r1", outputs=(output("r1", claims(*texts)),)))
-    work = TdaValidation(learned(Broken(CnsTdaOptions()), rows))
+    work = tda_stage(learned(Broken(CnsTdaOptions()), rows))
     done = await work.process(rows)
     assert [s.persistence[0].status for s in done] == ["ok", status, "ok"]
     result = await work.finish(())
@@ -274,13 +370,13 @@ async def test_surrogates_of_an_earlier_stage_are_held_against_the_exact_figures
         )
         for i in range(5)
     ]
-    surrogates = SurrogateValidation(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
-    work = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
+    surrogates = surrogate_stage(learned(CnsSurrogates(CnsSurrogatesOptions()), rows))
+    work = tda_stage(learned(CnsTda(CnsTdaOptions()), rows))
     await work.process(await surrogates.process(rows))
     found = (await work.finish(())).metrics["model"]["surrogates_against_exact"]
     assert (found["beta1"]["n"], found["beta1"]["status"], found["gate1"]["passes"]) == (5, "constant", None)
     assert (found["fragility"]["n"], found["fragility"]["p_method"]) == (5, "exact")
-    alone = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
+    alone = tda_stage(learned(CnsTda(CnsTdaOptions()), rows))
     await alone.process(rows)
     assert "surrogates_against_exact" not in (await alone.finish(())).metrics["model"]
 
@@ -292,14 +388,14 @@ async def test_the_shapes_of_two_systems_are_compared_when_asked_for() -> None:
         )
         for i, text in enumerate(["CLAIM[c1]: One.", "CLAIM[c1]: Two.", "CLAIM[c1]: Three.", "nothing"])
     ]
-    work = TdaValidation(learned(CnsTda(CnsTdaOptions(compare_systems=True)), rows))
+    work = tda_stage(learned(CnsTda(CnsTdaOptions(compare_systems=True)), rows))
     await work.process(rows)
     metrics = (await work.finish(())).metrics
     found = metrics["model"]["distance_to"]["base"]
     assert found == metrics["base"]["distance_to"]["model"]
     assert found.keys() == {"bottleneck_0", "wasserstein_0", "bottleneck_1", "wasserstein_1"}
     assert 0.0 < found["bottleneck_0"] <= found["wasserstein_0"]
-    silent = TdaValidation(learned(CnsTda(CnsTdaOptions()), rows))
+    silent = tda_stage(learned(CnsTda(CnsTdaOptions()), rows))
     await silent.process(rows)
     assert "distance_to" not in (await silent.finish(())).metrics["model"]
 
@@ -418,6 +514,31 @@ def test_a_metric_without_bounds_cannot_be_watched() -> None:
         )
 
 
+async def test_counts_that_happen_to_be_0_or_1_are_not_compared_as_rates() -> None:
+    methods = []
+    for unbounded in (frozenset[str](), frozenset({"beta1"})):
+        work = Bench(
+            PairedStatistics(),
+            StatsConfig(iterations=100),
+            BenchOptions(metrics=("beta1",)),
+            model="model",
+            baselines=("base",),
+            seed=1,
+            unbounded=unbounded,
+        )
+        for number in range(6):
+            scores = (
+                OutputScores(system="model", scores={"beta1": float(number % 2)}),
+                OutputScores(system="base", scores={"beta1": 0.0}),
+            )
+            row = msgspec.structs.replace(answered(f"r{number}", "x", "y"), scores=scores)
+            await work.process([row])
+        (found,) = (await work.finish(())).comparisons
+        assert found.interval is not None
+        methods.append(found.interval.method)
+    assert methods == ["Newcombe, paired", "t(5)"]
+
+
 async def test_exact_match_and_token_f1_are_in_the_samples() -> None:
     (seen,) = await bench().process([answered("r1", "gold", "wrong")])
     assert [(s.system, s.scores["exact_match"]) for s in seen.scores] == [("model", 1.0), ("base", 0.0)]
@@ -477,6 +598,7 @@ async def test_a_released_bench_holds_no_column() -> None:
     work = bench()
     await work.process([answered(f"e{number}", "gold", "x") for number in range(3)])
     await work.finish(())
+    gc.collect()
     before = sum(isinstance(each, Columns) for each in gc.get_objects())
     work.release()
     gc.collect()

@@ -100,6 +100,7 @@ class Jury:
         self.kit = kit
         self.next = kit.probe()
         self.trace = kit.probe()
+        self.supervisor = kit.probe()
         names = "abcdefgh"[: len(members)]
         settings = EnsembleSettings(
             config=EnsembleConfig(**{"strategy": "majority", "normalizer": normalizer, **config}),
@@ -127,7 +128,7 @@ class Jury:
         )
         wiring = Wiring(
             stage="backend_call",
-            supervisor=kit.probe().ref,
+            supervisor=self.supervisor.ref,
             downstream=self.next.ref,
             trace=self.trace.ref,
             now=kit.clock.now,

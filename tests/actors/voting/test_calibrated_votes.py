@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crucible.messages.control import Progress
 from crucible.messages.records import Completion
 from crucible.messages.requests import BackendReply, BackendRequest
 from crucible.testing import TestKit
@@ -56,6 +57,15 @@ async def test_the_ensembles_confidence_is_calibrated_and_measured_on_other_rows
         assert math.fsum(b["count"] * b["confidence"] for b in bins if b["count"]) == pytest.approx(
             of_outputs
         )
+
+
+async def test_while_rows_are_learned_from_the_progress_is_told(tmp_path: Path) -> None:
+    async with TestKit() as kit:
+        members = [Coin(kit, name, 0.55) for name in "abc"]
+        jury = Jury(kit, tmp_path, *members, calibration="isotonic", early_stop="off")
+        await jury.ask(learn=["yes"] * 10, reference="yes")
+        told = [each for each in jury.supervisor.messages if isinstance(each, Progress)]
+        assert [(each.done, each.total) for each in told if each.phase == "learn"][-1] == (10, 10)
 
 
 async def test_without_calibration_confidences_stay_and_nothing_is_asked_for_it(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +90,11 @@ def test_a_custom_normaliser_abstains_by_none_by_nothing_and_by_failing() -> Non
     assert custom(lambda _: None)("x").key is None
     assert custom(lambda _: "")("x").key is None
     assert custom(lambda answer: answer[5])("x") == (None, "normaliser failed: IndexError")
+
+
+def test_a_custom_normaliser_that_gives_no_text_says_so() -> None:
+    number: Any = lambda _: 0  # noqa: E731
+    assert custom(number)("x") == (None, "normaliser gave int: expected text or None")
 
 
 @given(st.text(max_size=200), st.sampled_from(sorted(NORMALISERS)))

@@ -13,11 +13,12 @@ import pytest
 
 from crucible.actors import ports
 from crucible.actors.corpus import Corpus
+from crucible.actors.scores import ClusterIndex
+from crucible.actors.scores import Columns as Table
 from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions, c1_cosine
 from crucible.adapters.analysis.cns_surrogates import CnsSurrogates, CnsSurrogatesOptions
 from crucible.adapters.analysis.cns_tda import CnsTda, CnsTdaOptions
 from crucible.adapters.analysis.none import NoMetrics, NoOptions, NoSurrogates, NoTda
-from crucible.adapters.analysis.running import RunningMean
 from crucible.messages.findings import Bar, PersistenceResult, SurrogateScore
 from crucible.messages.flow import Sample
 from crucible.messages.records import Example, Output
@@ -242,10 +243,11 @@ def test_an_answer_of_absurd_length_is_scored_over_its_first_thousand_claims() -
 
 
 def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
-    summary = CnsSurrogates(CnsSurrogatesOptions()).accumulator()
-    assert summary.result()["fragility_mean"] is None
+    adapter = CnsSurrogates(CnsSurrogatesOptions())
+    columns = Table("m", ClusterIndex())
+    assert adapter.summarize(columns)["fragility_mean"] is None
     for beta, cycles, fragile in ((0, 0, None), (2, 1, 0.6), (1, 0, 0.2), (None, None, None)):
-        summary.add(
+        measured = adapter.measure(
             SurrogateScore(
                 system="m",
                 sno_id="e",
@@ -255,7 +257,8 @@ def test_the_surrogate_summary_leaves_out_what_is_undefined() -> None:
                 beta0=None if beta is None else beta + 1,
             )
         )
-    assert summary.result() == {
+        columns.add(measured.scores, measured.methods)
+    assert adapter.summarize(columns) == {
         "n_snos": 4,
         "n_graphs": 3,
         "beta0_mean": 2.0,
@@ -331,18 +334,23 @@ def test_persistence_of_the_claims_of_an_answer() -> None:
 
 
 def test_the_persistence_summary_is_over_the_results_that_are_ok() -> None:
-    summary = CnsTda(CnsTdaOptions()).accumulator()
-    assert summary.result()["avg_persistence"] is None
+    adapter = CnsTda(CnsTdaOptions())
+    columns = Table("m", ClusterIndex())
+    assert adapter.summarize(columns)["avg_persistence"] is None
     bars = (
         Bar(dimension=0, birth=0.0, death=0.4),
         Bar(dimension=0, birth=0.0, death=None),
         Bar(dimension=1, birth=0.2, death=0.4),
     )
     common: dict[str, Any] = {"system": "m", "sno_id": "e", "method": "x"}
-    summary.add(PersistenceResult(**common, status="ok", n_points=3, betti={"0": 2, "1": 1}, bars=bars))
-    summary.add(PersistenceResult(**common, status="ok", n_points=3, betti={"0": 1, "1": 0}))
-    summary.add(PersistenceResult(**common, status="too_few_points", n_points=1))
-    assert summary.result() == {
+    for result in (
+        PersistenceResult(**common, status="ok", n_points=3, betti={"0": 2, "1": 1}, bars=bars),
+        PersistenceResult(**common, status="ok", n_points=3, betti={"0": 1, "1": 0}),
+        PersistenceResult(**common, status="too_few_points", n_points=1),
+    ):
+        measured = adapter.measure(result)
+        columns.add(measured.scores, measured.methods)
+    assert adapter.summarize(columns) == {
         "n_snos": 3,
         "n_ok": 2,
         "beta0_mean": 1.5,
@@ -363,9 +371,8 @@ def test_the_no_op_adapters_say_that_nothing_was_done() -> None:
     assert no_surrogates.score(sample, sample.outputs[0]) is None
     assert no_tda.embed(sample, sample.outputs[0]) is None
     assert no_tda.persistence(np.zeros((2, 2)), system="m", sno_id="e").status == "skipped"
-    for summary in (no_surrogates.accumulator(), no_tda.accumulator()):
-        summary.add(None)
-        assert summary.result() == {"status": "skipped"}
+    for adapter in (no_surrogates, no_tda):
+        assert adapter.summarize(Columns([])) == {"status": "skipped"}
 
 
 @pytest.mark.parametrize("options", [CnsMetricsOptions, CnsSurrogatesOptions, CnsTdaOptions, NoOptions])
@@ -411,11 +418,3 @@ print([m for m in ("scipy", "sklearn", "ripser", "matplotlib", "torch", "transfo
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_a_running_mean_does_not_lose_small_values() -> None:
-    mean = RunningMean()
-    for value in (1e16, 1.0, None, -1e16, 1.0):
-        mean.add(value)
-    assert mean.result() == 0.5
-    assert mean.n == 4

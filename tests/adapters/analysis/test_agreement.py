@@ -26,9 +26,9 @@ def exact(loops: int, life: float = 0.2, status: Any = "ok") -> PersistenceResul
 
 def summary(*pairs: tuple[SurrogateScore, PersistenceResult]) -> dict[str, Any]:
     found = SurrogateAgreement(0)
-    for pair in pairs:
-        found.add(pair)
-    result = found.result()
+    for left, right in pairs:
+        found.add(left, right, group=None)
+    result = found.summarize(found.correlations(0.95))
     msgspec.json.encode(result)
     return result
 

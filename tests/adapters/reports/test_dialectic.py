@@ -49,7 +49,8 @@ def argument(text: str = "Bees like hedges.", method: str = "heuristic", rounds:
 
 
 def stage(*shown: Dialectic, **changes: Any) -> StageResult:
-    round_ = {"low": 0.5, "high": 0.7, "level": 0.95}
+    round_ = {"low": 0.5, "high": 0.7, "level": 0.95, "n": 24, "interval_by": "t(23)"}
+    none = {"low": None, "high": None, "level": None, "interval_by": "none: all 24 values are equal"}
     metrics: dict[str, Any] = {
         "examples": 24,
         "thesis_score": 0.6,
@@ -59,7 +60,7 @@ def stage(*shown: Dialectic, **changes: Any) -> StageResult:
         "by_round": [
             {"round": 0, "score": 0.6, "reached": 24, **round_},
             {"round": 1, "score": 0.65, "reached": 24, **round_},
-            {"round": 2, "score": 0.7, "reached": 4, "low": None, "high": None, "level": None},
+            {"round": 2, "score": 0.7, "reached": 4, "n": 24, **none},
         ],
         "challenges": {"evidence_gap": 30},
         "resolutions": {"accepted": 20, "pending": 10},
@@ -125,7 +126,14 @@ def test_the_section_says_how_it_ended_what_the_critics_say_and_who_went_by_rule
     assert [cell.text for cell in tables["Why it ended"].rows[0]] == [
         "text and score no longer changed", "20", "83.3 %",
     ]  # fmt: skip
-    assert [cell.text for cell in tables["Score by round"].rows[2]] == ["round 2", "0.700", "–", "4"]
+    assert [cell.text for cell in tables["Score by round"].rows[2]] == [
+        "round 2",
+        "0.700",
+        "–",
+        "24",
+        "4",
+        "none: all 24 values are equal",
+    ]
     assert [cell.text for cell in tables["Agents"].rows[1]][:7] == [
         "antagonist", "openai", "24", "3", "3", "2", "1",
     ]  # fmt: skip

@@ -29,12 +29,17 @@ HEDGE_WON = "hedge sent at 100 ms, answered at 150 ms. The hedge won."
 NEW = {"votes", "disagreements", "hedging", "slowest"}
 
 
-def hedging() -> dict[str, Any]:
-    """Of 200 requests 190 took 50 ms; ten took a second, and a duplicate after 0.1 s ended them at 0.15 s."""
+def hedging(*, cut: bool = False) -> dict[str, Any]:
+    """Of 200 requests 190 took 50 ms; ten took a second, and a duplicate after 0.1 s ended them at 0.15 s.
+
+    ``cut``: those ten were cancelled then, so that nobody knows how long they would have taken.
+    """
     tally = HedgeTally()
     for number in range(200):
         slow = number % 20 == 7
         first = Seen(started_s=0.0, latency_s=1.0 if slow else 0.05, outcome="answered")
+        if slow and cut:
+            first = Seen(started_s=0.0, latency_s=0.15, outcome="cancelled")
         second = Seen(started_s=0.1, latency_s=0.05, outcome="answered")
         attempts = (first, second) if slow else (first,)
         tally.observed(Observed(attempts=attempts, winner=len(attempts) - 1))
@@ -138,6 +143,19 @@ def test_hedging_shows_latency_with_and_without_and_the_price(whole: RunReport) 
     assert (shown["refused"], shown["cancelled"], shown["extra cost"]) == ("3", "10", "$2.500")
 
 
+def test_where_all_slow_ones_were_cancelled_the_estimate_is_a_lower_bound_and_marked(
+    whole: RunReport,
+) -> None:
+    report = with_figures(whole, hedging=hedging(cut=True))
+    found = section(build_document(report), "hedging")
+    assert "P99: 150 ms, without hedging more than 150 ms." in found.lead
+    median, p99 = found.tables[0].rows[0][2], found.tables[0].rows[0][4]
+    assert (median.detail, p99.detail) == ("50 ms", "> 150 ms")
+    (plot,) = draw_plots(report, {"latency"})["latency"]
+    assert plot.caption.endswith("cancelled: there it is higher.")
+    assert plot.description.endswith("without hedging, estimated: P50 50 ms, P95 50 ms.")
+
+
 def test_a_run_without_a_duplicate_says_so(report: RunReport) -> None:
     tally = HedgeTally()
     tally.settled(Race(winner="first"), 1)
@@ -160,6 +178,9 @@ def test_votes_show_outcomes_members_errors_and_calibration(whole: RunReport) ->
     assert "cancelled" not in heads  # nobody was
     member = dict(zip(heads, row(found, 1, "b"), strict=True))
     assert (member["right"], member["with the winner"], member["cost"]) == ("60 %", "8", "$5.000")
+    shares = {cells[0].text: cells[heads.index("right")].detail for cells in found.tables[1].rows}
+    assert shares["b"] == "31.3 % to 83.2 % of 10"  # statsmodels: proportion_confint(6, 10, method="wilson")
+    assert found.tables[1].note.endswith("where the data have groups, go by the table of scores.")
     pair = row(found, 2, "a")
     assert pair == ["a", "b", "0.612", "2", "10"]
     assert [cells[0].text for cells in found.tables[3].rows] == ["as given", "calibrated"]

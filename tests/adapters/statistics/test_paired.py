@@ -55,6 +55,40 @@ def test_rates_get_wilson_and_scores_get_t() -> None:
     assert score.interval.method == "t(2)"
 
 
+def test_counts_of_0_and_1_are_no_rate_and_their_interval_ends_at_0() -> None:
+    counts = STATISTICS.summarize(
+        "beta1", [0.0] * 9 + [1.0], clusters=None, method="x", config=StatsConfig(), seed=1, floor=0.0
+    )
+    assert counts.interval is not None
+    assert counts.interval.low >= 0.0
+    assert counts.interval.method.startswith("t(9)")
+    few = STATISTICS.summarize(
+        "beta1", [0.0, 2.0, 0.0], clusters=None, method="x", config=StatsConfig(), seed=1, floor=0.0
+    )
+    assert few.interval is not None
+    assert (few.interval.low, few.interval.method) == (0.0, "t(2), cut at 0")
+    assert few.interval.high == pytest.approx(2 / 3 + 4.302652729911275 * 2 / 3)
+
+
+def test_the_difference_of_counts_of_0_and_1_is_no_difference_of_rates() -> None:
+    more, fewer = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0] * 6
+    found = [
+        STATISTICS.compare(
+            "beta1",
+            more,
+            fewer,
+            names=("model", "lead"),
+            clusters=None,
+            config=StatsConfig(),
+            seed=1,
+            bounded=b,
+        ).interval
+        for b in (True, False)
+    ]
+    assert found[0] is not None and found[1] is not None  # noqa: PT018
+    assert (found[0].method, found[1].method) == ("Newcombe, paired", "t(5)")
+
+
 def test_clustered_rates_get_wilson_with_what_the_clusters_leave_of_n() -> None:
     metric = summarize([1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0, 0, 0, 1, 1, 1])
     assert metric.interval is not None

@@ -71,6 +71,12 @@ def test_shuffled_p_values_are_near_the_normal_theory_seeded_and_never_zero() ->
     assert correlate(left, left, "pearson").p_value == 1 / (SHUFFLES + 1)
 
 
+def test_no_p_value_is_zero_for_pairs_on_a_line() -> None:
+    line = [float(n) for n in range(300)]
+    found = correlate(line, line[::-1], "spearman")
+    assert (found.value, found.method, found.p_value) == (-1.0, "permutation", 1 / (SHUFFLES + 1))
+
+
 def test_p_values_of_unrelated_columns_are_below_five_percent_about_that_often() -> None:
     random = np.random.default_rng(0)
     small = 0

@@ -33,6 +33,7 @@ NEUTRAL = frozenset(
         "max_connections",
         "http2",
         "max_reply_bytes",
+        "max_wait_s",
         "price_per_million_input_usd",
         "price_per_million_cached_input_usd",
         "price_per_million_output_usd",

@@ -25,7 +25,7 @@ from ....messages.errors import (
 )
 from .secret import Secret, redact
 
-__all__ = ["fault", "retry_after_s", "server_message", "stated_status"]
+__all__ = ["bad_certificate", "fault", "retry_after_s", "server_message", "stated_status"]
 
 LONGEST_MESSAGE = 200
 LONGEST_WAIT_S = 86_400.0
@@ -50,6 +50,8 @@ def fault(
         known = f" ({code})" if code and _CODE.fullmatch(code) and redact(code, secrets) == code else ""
         return BackendError(f"HTTP {status}: authentication was refused{known}: check api_key and its rights")
     text = f"HTTP {status}: {_clip(redact(message, secrets))}" if message else f"HTTP {status}"
+    if status == 404 and "model" not in message.lower():
+        return BackendError(f"{text}: check base_url, which mostly ends in /v1, and model")
     wait = retry_after_s(headers, now)
     if status == 429:
         if code in _FINAL_429:
@@ -60,6 +62,14 @@ def fault(
     if status >= 500 and status not in _FINAL_5XX:
         return OverloadedError(text, retry_after_s=wait)
     return BackendError(text)
+
+
+def bad_certificate(where: str, reason: str) -> BackendError:
+    """The certificate of a server does not hold; ``reason`` in OpenSSL's words."""
+    told = f"the certificate of {where} is not valid: {reason}"
+    if "self" in reason or "local issuer" in reason:  # nobody known vouches for it
+        told += ": if it is right, name a file with it or its authority in SSL_CERT_FILE"
+    return BackendError(told)
 
 
 def stated_status(body: bytes) -> int:

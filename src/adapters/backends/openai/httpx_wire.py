@@ -17,6 +17,7 @@ from ....messages.errors import (
     TimedOutError,
 )
 from .address import Origin
+from .faults import bad_certificate
 from .http2 import OpenStream
 from .options import OpenAIOptions
 from .own_wire import KEY_HEADER
@@ -120,7 +121,7 @@ def _ours(error: Exception, where: str) -> CrucibleError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return BackendError(f"the certificate of {where} is not valid: {cause.verify_message}")
+            return bad_certificate(where, cause.verify_message)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.NetworkError | httpx.ProxyError):
         return ConnectionFailedError(f"the connection to {where} failed: {text}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from ....messages.errors import BackendError, ConnectionFailedError
 from .address import Origin, is_refused_peer
+from .faults import bad_certificate
 from .http1 import Connection
 
 __all__ = ["LONGEST_IDLE_S", "Pool"]
@@ -95,7 +96,7 @@ class Pool:
                 f"no connection to {where} within {self._connect_timeout_s:g} s"
             ) from None
         except ssl.SSLCertVerificationError as error:
-            raise BackendError(f"the certificate of {where} is not valid: {error.verify_message}") from error
+            raise bad_certificate(where, error.verify_message) from error
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConnectionFailedError(f"no connection to {where}: {reason}") from error

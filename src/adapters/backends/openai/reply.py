@@ -82,8 +82,12 @@ def parse_reply(body: bytes, content_type: str = "") -> Parsed:
     try:
         reply = _REPLY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        kind = f" (content type {content_type[:60]})" if content_type and "json" not in content_type else ""
-        raise MalformedReplyError(f"the reply is not what was expected{kind}: {error}") from error
+        if not body:
+            raise MalformedReplyError("the reply is empty") from error
+        kind = hint = ""
+        if content_type and "json" not in content_type:
+            kind, hint = f" (content type {content_type[:60]})", ": check base_url, which mostly ends in /v1"
+        raise MalformedReplyError(f"the reply is not what was expected{kind}: {error}{hint}") from error
     if not reply.choices:
         raise MalformedReplyError("the reply holds no choices")
     choices = sorted(reply.choices, key=lambda choice: choice.index)

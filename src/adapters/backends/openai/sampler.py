@@ -66,10 +66,14 @@ class OpenAISampler:
         start = time.perf_counter()
         answers = [await self._ask(request, request.params.n, 0, start)]
         completions = list(answers[0].parsed.completions)
-        while len(completions) < request.params.n:
-            left = request.params.n - len(completions)
-            answers.append(await self._ask(request, left, len(completions), start))
-            completions += answers[-1].parsed.completions
+        try:
+            while len(completions) < request.params.n:
+                left = request.params.n - len(completions)
+                answers.append(await self._ask(request, left, len(completions), start))
+                completions += answers[-1].parsed.completions
+        except CrucibleError as error:
+            error.billed = True  # for the answers that are there
+            raise
         return self._reply(request, answers, completions[: request.params.n], start)
 
     def _reply(
@@ -92,9 +96,13 @@ class OpenAISampler:
             if not 200 <= reply.status < 300:
                 raise self._fault(reply.status, reply, await reply.read())
             content_type = reply.headers.get("content-type", "")
-            if self._options.stream and "json" not in content_type:
-                return await self._streamed(reply, start)
-            return Answer(parse_reply(await reply.read(), content_type), None)
+            try:
+                if self._options.stream and "json" not in content_type:
+                    return await self._streamed(reply, start)
+                return Answer(parse_reply(await reply.read(), content_type), None)
+            except CrucibleError as error:
+                error.billed = True
+                raise
 
     async def _streamed(self, reply: HttpReply, start: float) -> Answer:
         events, assembly, first = EventParser(), Assembly(), None

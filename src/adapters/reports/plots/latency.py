@@ -26,10 +26,9 @@ class _Curve(NamedTuple):
     above: bool
 
 
+ESTIMATED = "without_hedging_estimated"
 CURVES = (
-    _Curve(
-        "without_hedging_estimated", "without hedging, estimated", SERIES[1], (0, (4, 2)), "s", above=True
-    ),
+    _Curve(ESTIMATED, "without hedging, estimated", SERIES[1], (0, (4, 2)), "s", above=True),
     _Curve("with_hedging", "with hedging", SERIES[0], "-", "o", above=False),
 )
 TICKS = (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
@@ -41,9 +40,9 @@ SAME = 1.02
 def draw_latency(report: RunReport) -> list[Plot]:
     """Both curves over the requests of all systems that sent duplicates."""
     figures = hedging_figures(report)
-    found = figures.get("latency_curve") if figures else None
-    if not found or len(found["share"]) < 2:
+    if not figures or len(figures.get("latency_curve", {}).get("share", ())) < 2:
         return []
+    found = _known(figures)
     places = [_place(share) for share in found["share"]]
     with plot_style():
         figure = Figure(figsize=(WIDTH, 3.2))
@@ -51,7 +50,9 @@ def draw_latency(report: RunReport) -> list[Plot]:
         frame(figure, left=0.6, top=0.4)
         for curve in CURVES:
             times = [max(value, 1e-6) for value in found[curve.key]]
-            axes.plot(places, times, color=curve.colour, linestyle=curve.dash, label=curve.label)
+            axes.plot(
+                places[: len(times)], times, color=curve.colour, linestyle=curve.dash, label=curve.label
+            )
             _mark(axes, curve, found)
         _scales(axes, places[-1])
         figure.legend(loc="upper left", ncols=2)
@@ -62,6 +63,8 @@ def draw_latency(report: RunReport) -> list[Plot]:
         " the systems that sent duplicates. The slowest tenth has as much room as the rest, the slowest"
         " hundredth again." + (f" Dots: {marked}." if marked else "")
     )
+    if len(found[ESTIMATED]) < len(places):
+        caption += " The estimate ends where all that were slower were cancelled: there it is higher."
     told = [f"{curve.label}: {_words(found, curve)}" for curve in reversed(CURVES)]
     return [Plot(drawn, caption, f"Latency by percentile. {'; '.join(told)}.")]
 
@@ -70,9 +73,17 @@ def _place(share: float) -> float:
     return -math.log10(1 - share)
 
 
+def _known(figures: dict[str, Any]) -> dict[str, Any]:
+    """The curves; that of the estimate without what is only known to be no lower."""
+    found: dict[str, Any] = figures["latency_curve"]
+    known = figures.get("latency_curve_known_share", 1.0)
+    end = sum(share <= known + 1e-12 for share in found["share"])
+    return {**found, ESTIMATED: found[ESTIMATED][:end]}
+
+
 def _at(found: dict[str, list[float]], key: str) -> list[tuple[float, float]]:
     """The marked shares, as far as the curve goes, and its values there."""
-    values = zip(found["share"], found[key], strict=True)
+    values = zip(found["share"], found[key], strict=False)
     return [(share, value) for share, value in values if any(math.isclose(share, each) for each in MARKED)]
 
 

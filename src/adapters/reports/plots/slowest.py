@@ -23,7 +23,7 @@ OWN = ("first", "retry", "backup")
 
 
 def draw_slowest(report: RunReport) -> list[Plot]:
-    """Two lanes a request: its own attempts, and duplicates below them. The full bar gave the answer."""
+    """Of each request its own attempts, and a lane for each duplicate below. A full bar gave the answer."""
     shown = [each for each in report.slowest if _attempts(each)][:MAX_REQUESTS]
     if not shown:
         return []
@@ -58,14 +58,16 @@ def _attempts(request: SlowRequest) -> Sequence[Attempt]:
 
 
 def _row(axes: Axes, row: int, request: SlowRequest) -> None:
+    duplicates = [attempt for attempt in _attempts(request) if attempt.kind not in OWN]
+    thickness = HEIGHT / max(1, len(duplicates))  # they are under way at the same time
     for attempt in _attempts(request):
-        below = attempt.kind not in OWN
+        below = attempt in duplicates
         failed = attempt.outcome in ("failed", "timed_out")
         axes.barh(
-            row + (HEIGHT / 2 if below else -HEIGHT / 2),
+            row + (thickness * (duplicates.index(attempt) + 0.5) if below else -HEIGHT / 2),
             max(attempt.ended_s - attempt.started_s, 1e-6),
             left=attempt.started_s,
-            height=HEIGHT * 0.9,
+            height=(thickness if below else HEIGHT) * 0.9,
             color=SERIES[1] if failed else SERIES[2] if below else SERIES[0],
             alpha=1.0 if attempt.outcome == "won" else PALE,
         )

@@ -317,6 +317,11 @@ async def storm(exchange: Exchange) -> None:
 
 
 @handler
+async def one_choice_then_rate_limited(exchange: Exchange) -> None:
+    await (one_choice if exchange.asked["n"] > 2 else rate_limited)(exchange)
+
+
+@handler
 async def rate_limited_for_a_day(exchange: Exchange) -> None:
     exchange.reply(b'{"error": "come back tomorrow"}', "429 Too Many Requests", retry_after="86400")
 

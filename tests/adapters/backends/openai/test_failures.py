@@ -71,6 +71,14 @@ async def test_a_rate_limit_says_how_long_to_wait(server: Server) -> None:
         with pytest.raises(RateLimitedError, match="HTTP 429: slow down") as caught:
             await sampler.sample(question())
     assert caught.value.retry_after_s == 7.0
+    assert not caught.value.billed
+
+
+async def test_a_refusal_after_the_first_of_several_answers_may_be_billed(server: Server) -> None:
+    async with asking(server.url("one_choice_then_rate_limited")) as sampler:
+        with pytest.raises(RateLimitedError) as caught:
+            await sampler.sample(question(n=3))
+    assert caught.value.billed
 
 
 @pytest.mark.parametrize("behaviour", ["unauthorized", "quoting"])
@@ -179,12 +187,13 @@ async def test_a_gigantic_reply_is_refused_without_being_held(server: Server) ->
     async with asking(server.url("huge"), max_reply_bytes=1_000_000) as sampler:
         tracemalloc.start()
         try:
-            with pytest.raises(BackendError, match="max_reply_bytes"):
+            with pytest.raises(BackendError, match="max_reply_bytes") as refused:
                 await sampler.sample(question())
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
     assert peak < 10_000_000
+    assert refused.value.billed
     assert await server.log(wait_for="closed")
 
 
@@ -198,5 +207,6 @@ async def test_closing_the_session_ends_requests_under_way(server: Server) -> No
 
 async def test_an_error_in_the_middle_of_a_stream_keeps_its_kind(server: Server) -> None:
     async with asking(server.url("stream_with_error"), stream=True) as sampler:
-        with pytest.raises(OverloadedError, match="HTTP 503: out of memory"):
+        with pytest.raises(OverloadedError, match="HTTP 503: out of memory") as failed:
             await sampler.sample(question())
+    assert failed.value.billed

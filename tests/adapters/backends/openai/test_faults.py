@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from crucible.adapters.backends.openai.faults import fault, retry_after_s
+from crucible.adapters.backends.openai.faults import bad_certificate, fault, retry_after_s
 from crucible.messages.errors import (
     BackendError,
     CrucibleError,
@@ -69,6 +69,13 @@ def test_a_long_or_wild_message_is_clipped_to_a_line() -> None:
     assert text.isprintable()
 
 
+@pytest.mark.parametrize("body", [b"", b'{"detail": "Not Found"}', b"<h1>Not Found</h1>"])
+def test_a_path_that_the_server_does_not_have_tells_what_to_check(body: bytes) -> None:
+    assert str(fault(404, {}, body, now=NOW)).endswith(
+        ": check base_url, which mostly ends in /v1, and model"
+    )
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b'{"error": [1]}'])
 def test_a_nonsensical_error_body_does_no_harm(body: bytes) -> None:
     assert str(fault(400, {}, body, now=NOW)).startswith("HTTP 400")
@@ -97,3 +104,8 @@ def test_the_wait_that_a_server_asks_for_is_read(headers: dict[str, str], second
     error = fault(429, headers, b"", now=NOW)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == seconds
+
+
+def test_a_certificate_that_has_run_out_is_not_said_to_need_trust() -> None:
+    told = str(bad_certificate("here:443", "certificate has expired"))
+    assert told == "the certificate of here:443 is not valid: certificate has expired"
