@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import registry
+from .actors.answer_scoring import NEEDS, OWN
 from .actors.ports import NamesScores
-from .actors.stages.bench import OWN
 from .actors.stages.fairness import FairnessOptions
 from .composition import Prepared, enabled_options
 from .messages.errors import Problem, near_match
@@ -20,6 +20,8 @@ __all__ = ["check_metric_names"]
 
 NAMING = {"bench": ("metrics", "watch"), "fairness": ("outcome",), "report": ("rank_by",)}
 """Options that name metrics, by stage."""
+ANSWER_SCORES = (*OWN, *NEEDS)
+"""What bench and fairness score themselves; whether the rows allow all of it is seen in the run."""
 
 
 def check_metric_names(prepared: Prepared) -> list[Problem]:
@@ -71,7 +73,7 @@ def _known(prepared: Prepared, stage: str) -> tuple[str, ...] | None:
     if not named or not all(registry.is_built_in("stage", name) for name in names):
         return None
     before = names[: names.index(stage)] if stage in names else []
-    own = OWN if stage != "report" or "bench" in before else ()
+    own = ANSWER_SCORES if stage != "report" or "bench" in before else ()
     analysed = _analysed(prepared) if "analysis_metrics" in before else ()
     return None if analysed is None else (*own, *analysed)
 

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from crucible import registry
-from crucible.actors.stages.bench import OWN
 from crucible.adapters.analysis.cns_metrics import CnsMetrics, CnsMetricsOptions
 from crucible.adapters.cli.app import invoke
 from crucible.composition import prepare
@@ -20,6 +19,7 @@ from crucible.messages.experiment import Experiment
 from crucible.messages.findings import OutputScores
 from crucible.messages.flow import Sample
 from crucible.messages.records import Example, Output
+from crucible.metric_names import ANSWER_SCORES
 
 ROWS = [{"prompt": f"p{n}", "completion": "gold"} for n in range(4)]
 
@@ -106,7 +106,7 @@ def test_an_outcome_that_is_not_a_score_needs_none() -> None:
     assert problems(fairness={"outcome": "nothing", "positive": "yes"}) == []
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", ANSWER_SCORES)
 def test_the_scores_of_bench_are_always_there(name: str) -> None:
     assert problems(bench={"metrics": [name], "watch": [name]}, report={"rank_by": name}) == []
 
@@ -114,7 +114,9 @@ def test_the_scores_of_bench_are_always_there(name: str) -> None:
 def test_claim_metrics_are_there_with_their_stage_only() -> None:
     assert problems("cns", bench={"metrics": ["sentence_f1"]}) == []
     (told,) = problems(bench={"metrics": ["sentence_f1"]})
-    assert told.endswith(f"no such metric: 'sentence_f1'; this experiment has {', '.join(sorted(OWN))}")
+    assert told.endswith(
+        f"no such metric: 'sentence_f1'; this experiment has {', '.join(sorted(ANSWER_SCORES))}"
+    )
     (told,) = problems("none", bench={"metrics": ["sentence_f1"]})
     assert "no such metric" in told
 
@@ -161,7 +163,7 @@ def test_a_run_without_any_metric_that_it_names_fails_and_leaves_its_report(
     Path("e.json").write_text(json.dumps(made))
     assert invoke(["validate", "e.json"]) == 0
     assert invoke(["run", "e.json"]) == 1
-    told = "bench: nothing was compared: no such metric: 'glwo'; did you mean 'glow'?"
+    told = "bench: nothing was compared; no such metric: 'glwo'; did you mean 'glow'?"
     assert f"run failed: {told}" in capsys.readouterr().err
     (report,) = Path("runs").glob("*/report.json")
     written = json.loads(report.read_text())

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..actors.stages.bench import OWN
+from ..actors.answer_scoring import OWN
 from ..adapters.runs import FinishedRun
 from ..messages.errors import InputError, UnknownNameError
 from ..messages.findings import OutputScores
@@ -58,7 +58,7 @@ class Joined:
     def _scan(self, id_: str, methods: Sequence[dict[str, set[str]]]) -> bool:
         """Whether the row is the same in all runs; if so its methods are noted."""
         lines = [part.run.sample(id_) for part in self._parts]
-        if len({(line.input, line.reference) for line in lines}) > 1:
+        if len({(line.input, line.reference, line.alternatives) for line in lines}) > 1:
             return False
         for part, line, found in zip(self._parts, lines, methods, strict=True):
             for metric, method in line.methods.get(part.system, {}).items():
@@ -115,6 +115,7 @@ class Joined:
             id=id_,
             input=first.input,
             reference=first.reference,
+            alternatives=first.alternatives,
             group=first.group,
             source=first.source,
             line=first.line,

@@ -44,6 +44,8 @@ class Example(Message, frozen=True):
     source: str | None = None
     line: int | None = None
     """Line in ``source``, from 1."""
+    alternatives: tuple[str, ...] = ()
+    """Other right answers beside ``reference``; none without one."""
 
 
 class BadRow(Message, frozen=True):

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crucible.actors.distributions import histograms
-from crucible.actors.reference import reference_scores
 from crucible.actors.scores import ClusterIndex, Column, Columns
 from crucible.actors.spool import Spool
 from crucible.actors.system_tally import SystemTally
@@ -49,24 +48,6 @@ def test_groups_of_one_example_each_are_no_clusters() -> None:
     for group in ("x", "y"):
         index.add(group)
     assert index.clusters() is None
-
-
-def test_token_f1_by_hand() -> None:
-    # mine: a b b c (4), gold: a b d (3), shared a b = 2; 2*2/(4+3)
-    assert reference_scores("a b B c", "A b d")["token_f1"] == pytest.approx(4 / 7)
-
-
-def test_exact_match_ignores_case_and_white_space_only() -> None:
-    assert reference_scores(" The  cat\n", "the cat")["exact_match"] == 1.0
-    assert reference_scores("the cat.", "the cat")["exact_match"] == 0.0
-
-
-def test_without_reference_there_is_no_score() -> None:
-    assert reference_scores("x", None) == {"exact_match": None, "token_f1": None}
-
-
-def test_an_empty_answer_to_a_reference_scores_zero() -> None:
-    assert reference_scores("", "a")["token_f1"] == 0.0
 
 
 def test_histograms_share_their_edges_and_count_the_undefined() -> None:

@@ -48,6 +48,8 @@ def test_a_run_is_a_log_that_holds_answers_scores_and_means(bench: Workbench) ->
     assert {name: score["value"] for name, score in second["scores"].items()} == {
         "exact_match": 1.0,
         "token_f1": 1.0,
+        "includes": 1.0,
+        "numeric_match": 1.0,
     }
 
 

@@ -1,7 +1,8 @@
 """``bench``: the model against its baselines on the same examples.
 
-It always has data: every output with a reference is scored by exact match and token F1 here, and all scores
-of ``analysis_metrics`` are taken over. Examples pair the systems; groups of the data cluster the statistics.
+It always has data: every output with a reference is scored by exact match, token F1 and what else suits
+short answers (``answer_scoring``), and all scores of ``analysis_metrics`` are taken over. Examples pair the
+systems; groups of the data cluster the statistics.
 Outputs that failed stay in, with the scores that an empty answer gets, so that failing never pays.
 Answers that won a race at a temperature above 0 are left out unless asked for: a race favours short ones.
 """
@@ -18,24 +19,21 @@ from msgspec import Meta
 from ...messages.base import Message
 from ...messages.errors import OptionError, near_match
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Distribution, Interval, Metric, OutputScores, Ranking, Watched
+from ...messages.findings import Comparison, Distribution, Interval, Metric, Ranking, Watched
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Output
+from ..answer_scoring import NEEDS, OWN, AnswerScoring
 from ..combined import behind
 from ..distributions import histograms
 from ..ports import Statistics, WatchesComparisons
-from ..reference import METHOD, reference_scores
 from ..scores import ClusterIndex, Columns
 from ..watching import Watching
 from .columns import summarize_column
 
 __all__ = ["Bench", "BenchOptions"]
 
-
-OWN: tuple[str, ...] = ("exact_match", "token_f1")
 Correction = Literal["none", "bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
 CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
-OWN_METHODS = dict.fromkeys(OWN, METHOD)
 
 
 class BenchOptions(Message, frozen=True):
@@ -96,6 +94,7 @@ class Bench:
         self._clusters = ClusterIndex()
         self._raced = 0
         self._seen: dict[str, None] = {}  # every score that came, for the one that was meant by a wrong name
+        self._scoring = AnswerScoring(asked=frozenset((*options.metrics, *options.watch)))
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
         self._watching = self._watch(statistics) if options.watch and baselines else None
 
@@ -113,35 +112,20 @@ class Bench:
         )
 
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
-        """The samples with exact match and token F1 among their scores; what will be compared is noted."""
-        scored = [self._score(sample) for sample in samples]
-        for sample in scored:
-            self._note(sample)
-        return scored
+        """The samples with the scores of their answers; what will be compared is noted."""
+        scored = await asyncio.to_thread(lambda: [self._scoring.score(sample) for sample in samples])
+        for sample, extra in scored:
+            self._note(sample, extra)
+        return [sample for sample, _ in scored]
 
-    def _score(self, sample: Sample) -> Sample:
-        analysed = {scores.system: scores for scores in sample.scores}
-        merged = []
-        for output in sample.outputs:
-            own = reference_scores(output.text, sample.example.reference)
-            known = analysed.pop(output.system, None)
-            merged.append(
-                OutputScores(
-                    system=output.system,
-                    scores=own if known is None else {**known.scores, **own},
-                    methods=OWN_METHODS if known is None else {**known.methods, **OWN_METHODS},
-                    details={} if known is None else known.details,
-                )
-            )
-        return msgspec.structs.replace(sample, scores=(*merged, *analysed.values()))
-
-    def _note(self, sample: Sample) -> None:
+    def _note(self, sample: Sample, extra: Sequence[str]) -> None:
         if not sample.outputs:
             return
         if any(is_race_biased(output) for output in sample.outputs):
             self._raced += 1
             if not self._options.include_raced:
                 return
+        self._scoring.extra |= dict.fromkeys(extra)
         self._clusters.add(sample.example.group)
         found = {scores.system: scores for scores in sample.scores}
         noted: dict[str, Mapping[str, float | None]] = {}
@@ -149,11 +133,11 @@ class Bench:
             all_scores, methods = (
                 (found[system].scores, found[system].methods)
                 if system in found  # a system that was not asked has the scores of an empty answer
-                else (reference_scores("", sample.example.reference), OWN_METHODS)
+                else self._scoring.unasked(sample.example, extra)
             )
-            kept = OWN
+            kept = dict.fromkeys((*OWN, *(name for name in extra if name in all_scores)))
             if self._baselines:
-                kept = (*OWN, *(name for name in self._wanted(all_scores) if name not in OWN))
+                kept |= dict.fromkeys(self._wanted(all_scores))
             columns.add(
                 {name: all_scores[name] for name in kept}, {name: methods.get(name, "") for name in kept}
             )
@@ -186,12 +170,13 @@ class Bench:
         found = await asyncio.to_thread(self._compute)
         named = dict.fromkeys(self._options.metrics if self._baselines else ())
         unknown = [name for name in named if name not in model.names()]
-        told = "; ".join(_unknown(name, tuple(self._seen)) for name in unknown)
+        told = [_unknown(name, tuple(self._seen)) for name in unknown] or self._unwatched()
         none_left = bool(named) and len(unknown) == len(named)
+        told = ["nothing was compared", *told] if none_left else told
         return StageResult(
             stage="bench",
             status="failed" if none_left else "completed",
-            reason=f"nothing was compared: {told}" if none_left else told or self._unwatched(),
+            reason="; ".join((*told, *self._scoring.inexact(self._columns))) or None,
             metrics={
                 "examples": model.n,
                 **self._raced_figures(),
@@ -208,12 +193,12 @@ class Bench:
             watched=found.watched,
         )
 
-    def _unwatched(self) -> str | None:
+    def _unwatched(self) -> list[str]:
         """What was to be watched and never came."""
         watching = self._watching
         if watching is None:
-            return None
-        return "; ".join(_unknown(name, tuple(watching.seen)) for name in watching.unknown()) or None
+            return []
+        return [_unknown(name, tuple(watching.seen)) for name in watching.unknown()]
 
     def release(self) -> None:
         """Drop the columns."""
@@ -231,10 +216,11 @@ class Bench:
         return sum(c.verdict in ("better", "worse") for c in self._statistics.correct(raw, config))
 
     def _compute(self) -> _Found:
+        own = self._scoring.names(self._columns[self._model])
         figures = [
             summarize_column(self._statistics, columns, name, self._config, self._seed, bounded=True)
             for columns in self._columns.values()
-            for name in OWN
+            for name in own
         ]
         raw = [
             self._compare(name, baseline)
@@ -245,7 +231,7 @@ class Bench:
         comparisons = self._statistics.correct(raw, self._config)
         shapes = [
             shape
-            for name in OWN
+            for name in own
             for shape in histograms(name, [(s, c.values(name)) for s, c in self._columns.items()])
         ]
         decided = {method: self._decided(raw, method) for method in CORRECTIONS}
@@ -268,7 +254,9 @@ class Bench:
         ]
 
     def _compared(self, baseline: str) -> list[str]:
-        both = [n for n in self._columns[self._model].names() if n in self._columns[baseline].names()]
+        mine = self._columns[self._model]
+        rare = self._scoring.extra.keys() - self._scoring.names(mine)
+        both = [name for name in mine.names() if name in self._columns[baseline].names() and name not in rare]
         wanted = dict.fromkeys(self._options.metrics) or self._wanted(both)  # named twice, compared once
         return [name for name in wanted if name in both]
 
@@ -317,5 +305,7 @@ def _cut(interval: Interval) -> Interval:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
+    if name in NEEDS:
+        return f"{name}: no row has {NEEDS[name]}"
     hint = near_match(name, known)
     return f"no such metric: {name!r}" + (f"; did you mean {hint!r}?" if hint else "")

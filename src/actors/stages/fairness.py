@@ -20,7 +20,8 @@ from ...messages.experiment import FairnessConfig
 from ...messages.fairness import Criterion, FairnessResult
 from ...messages.flow import Sample, StageResult
 from ...messages.records import Example, Output
-from ..reference import reference_scores
+from ..answer_words import words_of
+from ..reference import extra_scores, reference_scores, right_answers
 from ..scores import ClusterIndex
 
 __all__ = ["AssessGroups", "Fairness", "FairnessOptions"]
@@ -38,7 +39,7 @@ class FairnessOptions(Message, frozen=True):
         str,
         Meta(
             min_length=1,
-            description="The score that decides: exact_match or one of analysis_metrics.",
+            description="The score that decides: that of exact_match, includes, ... or of analysis_metrics.",
         ),
     ] = "exact_match"
     cut: Annotated[float, Meta(description="A score of at least this is a positive outcome.")] = 0.5
@@ -113,12 +114,29 @@ class Fairness:
     async def process(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """All samples, untouched."""
         if self._config.enabled:
-            for sample in samples:
-                if sample.outputs:
-                    self._note(sample)
+            answered = [sample for sample in samples if sample.outputs]
+            predicted = await asyncio.to_thread(lambda: [self._predictions(sample) for sample in answered])
+            for sample, predictions in zip(answered, predicted, strict=True):
+                self._note(sample, predictions)
         return samples
 
-    def _note(self, sample: Sample) -> None:
+    def _predictions(self, sample: Sample) -> list[int]:
+        """One for each output, in their order."""
+        example = sample.example
+        scored = {each.system: each.scores for each in sample.scores}
+        return [
+            self._prediction(
+                output,
+                {
+                    **extra_scores(output.text, example),
+                    **scored.get(output.system, {}),
+                    **reference_scores(output.text, right_answers(example)),
+                },
+            )
+            for output in sample.outputs
+        ]
+
+    def _note(self, sample: Sample, predictions: Sequence[int]) -> None:
         example = sample.example
         code = self._group(example)
         if code is None:
@@ -127,13 +145,11 @@ class Fairness:
         self._codes.append(code)
         self._labels.append(self._label(example))
         self._clusters.add(example.group)
-        scores = {scored.system: scored.scores for scored in sample.scores}
-        for output in sample.outputs:
+        for output, prediction in zip(sample.outputs, predictions, strict=True):
             column = self._columns.get(output.system)
             if column is None:
                 column = self._columns[output.system] = bytearray([UNDEFINED]) * rows
-            known = {**scores.get(output.system, {}), **reference_scores(output.text, example.reference)}
-            column.append(self._prediction(output, known))
+            column.append(prediction)
         for column in self._columns.values():
             if len(column) == rows:  # this system did not answer here
                 column.append(UNDEFINED)
@@ -272,7 +288,7 @@ def _lookup(fields: dict[str, Any], key: str) -> Any:
 
 def _same(left: str, right: str) -> bool:
     """Whether two texts are the same words, as exact_match sees them."""
-    return left.lower().split() == right.lower().split()
+    return words_of(left) == words_of(right)
 
 
 def _defined(code: int) -> int | None:

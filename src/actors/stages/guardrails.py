@@ -99,8 +99,11 @@ class Guardrails:
         if text != example.input:
             example = msgspec.structs.replace(example, input=text)
         if verdict.redacted and example.reference is not None:
-            _, reference = self._guard.scan(example.reference, side="input")
-            example = msgspec.structs.replace(example, reference=reference)
+            reference, *others = (
+                self._guard.scan(answer, side="input")[1]
+                for answer in (example.reference, *example.alternatives)
+            )
+            example = msgspec.structs.replace(example, reference=reference, alternatives=tuple(others))
         return msgspec.structs.replace(sample, example=example, verdicts=(*sample.verdicts, verdict))
 
     async def finish(self, _upstream: Sequence[StageResult]) -> StageResult:

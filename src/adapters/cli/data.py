@@ -18,6 +18,7 @@ __all__ = ["check", "convert", "convert_pages", "profile"]
 Flag = Parameter(negative="")
 ENDINGS = {".csv": "csv", ".tsv": "csv"}
 LONGEST_LINE = 110
+CHUNK = 256
 
 
 def convert(
@@ -100,6 +101,7 @@ def check(
     *,
     input_key: str = "prompt",
     output_key: str = "completion",
+    template: str | None = None,
     required: Annotated[tuple[str, ...], Parameter(negative="")] = ("input",),
     json: Annotated[bool, Flag] = False,
 ) -> int:
@@ -109,6 +111,7 @@ def check(
         file: Data set.
         input_key: Key of the prompt.
         output_key: Key of the gold output.
+        template: Prompt template of the experiment, with {key} for values of a row.
         required: Fields that must be there and not empty; may be repeated.
         json: Print one JSON object.
     """
@@ -116,12 +119,20 @@ def check(
 
     from ..expectations import DataCheckOptions, check_dataset
 
-    dataset = _open(file, input_key, output_key)
+    dataset = _open(file, input_key, output_key, template)
     found = check_dataset(dataset, DataCheckOptions(required_fields=tuple(required)))
     unusable = dataset.bad_rows
+    warning = _empty_answers(file, output_key, dataset)
     passed = found.passed and not unusable
     if json:
-        _print_json({**msgspec.structs.asdict(found), "passed": passed, "unusable_rows": list(unusable)})
+        _print_json(
+            {
+                **msgspec.structs.asdict(found),
+                "passed": passed,
+                "unusable_rows": list(unusable),
+                "warning": warning,
+            }
+        )
     else:
         for bad in unusable:
             print(
@@ -130,6 +141,8 @@ def check(
         for issue in found.issues:
             place = f"{issue.source}:{issue.line}" if issue.line else str(file)
             print(f"{place}: {issue.field}: {issue.problem}")
+        if warning is not None:
+            print(f"note: {warning}")
         bad_rows = dataset.facts.bad_rows + found.rows_with_issues
         print(f"{file}: {dataset.facts.rows} rows, {bad_rows} bad")
     dataset.close()
@@ -165,7 +178,23 @@ def profile(
     return 0
 
 
-def _open(file: Path, input_key: str, output_key: str) -> Dataset:
+def _empty_answers(file: Path, output_key: str, dataset: Dataset) -> str | None:
+    """One line when some rows have an empty gold output beside others that have one."""
+    first, empty, answered = None, 0, 0
+    for start in range(0, len(dataset), CHUNK):
+        for row in dataset.read(start, start + CHUNK):
+            if row.reference is not None and not row.reference.strip():
+                first, empty = (row.line, 1) if first is None else (first, empty + 1)
+            answered += bool(row.reference)
+    if not empty or not answered:
+        return None
+    return (
+        f"{file}:{first}: {output_key}: empty in {empty} of {len(dataset)} rows; "
+        "only an empty answer is right there (null says that there is no gold output)"
+    )
+
+
+def _open(file: Path, input_key: str, output_key: str, template: str | None = None) -> Dataset:
     from ... import registry
     from ...messages.decoding import decode_struct
     from ...messages.experiment import DatasetRef
@@ -178,6 +207,7 @@ def _open(file: Path, input_key: str, output_key: str) -> Dataset:
         "input_key": input_key,
         "output_key": output_key,
         "max_bad_rows": sys.maxsize >> 1,
+        **({} if template is None else {"template": template}),
     }
     ref = DatasetRef(name=file.name, provider=provider)
     decoded = decode_struct(options, loader.Options)

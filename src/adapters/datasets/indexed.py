@@ -118,6 +118,7 @@ class IndexedDataset:
             id=parsed.id,
             input=parsed.input,
             reference=parsed.reference,
+            alternatives=parsed.alternatives,
             split=_SPLIT_NAMES[self._splits[index]],
             group=self._group(index, row, parsed),
             fields=self._parser.other_fields(row),

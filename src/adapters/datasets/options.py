@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from ...messages.errors import DatasetError
+from .template import parse_template
 
 __all__ = ["FileOptions", "RowOptions", "SplitOptions", "resolve_path"]
 
@@ -61,6 +62,10 @@ class RowOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     output_key: Annotated[
         Key, Meta(description="Key of the gold output; may be absent from rows while it has its default.")
     ] = DEFAULT_OUTPUT_KEY
+    template: Annotated[
+        Key | None,
+        Meta(description="The prompt, with {key} for values of the row; then input_key is not read."),
+    ] = None
     id_key: Annotated[
         Key,
         Meta(description="Key of the id; without it `metadata.claim_id`, then `<data set>_<line>` is used."),
@@ -75,9 +80,19 @@ class RowOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_bad_rows: Annotated[int, Meta(ge=0, description="More unusable rows than this stop the run.")] = 0
 
     def __post_init__(self) -> None:
-        """Refuse two answers to one question."""
+        """Refuse two answers to one question, and what is no template."""
         if self.split is not None and self.split_key is not None:
             raise ValueError("give either `split` or `split_key`, not both")
+        if self.template is not None:
+            try:
+                keys = parse_template(self.template).keys
+            except ValueError as error:
+                raise ValueError(f"template: {error}") from None
+            if self.output_key in keys:
+                shown = f"{{{self.output_key}}}"
+                raise ValueError(
+                    f"template: {shown} is the gold output, which would tell the model the answer"
+                )
 
     @property
     def split_group_by(self) -> str | None:

@@ -10,9 +10,11 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from ...actors.choices import CHOICE_KEYS, lettered
 from ...messages.errors import near_match
 from .options import DEFAULT_ID_KEY, DEFAULT_OUTPUT_KEY, RowOptions
 from .splits import SPLITS
+from .template import parse_template
 
 __all__ = ["ABSENT", "ParsedRow", "RowError", "RowParser", "lookup"]
 
@@ -39,6 +41,8 @@ class ParsedRow(msgspec.Struct, frozen=True, gc=False):
     reference: str | None
     split: SplitName | None
     """None when the row does not name its split."""
+    alternatives: tuple[str, ...] = ()
+    """Other right answers, where the row has a list of them."""
 
 
 def lookup(row: dict[str, Any], key: str) -> Any:
@@ -61,11 +65,14 @@ class RowParser:
     def __init__(self, options: RowOptions, *, name: str) -> None:
         self._options = options
         self._name = name
-        self._own_keys = frozenset((options.input_key, options.output_key, options.id_key))
+        self._template = None if options.template is None else parse_template(options.template)
+        read = (options.input_key,) if self._template is None else ()
+        self._own_keys = frozenset((*read, options.output_key, options.id_key))
 
     def parse(self, row: dict[str, Any], line: int) -> ParsedRow:
         """Check ``row``. Raises RowError."""
-        return ParsedRow(self._id(row, line), self._input(row), self._reference(row), self._split(row))
+        id_, input_, answers = self._id(row, line), self._input(row), self._references(row)
+        return ParsedRow(id_, input_, answers[0] if answers else None, self._split(row), tuple(answers[1:]))
 
     def group_values(self, row: dict[str, Any], key: str) -> list[str]:
         """Values of ``key`` that tie rows together: each item of a list, or the one value; none for null."""
@@ -99,26 +106,35 @@ class RowParser:
         return str(value)
 
     def _input(self, row: dict[str, Any]) -> str:
+        if self._template is not None:
+            return self._template.fill(lambda key: _filling(row, key))
         key = self._options.input_key
         value = lookup(row, key)
         if value is ABSENT:
             raise RowError(f"missing{_hint(row, key)}", key)
-        if not isinstance(value, str):
+        text = _as_text(value)
+        if text is None:
             raise RowError(f"expected a string, found {_kind(value)}", key)
-        if not value or value.isspace():
+        if not text or text.isspace():
             raise RowError("the text is empty", key)
-        return value
+        return text
 
-    def _reference(self, row: dict[str, Any]) -> str | None:
+    def _references(self, row: dict[str, Any]) -> list[str]:
+        """The right answers, the first to learn from."""
         key = self._options.output_key
         value = lookup(row, key)
         if value is ABSENT:
             if key != DEFAULT_OUTPUT_KEY:
                 raise RowError(f"missing{_hint(row, key)}", key)
-            return None
-        if value is None or isinstance(value, str):
-            return value
-        raise RowError(f"expected a string or null, found {_kind(value)}", key)
+            return []
+        if value is None:
+            return []
+        if isinstance(value, list):
+            return _several(value, key)
+        text = _as_text(value)
+        if text is None:
+            raise RowError(f"expected a string, a list of strings or null, found {_kind(value)}", key)
+        return [text]
 
     def _split(self, row: dict[str, Any]) -> SplitName | None:
         key = self._options.split_key
@@ -130,6 +146,39 @@ class RowParser:
         if not isinstance(value, str) or value not in _SPLIT_ALIASES:
             raise RowError(f"expected train, validation, test or all, found {_shown(value)}", key)
         return cast("SplitName", _SPLIT_ALIASES[value])
+
+
+def _as_text(value: Any) -> str | None:
+    """A string as it is, a number or boolean as JSON writes it; None for anything else."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, bool | int | float) else None
+
+
+def _several(values: list[Any], key: str) -> list[str]:
+    """Each right answer once."""
+    texts = [_as_text(value) for value in values]
+    for value, text in zip(values, texts, strict=True):
+        if text is None:
+            raise RowError(f"expected a list of strings, found {_kind(value)} in it", key)
+        if not text or text.isspace():
+            raise RowError("one of the answers in the list is empty", key)
+    return list(dict.fromkeys(text for text in texts if text is not None))
+
+
+def _filling(row: dict[str, Any], key: str) -> str:
+    """What stands in a prompt for ``{key}``; options as lines with letters."""
+    value = lookup(row, key)
+    if value is ABSENT:
+        raise RowError(f"missing, but the template names it{_hint(row, key)}", key)
+    text = _as_text(value)
+    if text is None and key in CHOICE_KEYS:
+        text = lettered(value)
+    if text is None:
+        raise RowError(
+            f"expected a string, a number or a boolean for the template, found {_kind(value)}", key
+        )
+    return text
 
 
 def _hint(row: dict[str, Any], key: str) -> str:

@@ -18,13 +18,14 @@ __all__ = ["cautions", "system_cautions"]
 
 
 def cautions(report: RunReport) -> list[str]:
-    """A run that stopped early, rows that were measured although training saw them, failed requests."""
+    """A run that stopped early, rows that training saw, what bench has to note, failed requests."""
     joined = _metrics(report.stages, "compare")
     tallies = _metrics(report.stages, "backend_call").get("systems") or {}
     return [
         *joined.get("cautions", []),  # of the runs that are compared, and of comparing them
         *_stopped(report.stages),
         *_seen_rows(report.experiment, report.stages),
+        *_of_bench(report.stages),
         *(text for name, tally in tallies.items() for text in _failures(name, tally)),
     ]
 
@@ -34,6 +35,15 @@ def _stopped(stages: Sequence[StageResult]) -> list[str]:
         f"The run stopped early: {stage.stopped}. Its figures are over those rows only."
         for stage in stages
         if stage.stopped
+    ]
+
+
+def _of_bench(stages: Sequence[StageResult]) -> list[str]:
+    """Metrics that nobody computed, answers that hold their reference without being exact."""
+    return [
+        f"bench: {stage.reason}."
+        for stage in stages
+        if stage.stage == "bench" and stage.status == "completed" and stage.reason
     ]
 
 

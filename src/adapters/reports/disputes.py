@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...actors.reference import right_answers
 from ...messages.records import Ballots
 from ...messages.report import Disagreement, RunReport
 from .document import Quote, QuotedText, Section
@@ -34,8 +35,7 @@ def _quote(found: Disagreement) -> Quote:
     example, output, ballots = found.example, found.output, found.output.ballots
     assert ballots is not None
     texts = [QuotedText("input", clip(example.input, MAX_INPUT))]
-    if example.reference is not None:
-        texts.append(QuotedText("reference", clip(example.reference, MAX_ANSWER)))
+    texts += [QuotedText("reference", clip(answer, MAX_ANSWER)) for answer in right_answers(example)]
     answer = output.text if output.error is None else f"no answer: {output.error}"
     texts.append(QuotedText(f"{output.system}, the outcome", clip(answer or "(no answer)", MAX_ANSWER)))
     tie = f", the tie broken by {ballots.tie_rule}" if ballots.tie_rule else ""

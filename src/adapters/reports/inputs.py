@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
+from ...actors.reference import right_answers
 from ...messages.findings import Issue
 from ...messages.flow import StageResult
 from ...messages.report import Excerpt, RunReport
@@ -115,8 +116,7 @@ def excerpt_section(report: RunReport) -> Section | None:
 def _quote(excerpt: Excerpt, model: str) -> Quote:
     sample = excerpt.sample
     texts = [QuotedText("input", clip(sample.example.input, MAX_INPUT))]
-    if sample.example.reference is not None:
-        texts.append(QuotedText("reference", clip(sample.example.reference, MAX_ANSWER)))
+    texts += [QuotedText("reference", clip(answer, MAX_ANSWER)) for answer in right_answers(sample.example)]
     for output in sorted(sample.outputs, key=lambda output: output.system != model):
         answer = output.text if output.error is None else f"no answer: {output.error}"
         texts.append(QuotedText(output.system, clip(answer, MAX_ANSWER)))

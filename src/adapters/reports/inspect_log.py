@@ -137,7 +137,7 @@ def _sample(line: SampleLine, system: str) -> dict[str, Any]:
         "id": line.id,
         "epoch": 1,
         "input": line.input,
-        "target": line.reference or "",
+        "target": [line.reference or "", *line.alternatives] if line.alternatives else line.reference or "",
         "messages": [
             {"role": "user", "content": line.input},
             {"role": "assistant", "content": output.text, "source": "generate"},

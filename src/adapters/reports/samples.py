@@ -36,6 +36,8 @@ class SampleLine(Message, frozen=True):
     verdicts: tuple[Verdict, ...]
     surrogates: dict[str, SurrogateScore]
     persistence: dict[str, PersistenceResult]
+    alternatives: tuple[str, ...] = ()
+    """Other right answers beside the reference."""
 
 
 def sample_line(sample: Sample) -> SampleLine:
@@ -49,6 +51,7 @@ def sample_line(sample: Sample) -> SampleLine:
         line=example.line,
         input=example.input,
         reference=example.reference,
+        alternatives=example.alternatives,
         outputs={output.system: output for output in sample.outputs},
         scores={scored.system: scored.scores for scored in sample.scores},
         methods={scored.system: scored.methods for scored in sample.scores},

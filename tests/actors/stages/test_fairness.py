@@ -54,6 +54,14 @@ async def test_by_default_an_exact_match_is_the_positive_outcome_and_only_parity
     assert (odds.value, odds.reason) == (None, "no row has a label: set positive or label_field")
 
 
+async def test_a_reference_inside_the_answer_can_be_the_positive_outcome() -> None:
+    samples = [
+        sample(i, {"lang": "en" if i < 4 else "pl"}, "Well, yes." if i < 3 else "no") for i in range(8)
+    ]
+    found = (await ended(stage(outcome="includes"), samples)).fairness[0]
+    assert gap(found, "demographic_parity").value == pytest.approx(0.75)
+
+
 async def test_with_a_positive_answer_references_are_the_labels() -> None:
     rows = [("en", "yes", "yes"), ("en", "no", "yes"), ("en", "yes", "no"), ("en", "no", "no")]
     rows += [("pl", "yes", "yes"), ("pl", "yes", "yes"), ("pl", "no", "no"), ("pl", "no", "no")]

@@ -137,6 +137,15 @@ async def test_inputs_get_a_verdict_and_are_redacted_with_their_reference() -> N
     assert "jo.doe@example.org" not in seen.example.reference
 
 
+async def test_all_right_answers_of_a_flagged_input_are_redacted() -> None:
+    work = Guardrails(RuleGuard(GuardOptions(redact="placeholder")))
+    flagged = sample("r1", PII)
+    several = msgspec.structs.replace(flagged.example, alternatives=("fine", PII))
+    (seen,) = await work.process([msgspec.structs.replace(flagged, example=several)])
+    assert seen.example.alternatives[0] == "fine"
+    assert "jo.doe@example.org" not in seen.example.alternatives[1]
+
+
 async def test_a_clean_input_is_passed_on_untouched() -> None:
     work = Guardrails(RuleGuard(GuardOptions(redact="placeholder")))
     (seen,) = await work.process([sample("r1", "We measured 12 cells.")])
@@ -582,7 +591,7 @@ async def test_a_bench_that_compared_none_of_the_named_metrics_has_failed() -> N
     await work.process([answered("r1", "gold", "wrong")])
     result = await work.finish(())
     told = "no such metric: 'exact_mach'; did you mean 'exact_match'?; no such metric: 'sentnce_f1'"
-    assert (result.status, result.reason) == ("failed", f"nothing was compared: {told}")
+    assert (result.status, result.reason) == ("failed", f"nothing was compared; {told}")
     assert result.figures
 
 
@@ -724,4 +733,4 @@ async def test_a_score_without_a_better_side_is_compared_only_when_asked_for() -
         directions={"exact_match": "none"},
     )
     await work.process([answered(f"r{i}", "gold", "wrong") for i in range(3)])
-    assert {c.metric for c in (await work.finish(())).comparisons} == {"token_f1"}
+    assert {c.metric for c in (await work.finish(())).comparisons} == {"token_f1", "includes"}

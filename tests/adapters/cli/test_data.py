@@ -167,3 +167,31 @@ def test_a_file_without_a_usable_row_is_bad_input(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"crucible: {file}:1: prompt: missing")
+
+
+def test_an_empty_answer_beside_others_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"q": "a", "answer": "x"}, {"q": "b", "answer": ""}, {"q": "c", "answer": " "}]
+    file = write_lines(tmp_path / "rows.jsonl", rows)
+    assert invoke(["data", "check", str(file), "--input-key", "q", "--output-key", "answer"]) == 0
+    note, last = capsys.readouterr().out.splitlines()
+    assert note.startswith(f"note: {file}:2: answer: empty in 2 of 3 rows; only an empty answer is right")
+    assert last == f"{file}: 3 rows, 0 bad"
+
+
+def test_answers_that_are_all_empty_or_absent_are_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_lines(tmp_path / "rows.jsonl", [{"prompt": "a", "completion": None}, {"prompt": "b"}])
+    assert invoke(["data", "check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: 2 rows, 0 bad\n"
+
+
+def test_rows_are_checked_against_a_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_lines(tmp_path / "rows.jsonl", [{"question": "a"}, {"queston": "b"}])
+    assert invoke(["data", "check", str(file), "--template", "Q: {question}"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{file}:2: question: missing, but the template names it; did you mean 'queston'?",
+        f"{file}: 1 rows, 1 bad",
+    ]

@@ -190,10 +190,18 @@ def test_a_damaged_gzip_file_says_so(tmp_path: Path) -> None:
         (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not usable JSON: nested too deeply"),
         (b'{"promt": "p"}', "prompt: missing; did you mean 'promt'?"),
         (b'{"question": "p"}', "prompt: missing; the row has 'question'"),
-        (b'{"prompt": 3}', "prompt: expected a string, found a number"),
+        (b'{"prompt": [3]}', "prompt: expected a string, found a list"),
         (b'{"prompt": null}', "prompt: expected a string, found null"),
         (b'{"prompt": " \\n"}', "prompt: the text is empty"),
-        (b'{"prompt": "p", "completion": ["c"]}', "completion: expected a string or null, found a list"),
+        (
+            b'{"prompt": "p", "completion": {"a": 1}}',
+            "completion: expected a string, a list of strings or null, found an object",
+        ),
+        (
+            b'{"prompt": "p", "completion": ["c", null]}',
+            "completion: expected a list of strings, found null in it",
+        ),
+        (b'{"prompt": "p", "completion": ["c", " "]}', "completion: one of the answers in the list is empty"),
         (b'{"prompt": "p", "id": 1.5}', "id: expected a string or a whole number, found a number"),
         (b'{"prompt": "p", "id": true}', "id: expected a string or a whole number, found a boolean"),
         (b'{"prompt": "p", "id": ""}', "id: the id is empty"),
@@ -222,7 +230,7 @@ def test_a_key_that_was_chosen_must_be_there(tmp_path: Path) -> None:
 
 
 def test_tolerated_bad_rows_are_left_out_and_kept_as_bad_rows(tmp_path: Path) -> None:
-    data = open_file(write(tmp_path, GOOD + b'{"prompt": 1}\n' + b'{"prompt": "q"}\n'), max_bad_rows=1)
+    data = open_file(write(tmp_path, GOOD + b'{"prompt": [1]}\n' + b'{"prompt": "q"}\n'), max_bad_rows=1)
     assert [row.line for row in data.read(0, 5)] == [1, 3]
     (bad,) = data.bad_rows
     assert (bad.line, bad.field, data.facts.bad_rows) == (2, "prompt", 1)

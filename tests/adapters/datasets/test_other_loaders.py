@@ -109,8 +109,8 @@ def test_rows_in_memory_are_checked_and_numbered_from_one() -> None:
         ("set_1", 1, "set"),
         ("set_2", 2, "set"),
     ]
-    with pytest.raises(DatasetError, match=r"^set:2: prompt: expected a string, found a number$"):
-        open_rows({"prompt": "p"}, {"prompt": 2})
+    with pytest.raises(DatasetError, match=r"^set:2: prompt: expected a string, found a list$"):
+        open_rows({"prompt": "p"}, {"prompt": [2]})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", object()])

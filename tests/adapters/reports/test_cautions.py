@@ -51,6 +51,15 @@ def test_rows_that_nothing_was_trained_on_need_no_caution() -> None:
     assert cautions(report("all", {"systems": {"m": {"asked": 9, "failed": 0}}})) == []
 
 
+def test_what_bench_has_to_note_is_told_before_the_verdicts() -> None:
+    told = "new: exact_match is 1 in 1 of 9 answers, though the reference stands in 8: see includes"
+    bench = StageResult(stage="bench", status="completed", reason=told)
+    made = msgspec.structs.replace(make_report(), stages=(bench,))
+    assert cautions(made) == [f"bench: {told}."]
+    skipped = msgspec.structs.replace(bench, status="skipped")
+    assert cautions(msgspec.structs.replace(made, stages=(skipped,))) == []
+
+
 def test_failed_requests_are_told_before_the_verdicts() -> None:
     made = report("test", {"systems": {"m": {"asked": 9, "failed": 0}, "lead": {"asked": 9, "failed": 8}}})
     assert verdicts(made)[0] == (
