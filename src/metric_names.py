@@ -46,18 +46,16 @@ def _unknown(path: str, name: str, known: tuple[str, ...]) -> Problem:
 
 
 def _named(prepared: Prepared, stage: str) -> Iterator[tuple[str, str]]:
-    """Path and name of each metric that an enabled stage names."""
+    """Path and name of each metric that an enabled stage names; an option that is broken names none."""
     own = enabled_options(prepared, stage)
     if own is None or (stage == "fairness" and not _scores_decide(prepared, own)):
         return
     index = next(at for at, each in enumerate(prepared.experiment.pipeline) if each.name == stage)
     for option in NAMING[stage]:
         path, value = f"{item('pipeline', index)}.options.{option}", getattr(own, option)
-        if not prepared.broken.spares(path) or value is None:
-            continue
         if isinstance(value, str):
             yield path, value
-        else:
+        elif value is not None:
             yield from ((item(path, at), name) for at, name in enumerate(value))
 
 

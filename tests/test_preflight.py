@@ -14,6 +14,7 @@ from crucible.messages.draft import decode_draft
 from crucible.messages.errors import ExperimentError
 from crucible.preflight import examine
 
+KEYLESS = {"model": "m", "base_url": "http://127.0.0.1:9", "api_key": "env:NO_SUCH_VARIABLE_HERE"}
 MEMBERS = [{"id": "mock", "name": "a"}, {"id": "lead", "name": "b"}]
 
 
@@ -86,7 +87,14 @@ def test_problems_of_all_kinds_are_told_together(base: Path) -> None:
         ({"pipeline": [{"name": "data_load", "enabled": "yes"}, *stages()[1:]]}, ["pipeline[0].enabled"]),
         ({"pipeline": [{"nme": "data_load"}, *stages()[1:]]}, ["pipeline[0].name", "pipeline[0].nme"]),
         ({"pipeline": [{"name": "report", "enabled": False}]}, ["pipeline"]),
+        ({"pipeline": [{"name": "report", "enabled": False}, {"name": 3}]}, ["pipeline[1].name"]),
         ({"pipeline": "all"}, ["pipeline"]),
+        ({"backend": {"id": "openai", "options": KEYLESS}, "reliability": ensemble(strategy="weigthed")}, [
+            "reliability.ensemble.strategy",
+        ]),
+        ({"backend": {"id": "mok"}, "baselines": [], "reliability": {"limits": {"max_cost_usd": 1}}}, [
+            "backend.id",
+        ]),
         ({"backend": {"id": 3}}, ["backend.id"]),
         ({"backend": {"id": "lead", "name": 3}}, ["backend.name"]),
         ({"baselines": [{"id": "mock", "name": 3}]}, ["baselines[0].name"]),
