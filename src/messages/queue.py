@@ -194,7 +194,7 @@ class StoredEvent(Message, frozen=True):
     run_id: str
     at: float
     kind: str
-    """run.submitted, run.started, stage.completed, run.completed, ..."""
+    """run.submitted, run.started, stage.completed, stage.reused, stage.repeated, run.completed, ..."""
     body: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -258,6 +258,8 @@ class RunFilter(Message, frozen=True):
     experiment_id: str | None = None
     text: str | None = None
     """Part of the id or of the experiment's id, letter case ignored."""
+    label: tuple[str, str] | None = None
+    """Name and value of a label."""
 
 
 class RunPage(Message, frozen=True):

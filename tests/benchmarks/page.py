@@ -15,11 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 from playwright.async_api import async_playwright
 from tests.browser.conftest import CHROMIUM
 from tests.integration.daemon import TOKEN, Daemon, sample
 
 from crucible.adapters.stores.sqlite import SqliteStore
+from crucible.messages.experiment_file import encode_experiment, load_experiment
 from crucible.messages.queue import NewRun
 
 RUNS, SAMPLES, REPEATS = 10_000, 5_000, 7
@@ -27,6 +29,7 @@ PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
 async def fill(daemon: Daemon) -> None:
+    claims = load_experiment(Path("config/experiments/claims.toml"))
     for start in range(0, RUNS, 500):
         await asyncio.gather(
             *(
@@ -34,7 +37,7 @@ async def fill(daemon: Daemon) -> None:
                     NewRun(
                         id=f"run-{number}",
                         experiment_id="claims",
-                        spec=b"{}",
+                        spec=encode_experiment(msgspec.structs.replace(claims, seed=number)),
                         spec_hash=str(number),
                         base="/",
                     )

@@ -64,7 +64,8 @@ async def submit_measured(daemon: Daemon, run_id: str) -> None:
         token=token,
     )  # fmt: skip
     await daemon.store.record_stage(record)
-    settled = Settlement(state="completed", metrics={"seconds": 1.0, "f1": 0.7})
+    metrics = {"seconds": 1.0, "f1": 0.7, "verdict": "f1: better than lead"}
+    settled = Settlement(state="completed", metrics=metrics)
     await daemon.store.settle(run_id, token, settled)
 
 
@@ -261,7 +262,81 @@ async def test_the_results_of_a_run_come_first(watched: Watched) -> None:
     await expect(row).to_contain_text("better")
     await expect(row).to_contain_text("+0.600, 0.100 to 0.900, 12 pairs")
     await page.get_by_role("link", name="Runs").first.click()
-    await expect(page.locator("#row-r1 .now")).to_have_text("f1 0.700")
+    await expect(page.locator("#row-r1 .now")).to_have_text("f1 0.700f1: better than lead")
+
+
+async def test_runs_of_one_experiment_are_told_apart_in_the_list(watched: Watched) -> None:
+    daemon = watched.daemon
+    printable = HOSTILE.replace("\u202e", "")
+    for name, changes, labels in (
+        ("r1", {"seed": 1}, {"team": "search"}),
+        ("r2", {"seed": 2, "backend": {"id": "mock", "name": "large"}}, {printable: printable}),
+    ):
+        spec = encode_experiment(as_stored(experiment(daemon.folder, **changes)))
+        await submit(daemon, name, spec=spec, labels=labels)
+    page = await watched.open()
+    await expect(page.locator("#row-r1 .apart")).to_have_text("mockseed 1team: search")
+    await expect(page.locator("#row-r2 .apart")).to_contain_text("largeseed 2")
+    assert await page.evaluate("window.pwned") is None
+    await page.get_by_role("link", name="team: search").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.get_by_label("Label", exact=True)).to_have_value("team:search")
+    await page.get_by_role("link", name="show all").click()
+    await page.locator("#row-r2 .tag").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("#row-r2")).to_be_visible()
+
+
+async def test_while_a_run_is_tried_again_the_page_says_what_went_wrong_before(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    token = await claim(daemon, "r1")
+    page = await watched.open("/runs/r1")
+    await expect(page.locator("#head .state")).to_contain_text("running")
+    assert await page.locator(".failing").count() == 0
+    said = "attempt 1 of 3 failed: no connection to nowhere.invalid"
+    await daemon.store.settle("r1", token, Settlement(state="queued", reason=said))
+    await expect(page.locator("#head .reason").first).to_have_text(said)
+    token = await claim(daemon, "r1")
+    await expect(page.locator("#head .failing")).to_have_text(said)
+    await daemon.store.settle("r1", token, Settlement(state="queued", reason="again", delay_s=600.0))
+    await expect(page.locator("#head")).to_contain_text("Tried again in 9 min")
+    await daemon.store.cancel("r1", "enough")
+    await expect(page.locator("#head .state")).to_contain_text("cancelled")
+    await expect(page.locator(".failing")).to_have_count(0)
+
+
+async def test_there_is_no_heading_of_curves_without_a_curve(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    await claim(daemon, "r1")
+    file = daemon.run_folder("r1") / "samples.jsonl.partial"
+    file.write_bytes(sample(1, scores={}))
+    moves(daemon, "r1", 1)
+    page = await watched.open("/runs/r1")
+    await expect(page.get_by_role("heading", name="Stages")).to_be_visible()
+    assert await page.get_by_role("heading", name="Curves").count() == 0
+    with file.open("ab") as more:
+        more.write(sample(2))
+    moves(daemon, "r1", 2)
+    await expect(page.get_by_role("heading", name="Curves")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 640, 700, 900, 1280])
+async def test_the_words_of_a_form_stand_beside_their_inputs(watched: Watched, width: int) -> None:
+    await fill(watched.daemon)
+    page = await watched.open()
+    await page.set_viewport_size({"width": width, "height": 740})
+    for path in ("/", "/runs/r1/samples"):
+        await page.goto(watched.daemon.url + path)
+        await page.wait_for_selector("[data-title]")
+        for label in await page.locator(".filters label").all():
+            word = await label.bounding_box()
+            box = await page.locator(f"#{await label.get_attribute('for')}").bounding_box()
+            assert word is not None
+            assert box is not None
+            assert word["x"] + word["width"] <= box["x"]
+            assert box["y"] <= word["y"] + word["height"] / 2 <= box["y"] + box["height"], (path, width)
 
 
 async def test_a_page_without_a_stream_says_that_the_daemon_is_gone_and_when_it_is_back(
@@ -329,6 +404,42 @@ async def test_flagged_samples_are_found(watched: Watched) -> None:
     await expect(page.locator("tbody tr")).to_contain_text("flagged")
     await page.get_by_role("link", name="s2").click()
     await expect(page.locator("main")).to_contain_text("input: injection (regex, 0.900)")
+
+
+async def test_doubtful_answers_are_found_and_labelled_by_keyboard(watched: Watched) -> None:
+    daemon = watched.daemon
+    await submit(daemon, "r1")
+    outputs = {
+        name: {"example_id": "s2", "system": name, "backend": "mock", "text": "x"} for name in ("m", HOSTILE)
+    }
+    scores = {HOSTILE: {"citation_hallucination_rate": 0.5}}
+    (daemon.run_folder("r1") / "samples.jsonl").write_bytes(
+        sample(1) + sample(2, outputs=outputs, scores=scores) + sample(3)
+    )
+    page = await watched.open("/runs/r1/samples")
+    await page.get_by_label("Verdict").select_option("doubtful")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("tbody")).to_have_count(1)
+    await page.get_by_role("link", name="s2").click()
+    await expect(page.locator(".doubt")).to_contain_text("Doubtful: ")
+    await page.get_by_label("Label as").fill(HOSTILE)
+    await tab_to(page, "#judge-2-reject")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#judge-2 .given")).to_contain_text("reject by <img")
+    assert await page.evaluate("document.activeElement.id") == "judge-2-reject"
+    assert await page.evaluate("window.pwned") is None
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#judge-2 .given")).to_contain_text("unsure by <img")
+    assert await page.locator("#judge-1 .given").count() == 0
+    [kept] = (daemon.run_folder("r1") / "page-labels.jsonl").read_bytes().splitlines()
+    told = json.loads(kept)
+    assert (told["example"], told["system"], told["label"]) == ("s2", HOSTILE, "unsure")
+    await page.reload()
+    await expect(page.get_by_label("Label as")).to_have_value(HOSTILE)
+    await page.get_by_role("button", name="take mine back").click()
+    await expect(page.locator("#judge-2 .given")).to_have_count(0)
+    assert await violations(page) == []
 
 
 async def test_what_is_not_there_is_said(watched: Watched) -> None:

@@ -6,13 +6,14 @@ Called by the actors beside this file. Nothing here reads a clock or draws a num
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from ...messages.control import RunResult
 from ...messages.experiment import Experiment
+from ...messages.findings import Comparison
 from ...messages.queue import QueuedRun, Settlement
 from ...messages.settings import DaemonSettings
 
@@ -22,6 +23,7 @@ __all__ = [
     "deadline_left",
     "headline",
     "headline_figures",
+    "headline_verdict",
     "lease_margin",
     "outranks",
     "refused",
@@ -35,6 +37,14 @@ OrderKind = Literal["stop", "pause", "deadline", "cancel"]
 _RANK: dict[OrderKind, int] = {"stop": 0, "pause": 1, "deadline": 2, "cancel": 3}
 REASON_CHARS = 500
 METRICS_KEPT = 16
+VERDICTS_KEPT = 3
+_STANDS = {
+    "better": "better than",
+    "worse": "worse than",
+    "equivalent": "equivalent to",
+    "undecided": "undecided against",
+    "no_data": "no data against",
+}
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -134,7 +144,7 @@ def compared_metrics(experiment: Experiment) -> list[str]:
 
 
 def headline(result: RunResult) -> dict[str, Any]:
-    """A few figures to list a run by: how long it took, and the model's means, what is compared first."""
+    """To list a run by: how long it took, the model's means, and how it stands to its baselines."""
     backend = result.experiment.backend
     model = backend.name or backend.id
     means: dict[str, float | None] = {}
@@ -142,11 +152,26 @@ def headline(result: RunResult) -> dict[str, Any]:
         for figure in stage.figures:
             if figure.system == model:
                 means.setdefault(figure.name, figure.value)
-    compared = [comparison.metric for stage in result.stages for comparison in stage.comparisons]
-    first = dict.fromkeys((*compared_metrics(result.experiment), *compared))
+    comparisons = [each for stage in result.stages for each in stage.comparisons]
+    first = dict.fromkeys((*compared_metrics(result.experiment), *(each.metric for each in comparisons)))
     order = [*(name for name in first if name in means), *(name for name in means if name not in first)]
-    figures = {name: means[name] for name in order[: METRICS_KEPT - 1]}
-    return {"seconds": round(result.seconds, 3), **figures}
+    verdict = _verdict(next(iter(first), ""), model, comparisons)
+    told = {"verdict": verdict} if verdict and "verdict" not in means else {}
+    figures = {name: means[name] for name in order[: METRICS_KEPT - 1 - len(told)]}
+    return {"seconds": round(result.seconds, 3), **figures, **told}
+
+
+def _verdict(metric: str, model: str, comparisons: Sequence[Comparison]) -> str:
+    """How the model stands to its baselines in the metric that is compared first."""
+    found = [each for each in comparisons if each.metric == metric and each.system == model]
+    told = [f"{_STANDS.get(each.verdict, each.verdict)} {each.baseline}" for each in found[:VERDICTS_KEPT]]
+    return f"{metric}: {', '.join(told)}" if told else ""
+
+
+def headline_verdict(metrics: Mapping[str, Any]) -> str:
+    """Of what ``headline`` found, how the model stands; "" if nothing says so."""
+    verdict = metrics.get("verdict")
+    return verdict if isinstance(verdict, str) else ""
 
 
 def headline_figures(metrics: Mapping[str, Any], most: int) -> list[tuple[str, float]]:

@@ -2,11 +2,15 @@
 
 Used by the run's actor, and, as ``EffectLog``, by its training. Every write waits out failures of the store
 for as long as the lease holds, and can be repeated without changing anything.
+
+A stage is recorded once. When an attempt comes to one that an earlier attempt has recorded, that record
+stands, and the events say so: ``stage.reused`` when the stage did not run in this attempt, ``stage.repeated``
+when it did, because later stages needed its samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,13 +39,30 @@ class Record:
         self._store = store
         self._hold = hold
         self._run = run
-        self.hashes: Mapping[str, str] = {}
-        """Input hash of each stage, known once the run is planned."""
+        self._hashes: Mapping[str, str] = {}
+        self._there: Sequence[StageRecord] = ()
+        self._recorded: set[str] = set()
+        self._kept: Collection[str] = ()
+        self._begun: set[str] = set()
+
+    async def look(self) -> None:
+        """See what earlier attempts have recorded, before anything is planned."""
+        self._there = await self._hold.patiently(lambda: self._store.stages(self._run.id))
+
+    def planned(self, hashes: Mapping[str, str], kept: Collection[str]) -> None:
+        """The run is planned: its stages' input hashes, and those stages that do not run in this attempt."""
+        self._hashes, self._kept = hashes, kept
+        self._recorded = {
+            each.name
+            for each in self._there
+            if each.status != "failed" and each.input_hash == hashes.get(each.name, "")
+        }
 
     async def take(self, event: RunEvent) -> None:
         """Store what an event says that has to outlive the process."""
         match event:
-            case StageStarted(stage=stage):
+            case StageStarted(stage=stage) if stage not in self._kept:
+                self._begun.add(stage)
                 await self._event("stage.started", {"stage": stage})
             case StageCompleted(result=result):
                 await self.stage(result)
@@ -54,17 +75,21 @@ class Record:
 
     async def stage(self, result: StageResult) -> None:
         """Record a stage, once."""
+        body = {"received": result.received, "emitted": result.emitted, "seconds": result.seconds}
+        if result.stage in self._recorded and result.status != "failed":
+            kind = "stage.repeated" if result.stage in self._begun else "stage.reused"
+            await self._event(kind, {"stage": result.stage, **body})
+            return
         record = StageRecord(
             run_id=self._run.id,
             name=result.stage,
-            input_hash=self.hashes.get(result.stage, ""),
+            input_hash=self._hashes.get(result.stage, ""),
             status=result.status,
             seconds=result.seconds,
             result=msgspec.json.encode(result),
             attempt=self._run.attempt,
             token=self._hold.token,
         )
-        body = {"received": result.received, "emitted": result.emitted, "seconds": result.seconds}
         await self._hold.patiently(lambda: self._store.record_stage(record, body=body))
 
     async def artifacts(self, artifacts: Sequence[Artifact]) -> None:

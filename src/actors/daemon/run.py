@@ -62,6 +62,11 @@ class RunParts:
         )
 
 
+def kept_stages(plan: RunPlan | None) -> list[str]:
+    """Stages that an earlier attempt has done and this one takes over: the first planned one reads them."""
+    return [*(done.stage for done in plan.done), plan.stages[0].name] if plan and plan.done else []
+
+
 class RunActor(Actor):
     """Of one attempt."""
 
@@ -112,6 +117,7 @@ class RunActor(Actor):
         self.context.stop_self()
 
     async def _attempt(self) -> tuple[QueuedRun, RunResult | None]:
+        await self._record.look()
         try:
             planned = await self._hold.while_good(self._plan())
         except (LeaseLostError, asyncio.CancelledError):
@@ -122,7 +128,7 @@ class RunActor(Actor):
             return await self._record.settle(refused(str(error))), None
         except Exception as error:  # noqa: BLE001 - whatever keeps a run from starting must not end the daemon
             return await self._record.settle(self._unplanned(describe(error))), None
-        self._record.hashes = planned.hashes
+        self._record.planned(planned.hashes, kept_stages(planned.plan))
         result = planned.finished
         if planned.plan is not None:
             result = await self._hold.while_good(self._run(planned.plan))

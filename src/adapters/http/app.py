@@ -20,7 +20,7 @@ from ...actors.live import Live
 from ...actors.store import Store
 from ...messages.errors import CrucibleError, InputError
 from ...messages.settings import Settings
-from . import comparing, events, files, overview, runs, samples, schedules, tickets
+from . import comparing, events, files, labels, overview, runs, samples, schedules, tickets
 from .access import needs_token
 from .dashboard import HANDLERS as PAGE
 from .guard import Guard, allowed_hosts
@@ -35,6 +35,7 @@ API: Sequence[ControllerRouterHandler] = [
     *runs.HANDLERS,
     *events.HANDLERS,
     *samples.HANDLERS,
+    *labels.HANDLERS,
     *files.HANDLERS,
     *tickets.HANDLERS,
     *schedules.HANDLERS,

@@ -24,6 +24,7 @@ __all__ = [
     "Deadline",
     "Filter",
     "Key",
+    "Label",
     "Labels",
     "Limit",
     "Owner",
@@ -55,6 +56,10 @@ Deadline = Annotated[
 Attempts = Annotated[int, QueryParameter(ge=1, le=100, description="Attempts before it has failed.")]
 Labels = Annotated[
     list[str] | None, QueryParameter(name="label", max_items=32, description="NAME:VALUE; repeat.")
+]
+Label = Annotated[
+    str | None,
+    QueryParameter(name="label", max_length=400, description="Only runs with this label: NAME:VALUE."),
 ]
 Base = Annotated[
     str | None,

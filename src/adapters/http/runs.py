@@ -23,6 +23,7 @@ from .parameters import (
     Deadline,
     Filter,
     Key,
+    Label,
     Labels,
     Limit,
     Owner,
@@ -33,7 +34,7 @@ from .parameters import (
     epoch,
 )
 from .services import Served
-from .submission import labels_of, read_submission
+from .submission import label_of, labels_of, read_submission
 
 __all__ = ["HANDLERS"]
 
@@ -96,12 +97,17 @@ async def list_runs(
     owner: Filter = None,
     experiment: Filter = None,
     text: Filter = None,
+    label: Label = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> RunPage:
     """Runs, newest first, by pages."""
     where = RunFilter(
-        states=tuple(states) if states else None, owner=owner, experiment_id=experiment, text=text
+        states=tuple(states) if states else None,
+        owner=owner,
+        experiment_id=experiment,
+        text=text,
+        label=label_of(label),
     )
     limit = min(limit, services.settings.limits.max_page)
     return await services.store.runs(where, cursor=cursor, limit=limit)

@@ -18,6 +18,7 @@ from ...actors.store import Store
 from ...messages.errors import OverloadedError
 from ...messages.settings import Settings
 from ..runs.pages import SampleShelf
+from .specs import SpecShelf
 
 __all__ = ["MetricsText", "Served", "Services"]
 
@@ -47,6 +48,9 @@ class Services:
         self.metrics = metrics
         self.now = now
         self.samples = SampleShelf()
+        self.specs = SpecShelf()
+        self.labelling = asyncio.Lock()
+        """Files of labels are written whole: one at a time."""
         self.comparing = asyncio.Lock()
         """Comparisons are heavy: one at a time."""
         self.stopping = asyncio.Event()

@@ -23,7 +23,7 @@ from ...messages.settings import Settings
 from ...preflight import examine
 from .allowed import default_base, forbidden
 
-__all__ = ["Submission", "labels_of", "read_submission"]
+__all__ = ["Submission", "label_of", "labels_of", "read_submission"]
 
 SYNTAXES: dict[str, Syntax] = {"application/json": "json", "application/toml": "toml", "text/toml": "toml"}
 
@@ -104,3 +104,8 @@ def labels_of(pairs: list[str] | None) -> dict[str, str]:
     if len(labels) > 32:
         raise InputError("label: expected at most 32 labels")
     return labels
+
+
+def label_of(pair: str | None) -> tuple[str, str] | None:
+    """Name and value of one label; None without one. InputError for another form."""
+    return next(iter(labels_of([pair] if pair else None).items()), None)

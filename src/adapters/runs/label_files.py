@@ -21,9 +21,20 @@ from ..statistics.answers import Figure
 from .finished import FinishedRun
 from .labelling import Label, LabelItem, Rule, Verdict, judged
 
-__all__ = ["Agreement", "Labelled", "agreement", "export_queue", "import_labels", "read_labels"]
+__all__ = [
+    "Agreement",
+    "Labelled",
+    "agreement",
+    "export_queue",
+    "import_labels",
+    "page_labels",
+    "put_label",
+    "read_labels",
+]
 
 KEPT = "labels.jsonl"
+FROM_PAGE = "page-labels.jsonl"
+"""Lines of a queue that people filled in on the daemon's page."""
 
 
 class Labelled(Message, frozen=True):
@@ -125,6 +136,24 @@ def import_labels(run: FinishedRun, path: Path) -> list[Labelled]:
     kept |= {(label.example, label.system, label.labeller): label for label in new}
     write_whole(store, b"".join(encode_json(label) + b"\n" for label in kept.values()))
     return list(kept.values())
+
+
+def page_labels(folder: Path) -> list[LabelItem]:
+    """Labels that were given on the daemon's page, the earliest first."""
+    path = folder / FROM_PAGE
+    if not path.exists():
+        return []
+    return [_item(line, path, number) for number, line in enumerate(_lines(path), start=1)]
+
+
+def put_label(folder: Path, item: LabelItem) -> list[LabelItem]:
+    """Add a label, in the place of the same person's for the same answer; without one, take that back."""
+    mine = (item.example, item.system, item.labeller)
+    kept = [each for each in page_labels(folder) if (each.example, each.system, each.labeller) != mine]
+    if item.label is not None:
+        kept.append(item)
+    write_whole(folder / FROM_PAGE, b"".join(encode_json(each) + b"\n" for each in kept))
+    return kept
 
 
 def agreement(labels: Sequence[Labelled]) -> Agreement:

@@ -29,7 +29,9 @@ FINISHED, PARTIAL = "samples.jsonl", "samples.jsonl.partial"
 CHUNK = 1 << 20
 PAGE_BYTES = 8 << 20
 SCANNED_BYTES = 64 << 20
-SampleVerdict = Literal["flagged", "clean", "error"]
+SCANNED_DOUBTS = 1_000
+"""Samples that one page holds against the antagonist, which reads every claim."""
+SampleVerdict = Literal["flagged", "clean", "error", "doubtful"]
 
 
 class SamplesWanted(Message, frozen=True):
@@ -37,7 +39,8 @@ class SamplesWanted(Message, frozen=True):
 
     system: str | None = None
     verdict: SampleVerdict | None = None
-    """flagged: a guard flagged the input or an output; clean: none did; error: an output has none."""
+    """flagged: a guard flagged the input or an output; clean: none did; error: an output has none;
+    doubtful: the antagonist flags an output, as ``crucible label flags`` does."""
     text: str | None = None
     """Part of the id, input, reference or an output, letter case ignored."""
     metric: str | None = None
@@ -112,6 +115,8 @@ class _Facts(msgspec.Struct):
         match wanted.verdict:
             case None:
                 return True
+            case "doubtful":  # told of the whole sample, once the rest fits
+                return True
             case "error":
                 return any(answer.error is not None for answer in self._answers(wanted.system))
             case verdict:
@@ -142,6 +147,7 @@ class _Facts(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Facts)
+_SAMPLES = msgspec.json.Decoder(SampleLine)
 
 
 def _line_starts(file: BinaryIO) -> array[int]:
@@ -218,6 +224,18 @@ def _open(folder: Path) -> tuple[BinaryIO, str]:
     raise NotFoundError(f"run {folder.name} has no samples: only runs with a report stage keep them")
 
 
+def _is_doubtful(line: bytes, wanted: SamplesWanted) -> bool:
+    """Whether the antagonist flags an output, if that was asked for."""
+    if wanted.verdict != "doubtful":
+        return True
+    from ..cns.flags import FlagThresholds  # reading claims takes numpy, which nobody else here does
+    from .labelling import flag_sample
+
+    sample = _SAMPLES.decode(line)
+    systems = [name for name in sample.outputs if wanted.system in (None, name)]
+    return any(flag_sample(sample, name, FlagThresholds()) is not None for name in systems)
+
+
 def _read(
     file: BinaryIO, name: str, starts: array[int], first: int, wanted: SamplesWanted, limit: int
 ) -> tuple[list[int], list[bytes], int]:
@@ -227,7 +245,9 @@ def _read(
     taken = 0
     for number in range(len(starts) - 1):
         scanned = starts[number] - starts[0]
-        if len(lines) >= limit or taken >= PAGE_BYTES or scanned >= SCANNED_BYTES:
+        doubts = number if wanted.verdict == "doubtful" else 0
+        full = len(lines) >= limit or taken >= PAGE_BYTES
+        if full or scanned >= SCANNED_BYTES or doubts >= SCANNED_DOUBTS:
             return places, lines, first + number
         file.seek(starts[number])
         line = file.read(starts[number + 1] - starts[number] - 1)
@@ -237,7 +257,7 @@ def _read(
             raise DatasetError(
                 f"is not a sample of a run: {error}", source=name, line=first + number + 1
             ) from None
-        if wanted.everything or facts.fits(wanted):
+        if wanted.everything or (facts.fits(wanted) and _is_doubtful(line, wanted)):
             places.append(first + number)
             lines.append(line)
             taken += len(line)

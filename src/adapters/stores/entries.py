@@ -91,6 +91,8 @@ def matches(run: QueuedRun, where: RunFilter) -> bool:
         return False
     if where.experiment_id is not None and run.experiment_id != where.experiment_id:
         return False
+    if where.label is not None and run.labels.get(where.label[0]) != where.label[1]:
+        return False
     if where.text is None:
         return True
     text = where.text.lower()

@@ -18,7 +18,7 @@ from ...messages.queue import (
 from .entries import after_cursor, to_cursor
 from .record_operations import STAGE_COLUMNS, stage_of
 from .rows import COLUMNS, entry_of
-from .steps import Steps, ask, json_object, now
+from .steps import Steps, as_text, ask, json_object, now
 
 __all__ = ["artifacts", "counts", "daemons", "events", "runs", "session", "spec", "stages"]
 
@@ -62,6 +62,10 @@ def _conditions(where: RunFilter) -> tuple[list[str], list[Any]]:
         text = where.text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         conditions.append("(lower(id) LIKE ? ESCAPE '\\' OR lower(experiment_id) LIKE ? ESCAPE '\\')")
         args += [f"%{text}%"] * 2
+    if where.label is not None:  # a pair of the JSON object, whole: it begins there, or after another one
+        pair = as_text(dict([where.label]))[1:-1]
+        conditions.append("(replace(labels, ?, '') <> labels OR replace(labels, ?, '') <> labels)")
+        args += [f"{{{pair}", f",{pair}"]
     return conditions, args
 
 

@@ -48,6 +48,11 @@ async def state(world: World, run: NewRun) -> QueuedRun:
     return found
 
 
+async def told_of_stages(world: World, run: NewRun) -> list[str]:
+    events = await world.store.events(run_id=run.id)
+    return [f"{each.kind} {each.body['stage']}" for each in events if each.kind.startswith("stage.")]
+
+
 async def begun(world: World, run: NewRun) -> None:
     while (await state(world, run)).state != "running":
         await asyncio.sleep(0.05)
@@ -185,6 +190,10 @@ def test_a_run_goes_on_where_a_dead_daemon_left_it(living: Callable[[Scenario], 
         result = (await world.store.stages(run.id))[1]
         assert b'"replayed":3' in result.result or b'"replayed":4' in result.result
         assert [event.kind for event in await world.store.events(run_id=run.id)].count("run.interrupted") == 1
+        told = await told_of_stages(world, run)
+        assert told.count("stage.started data_load") == 2
+        assert told.count("stage.completed data_load") == 1
+        assert told.count("stage.repeated data_load") == 1, "it ran again, and its record stands"
 
     living(scenario)
 
@@ -207,6 +216,14 @@ def test_stages_that_are_done_do_not_run_again(living: Callable[[Scenario], None
             ("report", 2),
         ]
         assert len(world.report(run.id)) == 4
+        told = await told_of_stages(world, run)
+        assert told[-4:] == [
+            "stage.reused data_load",
+            "stage.reused backend_call",
+            "stage.started report",
+            "stage.completed report",
+        ]
+        assert told.count("stage.started backend_call") == 1, "it did not run again"
 
     living(scenario)
 
@@ -228,6 +245,8 @@ def test_a_run_whose_end_the_store_did_not_hear_of_is_not_run_again(
         await end(second)
         assert world.asked.total() == asked
         assert world.planned[run.id] == 2
+        told = await told_of_stages(world, run)
+        assert told[-3:] == [f"stage.reused {name}" for name in ("data_load", "backend_call", "report")]
 
     living(scenario)
 

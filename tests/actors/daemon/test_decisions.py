@@ -1,12 +1,14 @@
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from crucible.actors.daemon.decisions import (
     Order,
     deadline_left,
     headline_figures,
+    headline_verdict,
     lease_margin,
     outranks,
     refused,
@@ -106,6 +108,22 @@ def test_the_headline_begins_with_what_the_experiment_compares(
     assert list(metrics)[:4] == ["seconds", *first]
     assert len(metrics) == 16
     assert headline_figures(metrics, 2) == [(name, 0.5) for name in first[:2]]
+
+
+def test_the_headline_says_how_the_model_stands_in_what_is_compared_first() -> None:
+    found = measured(wanted=("f1",), compared=("recall", "f1"))
+    against_another = Comparison(
+        metric="f1", system="mock", baseline="echo", n=3, **DIFFERENCE, verdict="better"
+    )
+    of_a_baseline = Comparison(
+        metric="f1", system="lead", baseline="echo", n=3, **DIFFERENCE, verdict="worse"
+    )
+    bench = msgspec.structs.replace(
+        found.stages[1], comparisons=(*found.stages[1].comparisons, against_another, of_a_baseline)
+    )
+    metrics = decide(run(), msgspec.structs.replace(found, stages=(found.stages[0], bench))).metrics
+    assert headline_verdict(metrics) == "f1: no data against lead, better than echo"
+    assert headline_verdict({"verdict": 0.5}) == ""
 
 
 def test_a_mean_that_is_not_there_is_not_among_the_figures_that_are_shown() -> None:

@@ -60,6 +60,18 @@ async def test_lists_are_filtered(bench: Bench) -> None:
     assert await listed(bench, text="") == ["beta%2", "beta_1", "Alpha-1"]
 
 
+async def test_lists_are_filtered_by_a_whole_label(bench: Bench) -> None:
+    await bench.queued("plain")
+    await bench.queued("one", labels={"team": "search"})
+    await bench.queued("two", labels={"a": "b", "team": "search", "ünï": 'q"\\%_'})
+    await bench.queued("near", labels={"steam": "search", "team": "Search", 'a,"team': "search"})
+    assert await listed(bench, label=("team", "search")) == ["two", "one"]
+    assert await listed(bench, label=("ünï", 'q"\\%_')) == ["two"]
+    assert await listed(bench, label=("a", "b"), text="two") == ["two"]
+    for label in (("team", ""), ("team", "sear"), ("eam", "search"), ("", "search")):
+        assert await listed(bench, label=label) == []
+
+
 async def test_counts_are_by_state_and_tell_the_longest_wait(bench: Bench) -> None:
     assert (await bench.store.counts()).by_state == {}
     assert (await bench.store.counts()).oldest_due_s is None

@@ -102,6 +102,17 @@ async def test_runs_are_filtered_by_state_owner_experiment_and_text(
     assert (await api.get(RUNS, params={"experiment": "other"})).json()["runs"] == []
 
 
+async def test_runs_are_filtered_by_label(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    labelled = await submit(api, tmp_path, label=["team:search", "url:http://x"])
+    await submit(api, tmp_path, label="team:other")
+    for label in ("team:search", "url:http://x"):
+        found = (await api.get(RUNS, params={"label": label})).json()["runs"]
+        assert [run["id"] for run in found] == [labelled["id"]]
+    answer = await api.get(RUNS, params={"label": "team"})
+    assert answer.status_code == 422
+    assert "expected NAME:VALUE" in answer.json()["detail"]
+
+
 async def test_a_run_is_cancelled_with_the_reason_given(
     api: httpx.AsyncClient, daemon: Daemon, tmp_path: Path
 ) -> None:

@@ -146,7 +146,7 @@ async def test_a_run_without_samples_says_so(api: httpx.AsyncClient, folder: Pat
         ("metric=exact&at_most=abc", "score to: expected a number, got 'abc'"),
         ("metric=exact&at_least=nan", "score from: expected a number, got 'nan'"),
         ("metric=&at_least=1", "score from: expected the name of a score, too"),
-        ("verdict=odd", "verdict: expected flagged, clean or error, got 'odd'"),
+        ("verdict=odd", "verdict: expected flagged, clean, error or doubtful, got 'odd'"),
     ],
 )
 async def test_a_filter_of_the_page_that_cannot_be_used_is_told_and_not_passed_over(

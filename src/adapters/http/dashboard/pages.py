@@ -10,10 +10,12 @@ from litestar import Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from ....messages.errors import InputError
+from ....messages.queue import RunFilter
 from ...runs.pages import SamplesWanted, SampleVerdict
 from ..comparing import MOST_RUNS
-from ..parameters import Cursor, RunId, States
+from ..parameters import Cursor, Label, RunId, States
 from ..services import Served
+from ..submission import label_of
 from .comparison_page import comparison_context
 from .curves import CurveShelf
 from .environment import render
@@ -41,12 +43,14 @@ async def queue(
     states: States = None,
     owner: Text = None,
     text: Text = None,
+    label: Label = None,
     cursor: Cursor = None,
 ) -> Response[bytes]:
     """All runs."""
-    context = await queue_context(
-        services, states=states or (), owner=owner or None, text=text or None, cursor=cursor
+    where = RunFilter(
+        states=tuple(states or ()) or None, owner=owner or None, text=text or None, label=label_of(label)
     )
+    context = await queue_context(services, where, cursor=cursor)
     return _fragment("queue.html.j2", **context)
 
 
@@ -124,12 +128,12 @@ async def actors(services: Served) -> Response[bytes]:
 
 def _verdict(text: str | None) -> SampleVerdict | None:
     match text:
-        case "flagged" | "clean" | "error":
+        case "flagged" | "clean" | "error" | "doubtful":
             return text
         case None | "":
             return None
         case _:
-            raise InputError(f"verdict: expected flagged, clean or error, got {text!r}")
+            raise InputError(f"verdict: expected flagged, clean, error or doubtful, got {text!r}")
 
 
 def _bound(name: str, text: str | None, metric: str | None) -> float | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from ....messages.flow import LossPoint, StageResult
 from ....messages.live import LiveRun, LiveStage
-from ....messages.queue import TERMINAL, QueuedRun, StageRecord
+from ....messages.queue import TERMINAL, QueuedRun, StageRecord, StoredEvent
 from ..run_files import walk_files
 from ..services import Services
 from .curves import CurveShelf, Standing, loss_points
@@ -172,6 +172,9 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
         "run": run,
         "now": services.now(),
         "ended": run.state in TERMINAL,
+        "ran": ran(run, services.now()),
+        "pipeline_s": pipeline_seconds(run),
+        "failing": failing(run, events),
         "actions": actions(run),
         "experiment": experiment,
         "cards": cards(names, records, live),
@@ -184,6 +187,29 @@ async def run_context(services: Services, curves: CurveShelf, run_id: str) -> di
         "latest": events[-1].seq if events else 0,
         "events": [event for event in events if event.kind != "stage.progress"][-MOST_EVENTS:][::-1],
     }
+
+
+def ran(run: QueuedRun, now: float) -> float | None:
+    """Seconds that all attempts have taken; None while that is unknown."""
+    if run.state == "running":
+        return now - run.started_at if run.started_at is not None and run.attempt <= 1 else None
+    return run.ran_s or None
+
+
+def pipeline_seconds(run: QueuedRun) -> float | None:
+    """Seconds of the attempt that completed, without what is around it; None if that is nearly all."""
+    seconds = run.metrics.get("seconds")
+    if not isinstance(seconds, int | float) or run.ran_s - seconds <= max(1.0, 0.1 * run.ran_s):
+        return None
+    return float(seconds)
+
+
+def failing(run: QueuedRun, events: Sequence[StoredEvent]) -> str:
+    """Why the attempt before this one failed, while the next one runs; "" otherwise."""
+    if run.state != "running" or run.attempt < 2:
+        return ""
+    reasons = [event.body.get("reason") for event in events if event.kind == "run.queued"]
+    return str(reasons[-1]) if reasons and reasons[-1] else ""
 
 
 def _look(

@@ -12,8 +12,11 @@ import msgspec
 
 from ....messages.errors import NotFoundError
 from ....messages.records import Output
+from ...cns.flags import FlagThresholds
 from ...cns.parser import read_answer
 from ...reports.samples import SampleLine
+from ...runs.label_files import page_labels
+from ...runs.labelling import flag_sample
 from ...runs.pages import SamplePage, SamplesWanted
 from ..services import Services
 from .diffing import Piece, word_diff
@@ -42,6 +45,8 @@ class AnswerView:
     problems: tuple[str, ...]
     """What the claim grammar says of it."""
     scores: tuple[tuple[str, float | None, str], ...]
+    flags: tuple[str, ...]
+    """Why somebody should look at it."""
 
     @property
     def same(self) -> bool:
@@ -60,6 +65,7 @@ def answer_view(line: SampleLine, system: str) -> AnswerView:
     )
     reference = line.reference
     methods = line.methods.get(system, {})
+    flag = flag_sample(line, system, FlagThresholds())
     return AnswerView(
         system=system,
         output=output,
@@ -71,6 +77,7 @@ def answer_view(line: SampleLine, system: str) -> AnswerView:
         scores=tuple(
             (name, value, methods.get(name, "")) for name, value in line.scores.get(system, {}).items()
         ),
+        flags=() if flag is None else tuple(issue.message for issue in flag.issues),
     )
 
 
@@ -130,9 +137,12 @@ async def one_context(services: Services, run_id: str, place: int) -> dict[str, 
     [line] = page.samples
     answers = await asyncio.to_thread(lambda: [answer_view(line, system) for system in line.outputs])
     wanted = compared(await read_experiment(services, run_id))
+    given = await asyncio.to_thread(page_labels, services.runs_folder / run_id)
     return {
         "run": run,
         "line": line,
+        "finished": page.finished,
+        "labels": [each for each in given if each.example == line.id],
         "place": place,
         "total": page.total,
         "answers": answers,

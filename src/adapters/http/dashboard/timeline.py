@@ -14,7 +14,8 @@ from .drawing import Tick, ticks
 
 __all__ = ["Bar", "Timeline", "read_timeline", "timeline"]
 
-WIDTH, LABEL, ROW = 1160.0, 240.0, 22.0
+WIDTH, LABEL, RIGHT, ROW = 1160.0, 240.0, 34.0, 22.0
+"""To the right there is room for half of the last tick's text."""
 MOST_SLOW = 40
 FILES = ("trace.json", "trace.json.partial")
 
@@ -78,7 +79,7 @@ def timeline(spans: Iterable[Span], *, cut_off: bool = False) -> Timeline:
             (heapq.heappush if len(slow) < MOST_SLOW else heapq.heappushpop)(slow, entry)
     whole.sort(key=lambda span: (span.kind != "run", span.start_s, span.id))
     slowest = sorted((span for *_, span in slow), key=lambda span: (span.start_s - span.end_s, span.id))
-    scale = (WIDTH - LABEL - 10) / end if end > 0 else 0.0
+    scale = (WIDTH - LABEL - RIGHT) / end if end > 0 else 0.0
     bars = []
     for number, span in enumerate((*whole, *slowest)):
         depth = {"run": 0, "stage": 1}.get(span.kind, 2)

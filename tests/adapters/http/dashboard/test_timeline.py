@@ -29,6 +29,12 @@ def test_stages_come_first_by_their_start_then_the_slowest_of_the_rest() -> None
     assert run.width == pytest.approx(10 / 6 * stage.width, rel=0.01)
 
 
+def test_the_text_of_the_last_tick_has_room() -> None:
+    drawn = timeline([span(1, "run", 0, 1.25)])
+    assert drawn.ticks[-1].text == "1.25 s"
+    assert drawn.width - drawn.ticks[-1].at >= 7 * len("1.25 s") / 2
+
+
 def test_only_the_forty_slowest_are_kept() -> None:
     drawn = timeline([span(n, "request", 0, n) for n in range(1, 500)])
     assert [bar.seconds for bar in drawn.bars] == [float(n) for n in range(499, 459, -1)]

@@ -3,6 +3,7 @@
 "use strict";
 (() => {
   const KEY = "crucible-token";
+  const LABELLER = "crucible-labeller";
   const main = document.getElementById("view");
   const login = document.getElementById("login");
   const link = document.getElementById("link");
@@ -13,6 +14,8 @@
     : { createHTML: (html) => html };
 
   let token = null;
+  let labeller = "";
+  try { labeller = sessionStorage.getItem(LABELLER) || ""; } catch { /* kept in memory only */ }
   let shown = 0; // grows with each page, so that what was fetched for an earlier one is dropped
   let following = null; // aborts the event stream
   let followed = null;
@@ -98,6 +101,8 @@
       const here = a.getAttribute("href") === location.pathname;
       if (here) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
     }
+    const name = main.querySelector("[data-labeller]");
+    if (name) name.value = labeller;
     follow(root ? root.dataset.follow : "");
     clearInterval(every);
     every = root && root.dataset.every ? setInterval(() => refresh(), Number(root.dataset.every)) : null;
@@ -200,12 +205,20 @@
   // What people do
   async function post(button) {
     if (button.dataset.ask && !confirm(button.dataset.ask)) return;
+    const options = { method: "POST" };
+    if (button.dataset.body) {
+      const labeller = main.querySelector("[data-labeller]")?.value.trim() || "";
+      options.headers = { "content-type": "application/json" };
+      options.body = JSON.stringify({ ...JSON.parse(button.dataset.body), labeller });
+    }
+    const focused = document.activeElement === button; // what is disabled loses it
     button.disabled = true;
     try {
-      const answer = await ask(button.dataset.post, { method: "POST" });
+      const answer = await ask(button.dataset.post, options);
       if (!answer.ok) say(await problem(answer));
     } catch { say("The daemon does not answer."); }
     button.disabled = false;
+    if (focused) button.focus({ preventScroll: true });
     refresh();
   }
   async function open(path) {
@@ -243,6 +256,11 @@
     const sent = all ? [[all, filled.filter(([name]) => name === each).map(([, value]) => value).join(",")]] : filled;
     const query = new URLSearchParams(sent).toString().replaceAll("%2C", ",");
     go(form.getAttribute("action") + (query ? `?${query}` : ""));
+  });
+  addEventListener("input", (event) => {
+    if (!event.target.matches("[data-labeller]")) return;
+    labeller = event.target.value;
+    try { sessionStorage.setItem(LABELLER, labeller); } catch { /* kept in memory only */ }
   });
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
