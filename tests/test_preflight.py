@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,23 @@ def test_an_experiment_for_another_machine_is_not_judged_by_what_is_installed_he
     with pytest.raises(ExperimentError) as caught:
         decode(read_document(file), base=None)
     assert {problem.path for problem in caught.value.problems} == {"seed", "outputs[1].name"}
+
+
+def test_whatever_is_wrong_in_a_file_is_told_by_problems(base: Path) -> None:
+    rng = random.Random(11)
+    wrong = [3, -1, "x", None, [], {}, [3], {"a": 1}, True, float("nan"), "env:", "", 10**30, [{}]]
+    for _ in range(150):
+        made: Any = copy.deepcopy(
+            content(reliability=ensemble(weights=[1, 2]) | {"hedging": {"strategy": "fixed", "delay_ms": 5}})
+        )
+        for _ in range(rng.randint(1, 3)):
+            node = made
+            while isinstance(node, dict | list) and node:
+                key = rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
+                if rng.random() < 0.4 or not isinstance(node[key], dict | list):
+                    node[key] = copy.deepcopy(rng.choice(wrong))
+                    break
+                node = node[key]
+        draft = decode_draft(made)
+        told = examine(draft, base=base)[1]
+        assert told[: len(draft.problems)] == list(draft.problems)
