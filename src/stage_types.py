@@ -17,6 +17,7 @@ from .actors.stage import SourceActor, Tally, Wiring, Work
 from .composition import NoOptions, Services, StageType, enabled_options, is_reliable, system_spec
 from .messages.base import Message
 from .messages.errors import OptionError
+from .messages.experiment import Experiment
 from .messages.flow import StageResult
 
 if TYPE_CHECKING:
@@ -282,6 +283,13 @@ def _build_fairness(services: Services, own: Any, _adapter: Any) -> Work:
 
 
 PREFERRED = ("sentence_f1", "citation_f1", "token_f1")
+"""Scores that rank the samples of a report where bench is told no metrics."""
+
+
+def compared(experiment: Experiment) -> tuple[str, ...]:
+    """Metrics that bench is told to compare, in their order."""
+    told = (stage.options.get("metrics", ()) for stage in experiment.pipeline if stage.name == "bench")
+    return tuple(next(told, ()))
 
 
 def _build_report(services: Services, own: Any, _adapter: Any) -> Work:
@@ -290,7 +298,7 @@ def _build_report(services: Services, own: Any, _adapter: Any) -> Work:
 
     directions, _ = _scales(services)
     pickers = (
-        ExcerptPicker(own, services.model, PREFERRED, directions),
+        ExcerptPicker(own, services.model, (*compared(services.experiment), *PREFERRED), directions),
         SlowestPicker(own.slowest),
         DisagreementPicker(own.disagreements),
     )

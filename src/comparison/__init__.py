@@ -80,7 +80,7 @@ async def compare(
                 directions=directions,
                 unbounded=unbounded,
             )
-            excerpts = ExcerptPicker(ReportOptions(), called[0], PREFERRED, directions)
+            excerpts = ExcerptPicker(ReportOptions(), called[0], (*options.metrics, *PREFERRED), directions)
             # How requests went is told by the reports of the runs.
             report = Report(sink, (excerpts, SlowestPicker(0), DisagreementPicker(0)), compose)
             for start in range(0, len(joined.ids), BATCH):

@@ -50,12 +50,15 @@ class Provenance(Message, frozen=True):
 class Excerpt(Message, frozen=True):
     """One sample shown to readers, and why it was picked."""
 
-    rank: Literal["worst", "best"]
+    rank: Literal["worst", "best", "apart"]
+    """By the score of the model, or by how far the systems stand apart on it."""
     metric: str
     """The score that it was ranked by."""
     score: float
     """Of the model on this sample."""
     sample: Sample
+    other: str | None = None
+    """The system that is furthest from the model, of a sample on which they stand apart."""
 
 
 class SlowRequest(Message, frozen=True):
@@ -91,7 +94,7 @@ class Picks(Message, frozen=True):
     """Samples and requests that were picked for readers."""
 
     excerpts: tuple[Excerpt, ...] = ()
-    """Worst and best scored."""
+    """Worst and best scored, then those on which the systems differ most."""
     slowest: tuple[SlowRequest, ...] = ()
     """Slowest first; only of runs that raced or voted."""
     disagreements: tuple[Disagreement, ...] = ()
@@ -113,7 +116,7 @@ class RunReport(Message, frozen=True):
     spans: tuple[Span, ...] = ()
     """Stage spans only; all spans are in ``trace.json``."""
     excerpts: tuple[Excerpt, ...] = ()
-    """A few samples, worst and best scored, for readers."""
+    """A few samples, worst and best scored, and those on which the systems differ most, for readers."""
     slowest: tuple[SlowRequest, ...] = ()
     """The slowest requests, slowest first; only of runs that raced or voted."""
     disagreements: tuple[Disagreement, ...] = ()

@@ -27,10 +27,11 @@ class ReportOptions(Message, frozen=True):
     """Options of report; formats are in ``[[outputs]]``."""
 
     excerpts: Annotated[
-        int, Meta(ge=0, le=100, description="Samples shown from each end of the ranking.")
+        int, Meta(ge=0, le=100, description="Samples shown of the worst, of the best and of those far apart.")
     ] = 3
     rank_by: Annotated[
-        str | None, Meta(description="Score that ranks the samples shown; default: the first that is there.")
+        str | None,
+        Meta(description="Score that ranks the samples shown; default: the first that bench compares."),
     ] = None
     slowest: Annotated[
         int, Meta(ge=0, le=100, description="Slowest requests shown, of runs that raced or voted.")
@@ -41,7 +42,7 @@ class ReportOptions(Message, frozen=True):
 
 
 class ExcerptPicker:
-    """Keeps the samples at both ends of the ranking of one system.
+    """Keeps the samples at both ends of the ranking of one system, and those on which another differs most.
 
     All samples are ranked by one score: the one that was asked for, else the first of ``preferred`` that any
     sample has. A sample without that score is not shown, for no other score could be compared with it.
@@ -56,9 +57,10 @@ class ExcerptPicker:
     ) -> None:
         self._count = options.excerpts
         self._system = system
-        self._ranking = (options.rank_by,) if options.rank_by else tuple(preferred)
+        self._ranking = (options.rank_by,) if options.rank_by else tuple(dict.fromkeys(preferred))
         self._directions = directions or {}
         self._ends: dict[str, _Ends] = {}
+        self._apart: dict[str, _Top[Excerpt]] = {}
         self._seen = 0
 
     def add(self, sample: Sample) -> None:
@@ -72,9 +74,19 @@ class ExcerptPicker:
                     value = scores.scores.get(metric)
                     if value is not None:
                         self._ends.setdefault(metric, _Ends(self._count)).add(value, self._seen, sample)
+                        self._compare(metric, value, sample)
+
+    def _compare(self, metric: str, value: float, sample: Sample) -> None:
+        """Note the sample if another system scores differently on it."""
+        others = [(each.system, each.scores.get(metric)) for each in sample.scores]
+        gaps = [(abs(value - other), name) for name, other in others if other is not None]
+        gap, name = max(gaps, key=lambda found: found[0])  # its own gap of 0 is among them
+        if gap > 0:
+            found = Excerpt(rank="apart", metric=metric, score=value, sample=sample, other=name)
+            self._apart.setdefault(metric, _Top(self._count)).add(gap, found)
 
     def excerpts(self) -> tuple[Excerpt, ...]:
-        """Worst first, then best; a sample that is both is shown once."""
+        """Worst first, then best, a sample that is both once; then those far apart, shown before or not."""
         metric = next((name for name in self._ranking or tuple(self._ends) if name in self._ends), None)
         if metric is None:
             return ()
@@ -85,6 +97,7 @@ class ExcerptPicker:
         return (
             *(Excerpt(rank="worst", metric=metric, score=v, sample=sample) for v, _, sample in worst),
             *(Excerpt(rank="best", metric=metric, score=v, sample=s) for v, n, s in best if n not in shown),
+            *(self._apart[metric].falling() if metric in self._apart else ()),
         )
 
 

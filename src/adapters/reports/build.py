@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from ...messages.report import RunReport
-from . import dialectic, disputes, fairness, inputs, overview, process, racing, results, topology, voting
+from . import (
+    dialectic,
+    disputes,
+    excerpts,
+    fairness,
+    glossary,
+    inputs,
+    overview,
+    process,
+    racing,
+    results,
+    topology,
+    usage,
+    voting,
+)
 from .document import Document
 
 __all__ = ["build_document"]
@@ -16,6 +30,7 @@ def build_document(report: RunReport) -> Document:
         results.comparison_section(report),
         results.result_section(report),
         results.distribution_section(report),
+        excerpts.excerpt_section(report),
         fairness.fairness_section(report),
         voting.vote_section(report),
         disputes.disagreement_section(report),
@@ -26,9 +41,9 @@ def build_document(report: RunReport) -> Document:
         topology.topology_section(report),
         inputs.data_section(report),
         inputs.guardrail_section(report),
-        inputs.excerpt_section(report),
         process.stage_section(report),
         process.provenance_section(report),
+        glossary.glossary_section(report),
     )
     return Document(
         title=report.experiment.id,
@@ -37,4 +52,5 @@ def build_document(report: RunReport) -> Document:
         verdicts=tuple(overview.verdicts(report)),
         facts=tuple(overview.facts(report)),
         sections=tuple(section for section in sections if section is not None),
+        usage=usage.usage_table(report),
     )

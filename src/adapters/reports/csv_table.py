@@ -23,8 +23,8 @@ from ...messages.findings import (
     Watched,
 )
 from ...messages.report import RunReport
+from .outcomes import deciding_test
 from .overview import all_comparisons, all_figures
-from .results import deciding_test
 from .text import visible
 
 __all__ = ["COLUMNS", "plain_cell", "render_csv"]

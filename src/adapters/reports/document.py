@@ -18,6 +18,8 @@ class Cell:
     detail: str = ""
     tone: str = ""
     """better, worse, equivalent, undecided, no_data, failed, skipped, completed, or none."""
+    hint: str = ""
+    """What it means, shown where the format can; it stands in full elsewhere too."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Table:
     note: str = ""
     folded: bool = False
     """Long tables of detail, folded away where the format can."""
+    keys: tuple[tuple[str, str], ...] = ()
+    """What the letters in its cells stand for."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Quote:
     facts: str
     texts: tuple[QuotedText, ...]
     tone: str = ""
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Section:
     points_title: str = ""
     """Set when the points are detail, folded away where the format can."""
     quotes: tuple[Quote, ...] = ()
+    tables_first: bool = False
+    """The tables that are not folded stand before the figures."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +88,5 @@ class Document:
     """The main results, one sentence each."""
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+    usage: Table | None = None
+    """What each system was asked and what that took."""

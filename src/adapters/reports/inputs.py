@@ -1,4 +1,4 @@
-"""The sections on what went in: data set, checks, guardrails, and a few samples to read."""
+"""The sections on what went in: data set, checks, guardrails."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from ...actors.reference import right_answers
 from ...messages.findings import Issue
 from ...messages.flow import StageResult
-from ...messages.report import Excerpt, RunReport
-from .document import Cell, Quote, QuotedText, Section, Table
-from .numbers import count, figure
-from .overview import model_name
+from ...messages.report import RunReport
+from .document import Cell, Section, Table
+from .numbers import count
+from .profile import profile_tables
 from .stage_figures import figure_table
 from .text import clip
 
-__all__ = ["data_section", "excerpt_section", "guardrail_section", "stage_named"]
+__all__ = ["data_section", "guardrail_section", "stage_named"]
 
 NO_ISSUE = "The checks found no issue."
 MAX_ISSUES = 20
@@ -49,7 +48,7 @@ def data_section(report: RunReport) -> Section | None:
     if issues:
         tables += _issue_tables(issues)
     if checks is not None and checks.metrics:
-        tables.append(figure_table("Profile and checks", checks.metrics))
+        tables += profile_tables(checks.metrics)
     if not tables:
         return None
     total = _issue_count(report, issues)
@@ -98,33 +97,3 @@ def guardrail_section(report: RunReport) -> Section | None:
         return None
     table = figure_table("Findings of the guards", stage.metrics)
     return Section(key="guardrails", title="Guardrails", tables=(table,))
-
-
-def excerpt_section(report: RunReport) -> Section | None:
-    """The worst and best samples, in full up to a limit; the rest is in ``samples.jsonl``."""
-    if not report.excerpts:
-        return None
-    return Section(
-        key="excerpts",
-        title="Samples to read",
-        lead="Texts of the data and of the systems, shown as they are and cut where long;"
-        " samples.jsonl has every sample in full.",
-        quotes=tuple(_quote(excerpt, model_name(report)) for excerpt in report.excerpts),
-    )
-
-
-def _quote(excerpt: Excerpt, model: str) -> Quote:
-    sample = excerpt.sample
-    texts = [QuotedText("input", clip(sample.example.input, MAX_INPUT))]
-    texts += [QuotedText("reference", clip(answer, MAX_ANSWER)) for answer in right_answers(sample.example)]
-    for output in sorted(sample.outputs, key=lambda output: output.system != model):
-        answer = output.text if output.error is None else f"no answer: {output.error}"
-        texts.append(QuotedText(output.system, clip(answer, MAX_ANSWER)))
-    scores = "; ".join(
-        f"{scored.system}: " + ", ".join(f"{name} {figure(value)}" for name, value in scored.scores.items())
-        for scored in sample.scores
-    )
-    title = f"{excerpt.rank.capitalize()} {excerpt.metric}, {figure(excerpt.score)}"
-    facts = f"{clip(sample.example.id, MAX_WORD)}{' · ' + scores if scores else ''}"
-    tone = "worse" if excerpt.rank == "worst" else "better"
-    return Quote(title=title, facts=facts, texts=tuple(texts), tone=tone)

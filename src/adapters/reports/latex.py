@@ -67,7 +67,8 @@ def _table(key: str, table: Table) -> Iterator[str]:
     yield r"\end{tabular}}%"
     yield SHRINK
     notes = [_in_words(table, index) for index in range(len(table.heads)) if index not in shown]
-    for note in (*notes, table.note):
+    letters = "; ".join(f"{letter}: {text}" for letter, text in table.keys)
+    for note in (*notes, letters, table.note):
         if note:
             yield rf"\par\smallskip{{\footnotesize {latex_text(note)}}}"
     yield r"\end{table}"

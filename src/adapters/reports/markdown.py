@@ -26,6 +26,8 @@ def _document(document: Document) -> Iterator[str]:
         yield ""
     yield " · ".join(f"{name}: {markdown_cell(value)}" for name, value in document.facts)
     yield ""
+    if document.usage is not None:
+        yield from _table(document.usage)
     for section in document.sections:
         yield from _section(section)
 
@@ -46,17 +48,18 @@ def _section(section: Section) -> Iterator[str]:
         yield from _quote(quote)
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield f"### {markdown_cell(table.caption)}"
+def _table(table: Table, *, deeper: bool = False) -> Iterator[str]:
+    yield f"{'####' if deeper else '###'} {markdown_cell(table.caption)}"
     yield ""
     yield _row([markdown_cell(head) for head in table.heads])
     yield _row(["---:" if index in table.numeric else "---" for index in range(len(table.heads))])
     for row in table.rows:
         yield _row([_cell(cell) for cell in row])
     yield ""
-    if table.note:
-        yield markdown_cell(table.note)
-        yield ""
+    for note in (table.note, "; ".join(f"{letter}: {text}" for letter, text in table.keys)):
+        if note:
+            yield markdown_cell(note)
+            yield ""
 
 
 def _row(cells: list[str]) -> str:
@@ -76,6 +79,8 @@ def _quote(quote: Quote) -> Iterator[str]:
     if quote.facts:
         yield markdown_cell(quote.facts)
         yield ""
+    for table in quote.tables:
+        yield from _table(table, deeper=True)
     for text in quote.texts:
         yield f"{markdown_cell(text.label)}:"
         yield ""

@@ -1,7 +1,7 @@
 """Tables of means: every figure of every system with its interval, its n and how both came about.
 
 Used by the sections on scores and topology, so that a mean looks the same wherever it stands. Where there is
-no interval, its column says why.
+no interval, its column says why; long methods are letters with a list below the table.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from collections.abc import Sequence
 
 from ...messages.findings import Metric
 from .document import Cell, Table
+from .glossary import named
+from .letters import lettered
 from .numbers import NONE, count, figure, interval_text
 
 __all__ = ["interval_method", "mean_table", "shared", "value_cell"]
 
+METHODS = ("scored by", "interval by")
 CUTS = (", cut to [0, 1]", ", cut at 0")
 
 
@@ -27,19 +30,20 @@ def mean_table(caption: str, figures: Sequence[Metric], names: Sequence[str], or
         present = [metric for metric in row if metric is not None]
         rows.append(
             (
-                Cell(name),
+                named(name),
                 *(value_cell(metric) for metric in row),
                 Cell(shared([count(metric.n) for metric in present])),
                 Cell(shared([metric.method for metric in present])),
                 Cell(_interval_methods(present)),
             )
         )
-    return Table(
+    table = Table(
         caption=caption,
-        heads=("metric", *shown, "n", "scored by", "interval by"),
+        heads=("metric", *shown, "n", *METHODS),
         rows=tuple(rows),
         numeric=frozenset(range(1, len(shown) + 2)),
     )
+    return lettered(table, METHODS)
 
 
 def value_cell(metric: Metric | None) -> Cell:

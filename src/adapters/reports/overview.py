@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from ...messages.experiment import BackendRef
+from ...messages.experiment import BackendRef, StatsConfig
 from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
 from .cautions import cautions
-from .numbers import count, duration, figure, interval_text, percent
+from .numbers import count, duration, figure, interval_text, percent, plural
+from .outcomes import ALIKE, TOO_FEW, outcome, pairs_in_words
 
 __all__ = [
     "all_comparisons",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 MAX_VERDICTS = 6
-TONES = ("better", "worse", "equivalent", "undecided")
+TONES = ("better", "worse", "equivalent", ALIKE, "undecided", TOO_FEW)
 
 
 def name_of(backend: BackendRef) -> str:
@@ -74,7 +75,8 @@ def headline(report: RunReport) -> tuple[str, str]:
     tally: Counter[str] = Counter(comparison.verdict for comparison in comparisons)
     decided = [tone for tone in ("better", "worse") if tally[tone]]
     tone = decided[0] if len(decided) == 1 else "undecided"
-    parts = [_against(model, baseline, comparisons) for baseline in _baselines(comparisons)]
+    stats = report.experiment.reliability.stats
+    parts = [_against(model, baseline, comparisons, stats) for baseline in _baselines(comparisons)]
     return "; ".join(parts), tone
 
 
@@ -82,22 +84,30 @@ def _baselines(comparisons: Sequence[Comparison]) -> list[str]:
     return list(dict.fromkeys(comparison.baseline for comparison in comparisons))
 
 
-def _against(model: str, baseline: str, comparisons: Sequence[Comparison]) -> str:
-    tally: Counter[str] = Counter(
-        comparison.verdict for comparison in comparisons if comparison.baseline == baseline
-    )
-    total = sum(tally.values())
-    metrics = f"{total} metric{'s' if total != 1 else ''}"
-    if tally["better"] == total:
-        return f"{model} is better than {baseline} on {'all ' if total > 1 else ''}{metrics}"
-    if tally["worse"] == total:
-        return f"{model} is worse than {baseline} on {'all ' if total > 1 else ''}{metrics}"
-    if not any(tally[word] for word in ("better", "worse", "equivalent")):
-        return f"{model} against {baseline}: no difference could be shown on {metrics}"
+def _against(model: str, baseline: str, comparisons: Sequence[Comparison], stats: StatsConfig) -> str:
+    here = [comparison for comparison in comparisons if comparison.baseline == baseline]
+    tally: Counter[str] = Counter(_kind(comparison, stats) for comparison in here)
+    total = len(here)
+    metrics = plural(total, "metric")
+    every = f"{'all ' if total > 1 else ''}{metrics}"
+    for verdict in ("better", "worse"):
+        if tally[verdict] == total:
+            return f"{model} is {verdict} than {baseline} on {every}"
+    if tally[ALIKE] == total:
+        return f"{model} against {baseline}: {ALIKE} on {every}, all pairs score the same"
+    if not any(tally[word] for word in ("better", "worse", "equivalent", ALIKE)):
+        few = tally[TOO_FEW]
+        why = f", {TOO_FEW} on {count(few)}" if few else ""
+        return f"{model} against {baseline}: no difference could be shown on {metrics}{why}"
     shares = [f"{word} on {tally[word]}" for word in TONES if tally[word]]
-    if tally["no_data"]:
-        shares.append(f"no data on {tally['no_data']}")
+    if tally["no data"]:
+        shares.append(f"no data on {tally['no data']}")
     return f"{model} against {baseline}: {', '.join(shares)} of {metrics}"
+
+
+def _kind(comparison: Comparison, stats: StatsConfig) -> str:
+    found = outcome(comparison, stats)
+    return TOO_FEW if found.startswith(TOO_FEW) else found
 
 
 def verdicts(report: RunReport) -> list[str]:
@@ -106,10 +116,16 @@ def verdicts(report: RunReport) -> list[str]:
 
 
 def _found(report: RunReport) -> list[str]:
+    """Decided comparisons first; those of too few pairs in one line at the end."""
+    stats = report.experiment.reliability.stats
     comparisons = sorted(all_comparisons(report), key=lambda c: c.verdict not in ("better", "worse"))
-    lines = [_comparison_line(comparison) for comparison in comparisons[:MAX_VERDICTS]]
-    if len(comparisons) > MAX_VERDICTS:
-        lines.append(f"{len(comparisons) - MAX_VERDICTS} more comparisons are in the table below.")
+    few = [comparison for comparison in comparisons if _kind(comparison, stats) == TOO_FEW]
+    told = [comparison for comparison in comparisons if comparison not in few]
+    lines = [_comparison_line(comparison, stats) for comparison in told[:MAX_VERDICTS]]
+    if len(told) > MAX_VERDICTS:
+        lines.append(f"{len(told) - MAX_VERDICTS} more comparisons are in the table below.")
+    if few:
+        lines.append(f"Too few pairs to tell anything: {_few(few)}.")
     if lines:
         return lines
     model = model_name(report)
@@ -122,12 +138,24 @@ def metric_label(comparison: Comparison) -> str:
     return comparison.metric if comparison.higher_is_better else f"{comparison.metric} (lower is better)"
 
 
-def _comparison_line(comparison: Comparison) -> str:
+def _few(comparisons: Sequence[Comparison]) -> str:
+    """Metric, baseline and number of pairs of the first few."""
+    names = [f"{metric_label(c)} against {c.baseline} ({pairs_in_words(c)})" for c in comparisons]
+    more = [f"{len(names) - MAX_VERDICTS} more"] if len(names) > MAX_VERDICTS else []
+    return ", ".join([*names[:MAX_VERDICTS], *more])
+
+
+def _comparison_line(comparison: Comparison, stats: StatsConfig) -> str:
     joint = {"better": "than", "worse": "than", "equivalent": "to"}.get(comparison.verdict, "against")
-    verdict = comparison.verdict.replace("_", " ")
-    start = f"{metric_label(comparison)}: {verdict} {joint} {comparison.baseline}"
+    found = outcome(comparison, stats)
+    start = f"{metric_label(comparison)}: {found} {joint} {comparison.baseline}"
     if comparison.difference is None:
         return f"{start}."
+    if found == ALIKE:
+        return (
+            f"{start}: both {figure(comparison.mean_system)}, the same on each of"
+            f" {comparison.n} examples; difference 0{_range(comparison)}."
+        )
     return (
         f"{start}, difference {figure(comparison.difference)}{_range(comparison)} on {comparison.n} examples."
     )

@@ -191,15 +191,18 @@ def provenance_section(report: RunReport) -> Section:
         ("git commit", origin.git_commit or NONE),
         ("experiment sha256", origin.experiment_sha256),
         ("data set sha256", report.dataset.sha256 if report.dataset else NONE),
-        *((f"package {name}", version) for name, version in sorted(origin.packages.items())),
     ]
     rows = tuple((Cell(name), Cell(clip(value, MAX_REASON))) for name, value in facts)
+    packages = tuple((Cell(name), Cell(version)) for name, version in sorted(origin.packages.items()))
     experiment = msgspec.json.format(msgspec.json.encode(report.experiment), indent=2).decode()
     quote = Quote("Experiment", "as it ran", (QuotedText("experiment", clip(experiment, 40_000), "json"),))
     return Section(
         key="provenance",
         title="Provenance",
         lead="What is needed to run the same again.",
-        tables=(Table("Origin", ("fact", "value"), rows, folded=False),),
+        tables=(
+            Table("Origin", ("fact", "value"), rows),
+            *([Table("Packages", ("package", "version"), packages, folded=True)] if packages else []),
+        ),
         quotes=(quote,),
     )

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ...messages.experiment import StatsConfig
-from ...messages.findings import Comparison, Metric, TestResult
+from ...messages.findings import Comparison, Metric
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
+from .glossary import named
+from .letters import lettered
 from .means import interval_method, mean_table, value_cell
 from .numbers import NONE, count, figure, grouped, interval_text, p_value, percent
+from .outcomes import deciding_test, outcome, pairs_in_words, pairs_short
 from .overview import all_comparisons, all_figures, compared_first, metric_label, systems
 from .rankings import ranking_table
 from .stage_figures import system_table
@@ -23,13 +26,6 @@ DERIVED = (
     "Counts are exact. The means that targets are held against stand above, with their intervals; a target is"
     " met or not by the mean itself."
 )
-VERDICT_WORDS = {
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "undecided": "undecided",
-    "no_data": "no data",
-}
 
 
 def result_section(report: RunReport) -> Section | None:
@@ -72,11 +68,12 @@ def _without_means(derived: Mapping[str, Any], scored: Sequence[Metric]) -> dict
 
 def _plain_table(figures: Sequence[Metric]) -> Table:
     rows = tuple(
-        (Cell(m.name), value_cell(m), Cell(count(m.n)), Cell(m.method), Cell(interval_method(m)))
+        (named(m.name), value_cell(m), Cell(count(m.n)), Cell(m.method), Cell(interval_method(m)))
         for m in figures
     )
     heads = ("figure", "value", "n", "method", "interval by")
-    return Table(caption="Figures of the data set", heads=heads, rows=rows, numeric=frozenset({1, 2}))
+    table = Table(caption="Figures of the data set", heads=heads, rows=rows, numeric=frozenset({1, 2}))
+    return lettered(table, ("method", "interval by"))
 
 
 def comparison_section(report: RunReport) -> Section | None:
@@ -101,14 +98,9 @@ def comparison_section(report: RunReport) -> Section | None:
         tables=tuple(table for table in tables if table is not None),
         points=tuple(f"{c.metric}, {c.baseline}: {c.summary}" for c in comparisons if c.summary),
         points_title="In words",
+        tables_first=True,
         figures=("differences", *(("rankings",) if rankings else ()), "detectable"),
     )
-
-
-def deciding_test(comparison: Comparison, stats: StatsConfig) -> TestResult | None:
-    """The test that the verdict rests on: permutation if it was asked for, else the first."""
-    name = "permutation" if "permutation" in stats.tests else next(iter(stats.tests), None)
-    return next((test for test in comparison.tests if test.name == name), None)
 
 
 def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> Table:
@@ -119,7 +111,8 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
         adjusted = None if test is None else test.p_value if test.p_adjusted is None else test.p_adjusted
         rows.append(
             (
-                Cell(metric_label(comparison)),
+                named(comparison.metric, metric_label(comparison)),
+                Cell(outcome(comparison, stats), tone=comparison.verdict),
                 Cell(comparison.baseline),
                 Cell(figure(comparison.difference), detail=interval_text(comparison.interval)),
                 Cell(
@@ -127,14 +120,14 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
                     detail=interval_text(effect.interval if effect else None),
                 ),
                 Cell(p_value(adjusted), detail=test.name if test else ""),
-                Cell(_pairs(comparison)),
+                Cell(pairs_short(comparison), hint=_clustered(comparison)),
                 Cell(figure(comparison.detectable)),
-                Cell(VERDICT_WORDS[comparison.verdict], tone=comparison.verdict),
             )
         )
     effects = [c.effect.name for c in comparisons if c.effect]
     heads = (
         "metric",
+        "verdict",
         "baseline",
         "difference",
         f"effect {next(iter(effects), '')}".strip(),
@@ -144,9 +137,9 @@ def _comparison_table(comparisons: Sequence[Comparison], stats: StatsConfig) -> 
     )
     return Table(
         caption=f"Difference with {percent(stats.confidence_level)} interval",
-        heads=(*heads, "verdict"),
+        heads=heads,
         rows=tuple(rows),
-        numeric=frozenset({2, 3, 4, 5, 6}),
+        numeric=frozenset(range(3, len(heads))),
         note=_how_compared(comparisons, stats),
     )
 
@@ -161,21 +154,21 @@ def _how_compared(comparisons: Sequence[Comparison], stats: StatsConfig) -> str:
         if found
     ]
     raw = "" if stats.correction == "none" else ", before correction"
+    if any(comparison.n_clusters is not None for comparison in comparisons):
+        parts.append("n: pairs/clusters.")
     power = f"power 0.8 at alpha {stats.alpha:g}{raw}."
     parts.append(f"Could show: the true difference that so many pairs with this spread find with {power}")
     return " ".join(parts)
 
 
-def _pairs(comparison: Comparison) -> str:
-    if comparison.n_clusters is None:
-        return count(comparison.n)
-    return f"{count(comparison.n)} in {count(comparison.n_clusters)} clusters"
+def _clustered(comparison: Comparison) -> str:
+    return "" if comparison.n_clusters is None else pairs_in_words(comparison)
 
 
 def _test_table(comparisons: Sequence[Comparison]) -> Table:
     rows = tuple(
         (
-            Cell(metric_label(comparison)),
+            named(comparison.metric, metric_label(comparison)),
             Cell(comparison.baseline),
             Cell(test.name),
             Cell(figure(test.statistic)),
@@ -198,7 +191,7 @@ def distribution_section(report: RunReport) -> Section | None:
         return None
     rows = tuple(
         (
-            Cell(item.metric),
+            named(item.metric),
             Cell(item.system),
             Cell(count(sum(item.counts))),
             Cell(count(item.n_undefined)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...messages.findings import Correlation, PersistenceResult
 from ...messages.flow import StageResult
 from ...messages.report import RunReport
 from .document import Cell, Section, Table
+from .letters import lettered
 from .means import mean_table
 from .numbers import NONE, count, figure, interval_text, p_value, percent
 from .overview import systems
@@ -72,7 +74,7 @@ def _mean_table(stage: StageResult, report: RunReport) -> Table:
     level = percent(report.experiment.reliability.stats.confidence_level)
     order = list(dict.fromkeys(metric.name for metric in stage.described))
     table = mean_table(f"{caption}: mean with {level} interval", stage.described, systems(report), order)
-    return Table(table.caption, table.heads, table.rows, table.numeric, note=_counts(stage.metrics))
+    return replace(table, note=_counts(stage.metrics))
 
 
 def _counts(metrics: Mapping[str, Any]) -> str:
@@ -111,7 +113,8 @@ def _persistence_table(results: Sequence[PersistenceResult]) -> Table:
         "entropy",
         "method",
     )
-    return Table("Persistent homology of the whole set", heads, rows, frozenset({2}), note=ONE_CLOUD)
+    table = Table("Persistent homology of the whole set", heads, rows, frozenset({2}), note=ONE_CLOUD)
+    return lettered(table, ("method",))
 
 
 def _judged(result: PersistenceResult) -> str:
@@ -139,13 +142,14 @@ def _correlation_table(correlations: Sequence[Correlation], report: RunReport) -
         for each in correlations
     )
     level = percent(report.experiment.reliability.stats.confidence_level)
-    return Table(
+    table = Table(
         caption=f"Surrogates against exact figures: correlation with {level} interval",
         heads=("figures", "coefficient", "system", "value", "p", "n", "interval by"),
         rows=rows,
         numeric=frozenset({3, 4, 5}),
         note=" ".join(_gates(report)),
     )
+    return lettered(table, ("interval by",))
 
 
 def _answers(found: Correlation) -> str:

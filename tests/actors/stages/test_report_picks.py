@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from crucible.actors.stages.report_picks import DisagreementPicker, SlowestPicker
+from crucible.actors.stages.report_picks import (
+    DisagreementPicker,
+    ExcerptPicker,
+    ReportOptions,
+    SlowestPicker,
+)
+from crucible.messages.experiment import BackendRef, Experiment, StageDef
+from crucible.messages.findings import OutputScores
 from crucible.messages.flow import Sample
 from crucible.messages.records import Ballots, Cached, Example, Output, Race
+from crucible.stage_types import compared
 
 
 def asked(row: str, system: str, latency_s: float, *, raced: bool = True) -> Output:
@@ -65,3 +74,38 @@ def test_none_may_be_asked_for() -> None:
     for picker in (slowest, rows):
         picker.add(sample("v", voted("v", 0.5, asked("v", "a", 9.0))))
     assert (slowest.requests(), rows.rows()) == ((), ())
+
+
+def scored(row: str, **systems: float | None) -> Sample:
+    found = tuple(OutputScores(system=name, scores={"f1": value}) for name, value in systems.items())
+    return Sample(example=Example(id=row, input="?"), scores=found)
+
+
+def test_the_samples_on_which_another_system_differs_most_are_shown_with_its_name() -> None:
+    picker = ExcerptPicker(ReportOptions(excerpts=2), "m", ("f1",))
+    for each in (
+        scored("same", m=0.5, a=0.5),
+        scored("near", m=0.5, a=0.4, b=0.45),
+        scored("far", m=0.2, a=0.3, b=0.9),
+        scored("none", m=0.2, a=None),
+        scored("won", m=1.0, a=0.5),
+    ):
+        picker.add(each)
+    found = [(e.sample.example.id, e.score, e.other) for e in picker.excerpts() if e.rank == "apart"]
+    assert found == [("far", 0.2, "b"), ("won", 1.0, "a")]
+
+
+def test_no_sample_stands_apart_where_all_systems_score_the_same() -> None:
+    picker = ExcerptPicker(ReportOptions(), "m", ("f1",))
+    picker.add(scored("same", m=1.0, a=1.0))
+    assert [each.rank for each in picker.excerpts()] == ["worst"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({"metrics": ["exact_match", "f1"]}, ("exact_match", "f1")), ({}, ())]
+)
+def test_samples_are_ranked_by_what_bench_is_told_to_compare(
+    options: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    pipeline = (StageDef(name="bench", options=options), StageDef(name="report"))
+    assert compared(Experiment(id="e", backend=BackendRef(id="mock"), pipeline=pipeline)) == expected
