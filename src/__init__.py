@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from . import testing
     from .client import AsyncClient, Client
     from .engine import RunHandle, Supervisor, run
+    from .loading import load_experiment
     from .messages.control import RunResult
     from .messages.errors import (
         ConflictError,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         StageDef,
         StatsConfig,
     )
-    from .messages.experiment_file import decode_experiment_json, encode_experiment, load_experiment
+    from .messages.experiment_file import decode_experiment_json, encode_experiment
     from .messages.settings import DaemonSettings
     from .version import __version__
 
@@ -103,7 +104,8 @@ _HOMES = {
         "StageDef",
         "StatsConfig",
     ),
-    ".messages.experiment_file": ("decode_experiment_json", "encode_experiment", "load_experiment"),
+    ".loading": ("load_experiment",),
+    ".messages.experiment_file": ("decode_experiment_json", "encode_experiment"),
     ".messages.settings": ("DaemonSettings",),
     ".version": ("__version__",),
 }

@@ -1,7 +1,7 @@
 """How an experiment becomes a run: each stage's options, and how its work is built from its parts.
 
-``prepare`` decodes every option of every part and gathers all problems; ``build_stages`` makes the plan of
-each stage. The built-in stages are in ``stage_types``; a plug-in stage is a ``StageType`` like those.
+``prepare`` decodes every option of every part (see ``preflight``); ``build_stages`` makes the plan of each
+stage. The built-in stages are in ``stage_types``; a plug-in stage is a ``StageType`` like those.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from . import registry
 from .actors.corpus import Corpus
 from .actors.durability import Durability
 from .actors.experiment import DISABLED, StagePlan
-from .actors.ports import Dataset, LearnsFromData, Preflight, ReplyCache, ReportSink
+from .actors.ports import Dataset, LearnsFromData, ReplyCache, ReportSink
 from .actors.runtime import Actor
 from .actors.stage import StageActor, Tally, Wiring
 from .messages.base import Message
-from .messages.checks import check_experiment
 from .messages.decoding import collect, unknown_key
-from .messages.errors import CrucibleError, ExperimentError, Problem
-from .messages.experiment import BackendRef, Experiment, GuardrailConfig, LimitsConfig, StageDef
+from .messages.draft import Broken, Draft
+from .messages.errors import ExperimentError, Problem
+from .messages.experiment import BackendRef, Experiment, LimitsConfig, StageDef
 from .messages.findings import Issue
 from .messages.flow import StageResult
 from .messages.paths import child, item
@@ -59,6 +59,8 @@ class Prepared:
     member_params: list[MemberOptions] = field(default_factory=list)
     hedging: HedgeSettings | None = None
     ensemble: EnsembleSettings | None = None
+    broken: Broken = field(default_factory=Broken)
+    """What is not as its author meant it; empty in an experiment that runs."""
     base: Path = field(default_factory=Path.cwd)
     use_cache: bool = True
     """Whether the cache that the experiment names is used."""
@@ -130,11 +132,6 @@ def call_options(experiment: Experiment) -> dict[str, Any]:
     return next((stage.options for stage in stages), {})
 
 
-# Options
-
-RESERVED_OUTPUTS = {("run", "json"), ("trace", "json"), ("scores", "csv")}
-
-
 def collect_both(
     options: dict[str, Any],
     own: type[msgspec.Struct],
@@ -156,30 +153,16 @@ def collect_both(
     return first, second, [*unknown, *problems, *more]
 
 
-def prepare(experiment: Experiment, *, base: Path | None = None, source: str | None = None) -> Prepared:
-    """Decode every option of every part; raises ExperimentError with all problems at once."""
-    prepared = Prepared(experiment=experiment, base=base or Path.cwd())
-    problems = list(check_experiment(experiment))
-    problems += _unavailable(experiment)
-    problems += _reserved_outputs(experiment)
-    for index, stage in enumerate(experiment.pipeline):
-        problems += _prepare_stage(prepared, stage, f"pipeline[{index}]")
-    if enabled_options(prepared, "dialectic") is not None:
-        from .reliability.dialectic import check_dialectic
+def prepare(
+    experiment: Experiment, *, base: Path | None = None, source: str | None = None, files: bool = True
+) -> Prepared:
+    """Decode every option of every part; raises ExperimentError with all problems at once.
 
-        problems += check_dialectic(prepared)
-    problems += _prepare_dataset(prepared)
-    refs = [("backend", experiment.backend)]
-    refs += [(f"baselines[{i}]", ref) for i, ref in enumerate(experiment.baselines)]
-    for path, ref in refs:
-        found, more = prepare_backend(prepared, ref, path)
-        problems += more
-        if found is not None:
-            prepared.backend_options.append(found)
-    if not problems and is_reliable(experiment):
-        from .reliability import prepare_reliability
+    ``files`` says whether the data files are looked up.
+    """
+    from .preflight import examine
 
-        problems += prepare_reliability(prepared)
+    prepared, problems = examine(Draft(experiment), base=base, files=files)
     if problems:
         raise ExperimentError(problems, source)
     return prepared
@@ -192,130 +175,20 @@ def is_reliable(experiment: Experiment) -> bool:
     return not plain or reliability.limits != LimitsConfig()
 
 
-def _unavailable(experiment: Experiment) -> list[Problem]:
-    reliability = experiment.reliability
-    problems = []
-    enabled = {stage.name for stage in experiment.pipeline if stage.enabled}
-    if "data_load" not in enabled:
-        problems.append(Problem("pipeline", "expected an enabled stage data_load"))
-    if "bench" in enabled and "backend_call" not in enabled:
-        problems.append(Problem("pipeline", "bench compares outputs: expected an enabled stage backend_call"))
-    if reliability.guardrails != GuardrailConfig() and "guardrails" not in enabled:
-        text = "has no effect without the stage: expected an enabled stage guardrails"
-        problems.append(Problem("reliability.guardrails", text))
-    if reliability.fairness.enabled and "fairness" not in enabled:
-        text = "has no effect without the stage: expected an enabled stage fairness"
-        problems.append(Problem("reliability.fairness.enabled", text))
-    return problems
-
-
-def _reserved_outputs(experiment: Experiment) -> list[Problem]:
-    return [
-        Problem(
-            f"{item('outputs', index)}.name",
-            f"{output.name}.{ending} is written by every run: choose another",
-        )
-        for index, output in enumerate(experiment.outputs)
-        for ending in output.formats
-        if (output.name, ending) in RESERVED_OUTPUTS
-    ]
-
-
-def _prepare_stage(prepared: Prepared, stage: StageDef, path: str) -> list[Problem]:
-    try:
-        kind: StageType = registry.load("stage", stage.name)
-    except CrucibleError as error:
-        return [Problem(f"{path}.name", str(error))]
-    own_type = kind.options()
-    if kind.adapter is None:
-        options = stage.options
-        if stage.name == "guardrails":
-            options, problems = _guard_defaults(prepared.experiment.reliability.guardrails, own_type)
-            if problems:
-                return problems
-            options |= stage.options
-        elif stage.name == "fairness":
-            defaults = prepared.experiment.reliability.fairness.options
-            _, problems = collect(defaults, own_type, "reliability.fairness.options")
-            if problems:
-                return problems
-            options = defaults | options
-        own, problems = collect(options, own_type, f"{path}.options")
-        prepared.stage_options[stage.name] = (own, None)
-        return problems
-    adapter_kind, key = kind.adapter
-    own_choice = stage.options.get("adapter")
-    chosen = own_choice or getattr(prepared.experiment, key)
-    try:
-        adapter = registry.load(adapter_kind, chosen)
-    except CrucibleError as error:
-        return [Problem(f"{path}.options.adapter" if own_choice else key, str(error))]
-    own, theirs, problems = collect_both(stage.options, own_type, adapter.Options, f"{path}.options")
-    prepared.stage_options[stage.name] = (own, (adapter, theirs))
-    return problems
-
-
-def _guard_defaults(
-    config: GuardrailConfig, type_: type[msgspec.Struct]
-) -> tuple[dict[str, Any], list[Problem]]:
-    """What ``[reliability.guardrails]`` sets for the stage; the stage's own options come on top of it."""
-    from .adapters.guardrails.options import THRESHOLDS
-
-    _, problems = collect(config.options, type_, "reliability.guardrails.options")
-    strictest = min(config.profiles, key=THRESHOLDS.__getitem__)
-    return {"profile": strictest, **config.options}, problems
+def call_mode(prepared: Prepared) -> str | None:
+    """The mode of backend_call; None where the file does not tell it rightly."""
+    for index, stage in enumerate(prepared.experiment.pipeline):
+        if stage.name == "backend_call" and stage.enabled:
+            if not prepared.broken.spares(f"{item('pipeline', index)}.options.mode"):
+                return None
+            return str(stage.options.get("mode", "sample"))
+    return "sample"
 
 
 def enabled_options(prepared: Prepared, name: str) -> Any:
     """The decoded options of a stage that will run; None for any other."""
     found = prepared.stage_options.get(name)
     return found[0] if found and any(stage.name == name for stage in prepared.enabled()) else None
-
-
-def _prepare_dataset(prepared: Prepared) -> list[Problem]:
-    ref = prepared.experiment.dataset
-    if ref is None:
-        return [Problem("dataset", "expected a table [dataset], key is missing")]
-    try:
-        loader = registry.load("dataset provider", ref.provider)
-    except CrucibleError as error:
-        return [Problem("dataset.provider", str(error))]
-    prepared.dataset_options, problems = collect(ref.options, loader.Options, "dataset.options")
-    return problems
-
-
-def prepare_backend(
-    prepared: Prepared, ref: BackendRef, path: str
-) -> tuple[PreparedBackend | None, list[Problem]]:
-    """Decode the options of a model, baseline or member."""
-    try:
-        backend = registry.load("backend", ref.id)
-    except CrucibleError as error:
-        return None, [Problem(f"{path}.id", str(error))]
-    training, options, problems = collect_both(
-        ref.options, TrainingConfig, backend.Options, f"{path}.options", f"crucible backends {ref.id}"
-    )
-    trains = call_options(prepared.experiment).get("mode", "sample") != "sample"
-    wants_training = trains and (path == "backend" or ref.train)
-    made = backend()
-    if wants_training and not made.capabilities.trainable:
-        problems.append(Problem(f"{path}.id", f"backend {ref.id!r} cannot be trained: use mode 'sample'"))
-    if isinstance(made, Preflight) and options is not None and _is_opened(prepared, ref, path, trains=trains):
-        found = made.missing(options)
-        problems += [
-            Problem(f"{path}.options.{each.path}" if each.path else f"{path}.id", each.message)
-            for each in found
-        ]
-    return (ref, options, training), problems
-
-
-def _is_opened(prepared: Prepared, ref: BackendRef, path: str, *, trains: bool) -> bool:
-    """Whether the run opens this backend: not the model that only lends its name to an ensemble of others."""
-    if not any(stage.name == "backend_call" for stage in prepared.enabled()):
-        return False
-    ensemble = prepared.experiment.reliability.ensemble
-    lends_its_name = path == "backend" and ensemble.strategy != "none" and not trains
-    return not lends_its_name or any(member.id == ref.id for member in ensemble.members)
 
 
 # Stages

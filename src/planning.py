@@ -138,9 +138,11 @@ def wire(
         stages = report_stages(experiment, results)
         timed = ((n, r) for n, r in enumerate(stages, 2) if r.status == "completed" and r.seconds)
         spans = [stage_span(result, number) for number, result in timed]
+        failed = next((result for result in stages if result.status == "failed"), None)
         return RunReport(
             run_id=run_id,
-            status="completed",
+            status="completed" if failed is None else "failed",
+            failure=None if failed is None else f"{failed.stage}: {failed.reason}",
             experiment=experiment,
             started_at=started.isoformat(timespec="seconds"),
             seconds=max((span.end_s for span in spans), default=0.0),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from .messages.errors import CrucibleError, UnknownNameError
 
-__all__ = ["GROUPS", "Kind", "load", "names"]
+__all__ = ["GROUPS", "Kind", "is_built_in", "load", "names"]
 
 Kind = Literal[
     "stage",
@@ -105,6 +105,11 @@ def _plugins(kind: Kind) -> dict[str, metadata.EntryPoint]:
 def names(kind: Kind) -> tuple[str, ...]:
     """All names of a kind: built-in ones in their order, then plug-ins by name."""
     return (*_BUILT_IN[kind], *sorted(_plugins(kind)))
+
+
+def is_built_in(kind: Kind, name: str) -> bool:
+    """Whether the part is one of Crucible's own, and not of a plug-in."""
+    return name in _BUILT_IN[kind]
 
 
 def load(kind: Kind, name: str) -> Any:

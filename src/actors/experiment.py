@@ -211,6 +211,8 @@ class ExperimentSupervisor(Actor):
         self._stages[message.result.stage].done = True
         self._outcome.results.append(message.result)
         self._plan.publish(message)
+        if message.result.status == "failed":  # it did what it could, and so do those after it
+            self._fail(message.result.stage, StageError(message.result.stage, message.result.reason or ""))
         if all(stage.done for stage in self._stages.values()):
             await self._end()
 

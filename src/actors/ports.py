@@ -56,6 +56,7 @@ __all__ = [
     "HasCounts",
     "LearnsFromData",
     "MetricsAdapter",
+    "NamesScores",
     "Particular",
     "PendingStep",
     "Preflight",
@@ -332,6 +333,15 @@ class MetricsAdapter(Protocol):
 
     def summarize(self, columns: ScoreColumns) -> dict[str, Any]:
         """Figures derived from the columns (overall quality, targets met), JSON-ready."""
+        ...
+
+
+@runtime_checkable
+class NamesScores(Protocol):
+    """A metrics adapter that tells its scores beforehand: a wrong name is then refused before the run."""
+
+    def score_names(self, options: Any, /) -> Sequence[str]:
+        """Names of all scores that an output may get under these options; a static method."""
         ...
 
 

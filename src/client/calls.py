@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..loading import decode
 from ..messages.api import RUN_ID, LiveView, ProblemDocument, RunFile, StageView, Ticket
 from ..messages.errors import (
     ConflictError,
@@ -26,7 +27,7 @@ from ..messages.errors import (
     QuotaError,
 )
 from ..messages.experiment import Experiment
-from ..messages.experiment_file import decode_experiment_json, encode_experiment, load_experiment
+from ..messages.experiment_file import decode_experiment_json, encode_experiment, read_document
 from ..messages.live import LiveRun
 from ..messages.queue import DaemonRecord, QueueCounts, QueuedRun, RunPage, RunState, Schedule, Submitted
 
@@ -141,12 +142,13 @@ def _queue_params(
     )
 
 
-def _body(source: Source) -> tuple[bytes, str]:
+def _body(source: Source, *, local: bool) -> tuple[bytes, str]:
     """An experiment as JSON, and the folder that its relative paths count from."""
     if isinstance(source, Experiment):
         return encode_experiment(source), str(Path.cwd())
     path = Path(source)
-    return encode_experiment(load_experiment(path)), str(path.resolve().parent)
+    experiment = decode(read_document(path), base=path.parent if local else None)
+    return encode_experiment(experiment), str(path.resolve().parent)
 
 
 def submit(
@@ -163,7 +165,7 @@ def submit(
     labels: Mapping[str, str] | None = None,
 ) -> Call[Submitted]:
     """Queue an experiment. Always with a key, so that it can be sent again when the answer is lost."""
-    content, here = _body(source)
+    content, here = _body(source, local=local)
     params = _queue_params(
         base=base if base is not None else (here if local else None),
         owner=owner,
@@ -321,7 +323,7 @@ def put_schedule(
     labels: Mapping[str, str] | None = None,
 ) -> Call[Schedule]:
     """Create or replace a schedule."""
-    content, here = _body(source)
+    content, here = _body(source, local=local)
     params = _queue_params(
         base=base if base is not None else (here if local else None),
         owner=owner,

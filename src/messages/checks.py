@@ -11,30 +11,41 @@ from typing import Any
 
 import msgspec
 
+from .draft import Broken
 from .errors import Problem
 from .experiment import BackendRef, Experiment, StageDef
 from .paths import child, item
-from .secret_keys import is_reference, is_secret_key, shown, url_holds_password
+from .secret_keys import is_reference, is_secret_key, secret_expected, shown, url_holds_password
 
-__all__ = ["check_experiment"]
+__all__ = ["check_experiment", "check_secrets", "is_named"]
 
 LONGEST_NAME = 200
 Stages = list[tuple[int, StageDef]]
 
 
-def check_experiment(experiment: Experiment) -> list[Problem]:
-    """Every problem of an experiment that decodes; empty when it makes sense."""
-    return [
+def check_experiment(experiment: Experiment, broken: Broken | None = None) -> list[Problem]:
+    """Every problem beyond those of decoding; empty when it makes sense.
+
+    Nothing is said of what is ``broken``, nor of anything that hangs on it.
+    """
+    broken = broken or Broken()
+    problems = [
         *_check_unique("pipeline", [stage.name for stage in experiment.pipeline]),
-        *_check_order(experiment),
+        *_check_order(experiment, broken),
         *_check_names(experiment),
-        *_check_systems(experiment),
+        *_check_systems(experiment, broken),
         *_check_hedging(experiment),
         *_check_ensemble(experiment),
         *_check_fairness(experiment),
         *_check_unique("outputs", [output.name for output in experiment.outputs]),
-        *_check_secrets(msgspec.to_builtins(experiment), "", secret=False),
+        *check_secrets(experiment),
     ]
+    return broken.without_follow_ups(problems)
+
+
+def check_secrets(experiment: Experiment) -> list[Problem]:
+    """Secrets in plain text; their values appear in no message."""
+    return list(_check_secrets(msgspec.to_builtins(experiment), "", secret=False))
 
 
 def _check_unique(where: str, names: list[str]) -> Iterator[Problem]:
@@ -47,10 +58,11 @@ def _check_unique(where: str, names: list[str]) -> Iterator[Problem]:
         first.setdefault(name, index)
 
 
-def _check_order(experiment: Experiment) -> Iterator[Problem]:
+def _check_order(experiment: Experiment, broken: Broken) -> Iterator[Problem]:
     """data_load first (after validate), report last, and each analysis after what it reads."""
-    stages = [(index, stage) for index, stage in enumerate(experiment.pipeline) if stage.enabled]
-    if not stages:
+    told = [index for index in range(len(experiment.pipeline)) if _is_told(index, broken)]
+    stages = [(index, experiment.pipeline[index]) for index in told if experiment.pipeline[index].enabled]
+    if not stages and len(told) == len(experiment.pipeline):
         yield Problem("pipeline", "all stages are disabled; enable at least one")
     names = [stage.name for _, stage in stages]
     if "data_load" in names and any(name != "validate" for name in names[: names.index("data_load")]):
@@ -66,6 +78,12 @@ def _check_order(experiment: Experiment) -> Iterator[Problem]:
         yield _misplaced(stages, "fairness", "must come after analysis_metrics, whose scores it reads")
     if _is_before(names, "bench", "analysis_metrics"):
         yield _misplaced(stages, "bench", "must come after analysis_metrics, whose scores it compares")
+
+
+def _is_told(index: int, broken: Broken) -> bool:
+    """Whether the stage has a name, and says whether it is enabled."""
+    place = item("pipeline", index)
+    return broken.spares(f"{place}.name", f"{place}.enabled")
 
 
 def _is_before(names: list[str], name: str, needed: str) -> bool:
@@ -91,17 +109,24 @@ def _check_names(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(f"{path}.name", told)
 
 
-def _check_systems(experiment: Experiment) -> Iterator[Problem]:
+def _check_systems(experiment: Experiment, broken: Broken) -> Iterator[Problem]:
     """Reports tell systems apart by name, so no two may share one."""
-    taken = {_system(experiment.backend): "backend"}
+    taken = {_system(experiment.backend): "backend"} if is_named("backend", broken) else {}
     for index, baseline in enumerate(experiment.baselines):
         place, name = item("baselines", index), _system(baseline)
+        if not is_named(place, broken):
+            continue
         if name in taken:
             yield Problem(
                 f"{place}.{'id' if baseline.name is None else 'name'}",
                 f"{name!r} is already the name of {taken[name]}; give this baseline its own name",
             )
         taken.setdefault(name, place)
+
+
+def is_named(place: str, broken: Broken) -> bool:
+    """Whether the backend, baseline or member there has the name that its author gave it."""
+    return broken.spares(f"{place}.id", f"{place}.name")
 
 
 def _system(ref: BackendRef) -> str:
@@ -132,7 +157,6 @@ def _check_ensemble(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _check_secrets(node: Any, path: str, *, secret: bool) -> Iterable[Problem]:
-    """Secrets in plain text; their values appear in no message."""
     if isinstance(node, dict):
         for key, inner in node.items():
             yield from _check_secrets(inner, child(path, key), secret=secret or is_secret_key(key))
@@ -141,6 +165,6 @@ def _check_secrets(node: Any, path: str, *, secret: bool) -> Iterable[Problem]:
             yield from _check_secrets(inner, item(path, index), secret=secret)
     elif isinstance(node, str) and node:
         if secret and not is_reference(node):
-            yield Problem(path, "looks like a secret in plain text; write env:NAME or file:PATH instead")
+            yield Problem(path, secret_expected(node))
         elif url_holds_password(node):
             yield Problem(path, "looks like a URL with a password in it; write env:NAME or file:PATH instead")

@@ -22,7 +22,7 @@ import msgspec.inspect as mi
 from .errors import ExperimentError, Problem, near_match
 from .paths import child, item
 from .secret_keys import has_secret_segment, shown
-from .shapes import fields_of, is_null, shape_of, type_text, unwrapped
+from .shapes import Field, fields_of, is_null, shape_of, type_text, unwrapped
 
 __all__ = ["collect", "decode_struct", "unknown_key"]
 
@@ -71,8 +71,16 @@ def _from_msgspec(text: str, path: str) -> Problem:
     return Problem(full, text[: where.start()].replace("`", ""))
 
 
-def _wrong(value: Any, node: mi.Type, path: str) -> Problem:
-    return Problem(path, f"expected {type_text(node, null=False)}, got {shown(value, path)}")
+def _wrong(value: Any, node: mi.Type, path: str, hint: str = "") -> Problem:
+    return Problem(path, f"expected {type_text(node, null=False)}, got {shown(value, path)}{hint}")
+
+
+def _toml_header(value: Any, path: str, header: str) -> str:
+    """How a table is headed in TOML, where one was headed as a list of tables, or the other way round."""
+    swapped = isinstance(value, dict) if header.startswith("[[") else isinstance(value, list)
+    tables = value if isinstance(value, list) else [value]
+    told = swapped and path and all(isinstance(each, dict) for each in tables) and tables
+    return f"; in TOML its header is {header.format(path)}" if told else ""
 
 
 def _check(value: Any, node: mi.Type, path: str) -> Iterable[Problem]:
@@ -103,7 +111,7 @@ def _check(value: Any, node: mi.Type, path: str) -> Iterable[Problem]:
 
 def _check_struct(value: Any, node: mi.StructType, path: str) -> Iterable[Problem]:
     if not isinstance(value, dict):
-        yield _wrong(value, node, path)
+        yield _wrong(value, node, path, _toml_header(value, path, "[{}]"))
         return
     fields = {field.name: field for field in fields_of(node.cls)}
     known = [*fields, *([node.tag_field] if node.tag_field else [])]
@@ -111,10 +119,24 @@ def _check_struct(value: Any, node: mi.StructType, path: str) -> Iterable[Proble
         if key in fields:
             yield from _check(inner, fields[key].type, child(path, key))
         elif key not in known:
-            yield Problem(child(path, str(key)), unknown_key(str(key), known))
+            told = _belonging(str(key), fields) or unknown_key(str(key), known)
+            if "options" in fields and near_match(str(key), known) is None:
+                told += "; all else goes into the table options"
+            yield Problem(child(path, str(key)), told)
     for field in fields.values():
         if field.required and field.name not in value:
             yield Problem(child(path, field.name), f"missing; expected {type_text(field.type, null=False)}")
+
+
+def _belonging(key: str, fields: dict[str, Field]) -> str | None:
+    """Of a key that stands one table too high: where it belongs."""
+    if near_match(key, fields, closeness=0.8) is not None:
+        return None
+    for name, field in fields.items():
+        inner = unwrapped(field.type)
+        if isinstance(inner, mi.StructType) and key in {each.name for each in fields_of(inner.cls)}:
+            return f"unknown key; it belongs into {name!r}"
+    return None
 
 
 def unknown_key(key: str, known: list[str], listed: str | None = None) -> str:
@@ -208,7 +230,8 @@ def _check_dict(value: Any, node: mi.DictType, path: str) -> Iterable[Problem]:
 
 def _check_array(value: Any, node: _ARRAY_TYPES, path: str) -> Iterable[Problem]:
     if not isinstance(value, _ARRAYS) or not _is_length(len(value), node):
-        yield _wrong(value, node, path)
+        many = isinstance(unwrapped(node.item_type), mi.StructType)
+        yield _wrong(value, node, path, _toml_header(value, path, "[[{}]]") if many else "")
         return
     for index, inner in enumerate(value):
         yield from _check(inner, node.item_type, item(path, index))

@@ -62,9 +62,9 @@ __all__ = [
 ]
 
 
-def near_match(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to ``name``, or None when nothing is close (difflib ratio >= 0.6)."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+def near_match(name: str, known: Iterable[str], *, closeness: float = 0.6) -> str | None:
+    """The known name closest to ``name``, or None when nothing is as close as that (ratio of difflib)."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=closeness)
     return matches[0] if matches else None
 
 

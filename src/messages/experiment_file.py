@@ -1,8 +1,8 @@
 """The experiment file: from TOML or JSON text to an Experiment, and back to JSON without loss.
 
-``load_experiment`` is the whole way in. Callers that want to report more than decoding problems (the engine's
-preflight, ``crucible validate``) use ``read_document`` and ``decode_document`` and ask the document for the
-lines of problems found later. Nothing here runs an experiment or knows which stages exist.
+``load_experiment`` decodes and no more. Callers that report what is wrong besides (``loading``, the commands,
+the API) use ``read_document`` and ``draft.decode_draft``, and ask the document for the lines of all problems.
+Nothing here runs an experiment or knows which stages exist.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .experiment import Experiment
 from .overrides import apply_overrides
 from .paths import is_within, parent
 from .positions import json_duplicates, json_lines, toml_lines
+from .syntax_hints import json_hint, long_number_line, toml_hint, toml_message
 from .toml_keys import has_longer_key
 
 __all__ = [
@@ -58,11 +59,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Path that ``--set`` changed -> key as given."""
 
     def located(self, problems: Sequence[Problem]) -> list[Problem]:
-        """The problems with their line in the text, or with the ``--set`` that they come from."""
+        """The problems by line, then those without one; a ``--set`` that one comes from is named instead."""
         if not problems:
             return []
         lines = toml_lines(self.text) if self.syntax == "toml" else json_lines(self.text)
-        return [self._located(problem, lines) for problem in problems]
+        located = [self._located(problem, lines) for problem in problems]
+        return sorted(located, key=lambda problem: problem.line or len(self.text) + 1)
 
     def _located(self, problem: Problem, lines: Mapping[str, int]) -> Problem:
         if problem.line is not None:
@@ -82,7 +84,7 @@ def load_experiment(path: str | os.PathLike[str], overrides: Sequence[str] = ())
 
 
 def decode_document(document: Document) -> Experiment:
-    """The experiment of a parsed file; raises ExperimentError with every problem."""
+    """The experiment of a parsed file; raises ExperimentError with every problem of decoding."""
     experiment, problems = collect(document.data, Experiment)
     if experiment is None:
         raise ExperimentError(document.located(problems), document.source)
@@ -112,6 +114,8 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise _refused(source, f"cannot be read: {reason}") from None
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise _refused(source, "is YAML by its name; expected a TOML or JSON file")
     suffixes: dict[str, Syntax] = {".toml": "toml", ".json": "json"}
     return parse_document(data, source=source, syntax=suffixes.get(path.suffix.lower()), overrides=overrides)
 
@@ -187,13 +191,15 @@ def _parse_toml(text: str, source: str) -> Any:
         if place is None:
             raise _refused(source, f"TOML syntax: {message}") from None
         message = message[: place.start()]
+        told = f"TOML syntax: {toml_message(message)}"
         if place["line"] is None:
             last = text.rstrip("\n").count("\n") + 1
-            raise _refused(source, f"TOML syntax: {message} at the end of the file", last) from None
-        line = int(place["line"])
-        raise _refused(source, f"TOML syntax: {message} at column {place['column']}", line) from None
+            raise _refused(source, f"{told} at the end of the file", last) from None
+        line, column = int(place["line"]), int(place["column"])
+        rest = text.splitlines()[line - 1][column - 1 :] if text.count("\n") >= line - 1 else ""
+        raise _refused(source, f"{told} at column {column}{toml_hint(message, rest)}", line) from None
     except ValueError:  # an integer longer than Python reads
-        raise _refused(source, "TOML syntax: a number has too many digits") from None
+        raise _refused(source, "TOML syntax: a number has too many digits", long_number_line(text)) from None
 
 
 def _parse_json(text: str, source: str) -> Any:
@@ -208,10 +214,10 @@ def _parse_json(text: str, source: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=table)
     except json.JSONDecodeError as error:
-        message = f"JSON syntax: {error.msg} at column {error.colno}"
+        message = f"JSON syntax: {error.msg} at column {error.colno}{json_hint(text, error.pos)}"
         raise _refused(source, message, error.lineno) from None
     except ValueError:
-        raise _refused(source, "JSON syntax: a number has too many digits") from None
+        raise _refused(source, "JSON syntax: a number has too many digits", long_number_line(text)) from None
     if repeated and not _is_deep(data):
         problems = [Problem(path, "key is given twice", line) for path, line in json_duplicates(text)]
         raise ExperimentError(problems, source)

@@ -11,7 +11,14 @@ import json
 import re
 from typing import Any
 
-__all__ = ["has_secret_segment", "is_reference", "is_secret_key", "shown", "url_holds_password"]
+__all__ = [
+    "has_secret_segment",
+    "is_reference",
+    "is_secret_key",
+    "secret_expected",
+    "shown",
+    "url_holds_password",
+]
 
 LONGEST_SHOWN = 60
 
@@ -41,6 +48,13 @@ def has_secret_segment(path: str) -> bool:
 def is_reference(text: str) -> bool:
     """Whether the text refers to a secret (``env:NAME``, ``file:PATH``) and is not one itself."""
     return _REFERENCE.fullmatch(text) is not None
+
+
+def secret_expected(text: str) -> str:
+    """What to say of a text where a reference to a secret belongs; the text itself is not repeated."""
+    if text.startswith(("env:", "file:")):
+        return "is no reference; expected env:NAME (letters, digits, _; no spaces) or file:PATH"
+    return "looks like a secret in plain text; write env:NAME or file:PATH instead"
 
 
 def url_holds_password(text: str) -> bool:

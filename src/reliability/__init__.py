@@ -22,4 +22,5 @@ def prepare_reliability(prepared: Prepared) -> list[Problem]:
         problems += prepare_hedging(prepared)
     if reliability.ensemble.strategy != "none":
         problems += prepare_ensemble(prepared)
-    return problems or check_limits(prepared)
+    whole = prepared.broken.spares("backend", "baselines", "pipeline", "reliability")
+    return problems if problems or not whole else check_limits(prepared)

@@ -6,7 +6,7 @@ Called by the composition, and only when the stage ``dialectic`` is enabled.
 from __future__ import annotations
 
 from .. import registry
-from ..composition import Prepared, call_options, enabled_options, system_name
+from ..composition import Prepared, call_mode, enabled_options, system_name
 from ..messages.dialectic import AgentName
 from ..messages.errors import CrucibleError, Problem
 from ..messages.experiment import Experiment
@@ -33,7 +33,7 @@ def check_dialectic(prepared: Prepared) -> list[Problem]:
         told = "argues over the answers of the model: expected an enabled stage backend_call before it"
         return [Problem(f"{path}.name", f"dialectic {told}")]
     problems = []
-    if call_options(experiment).get("mode") == "train":
+    if call_mode(prepared) == "train":
         told = "mode 'train' asks nothing: expected mode 'train_then_sample'"
         problems.append(Problem(f"{path}.name", told))
     if experiment.reliability.ensemble.strategy != "none":

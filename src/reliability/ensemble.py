@@ -16,16 +16,16 @@ from ..actors.voting.settings import EnsembleOptions, EnsembleSettings, MemberOp
 from ..composition import (
     Prepared,
     PreparedBackend,
+    call_mode,
     call_options,
-    prepare_backend,
     system_name,
     system_spec,
 )
-from ..messages.decoding import collect
 from ..messages.errors import CrucibleError, Problem
 from ..messages.experiment import BackendRef
 from ..messages.paths import item
 from ..messages.records import SamplingParams
+from ..preflight import collected, prepare_backend
 from .checks import WHERE, check_ensemble
 
 __all__ = ["members_of", "prepare_ensemble", "prepare_members"]
@@ -39,9 +39,8 @@ def prepare_members(prepared: Prepared) -> list[Problem]:
     for index, ref in enumerate(prepared.experiment.reliability.ensemble.members):
         path = item(MEMBERS, index)
         keys = _member_keys(ref)
-        own, more = collect(
-            {k: v for k, v in ref.options.items() if k in keys}, MemberOptions, f"{path}.options"
-        )
+        asked = {key: value for key, value in ref.options.items() if key in keys}
+        own, more = collected(prepared, asked, MemberOptions, f"{path}.options")
         problems += more
         rest = {key: value for key, value in ref.options.items() if key not in keys}
         found, more = prepare_backend(prepared, msgspec.structs.replace(ref, options=rest), path)
@@ -65,11 +64,11 @@ def _member_keys(ref: BackendRef) -> frozenset[str]:
 def prepare_ensemble(prepared: Prepared) -> list[Problem]:
     """Decode and check the rest."""
     config = prepared.experiment.reliability.ensemble
-    options, problems = collect(config.options, EnsembleOptions, f"{WHERE}.options")
+    options, problems = collected(prepared, config.options, EnsembleOptions, f"{WHERE}.options")
     if options is None:
         return problems
     call = call_options(prepared.experiment)
-    problems += check_ensemble(prepared.experiment, call.get("mode", "sample"), options)
+    problems += check_ensemble(prepared.experiment, call_mode(prepared), options, prepared.broken)
     problems += _check_same(prepared, call)
     normalise, score = NORMALISERS.get(config.normalizer), None
     merge = check = None
@@ -99,6 +98,8 @@ def prepare_ensemble(prepared: Prepared) -> list[Problem]:
 
 def _check_same(prepared: Prepared, call: dict[str, Any]) -> list[Problem]:
     """Members that cannot differ are one member."""
+    if not prepared.broken.spares(MEMBERS, "pipeline"):
+        return []
     problems = []
     seen: list[tuple[str, dict[str, Any], bool]] = []
     members = prepared.experiment.reliability.ensemble.members

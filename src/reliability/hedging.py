@@ -6,7 +6,8 @@ from ..actors.hedging.options import TieredOptions
 from ..actors.hedging.racing_options import HedgeSettings, RacingOptions
 from ..actors.hedging.registry import OPTIONS
 from ..actors.systems import SystemSpec
-from ..composition import Prepared, call_options, collect_both, system_name, system_spec
+from ..composition import Prepared, call_mode, collect_both, system_name, system_spec
+from ..messages.checks import is_named
 from ..messages.errors import Problem
 from ..messages.paths import item
 
@@ -21,7 +22,7 @@ def prepare_hedging(prepared: Prepared) -> list[Problem]:
     racing, policy, problems = collect_both(
         config.options, RacingOptions, OPTIONS[config.strategy], f"{HEDGING}.options"
     )
-    if call_options(prepared.experiment).get("mode") == "train":
+    if call_mode(prepared) == "train":
         problems.append(
             Problem(
                 f"{HEDGING}.strategy",
@@ -55,7 +56,11 @@ def _check_tiers(prepared: Prepared, options: TieredOptions) -> list[Problem]:
         problems.append(
             Problem(f"{item(where, 0)}.name", f"expected the backend itself, {model!r}, got {names[0]!r}")
         )
-    others = [system_name(ref) for ref in (*experiment.baselines, *experiment.reliability.ensemble.members)]
+    refs = [*experiment.baselines, *experiment.reliability.ensemble.members]
+    places = [item("baselines", index) for index in range(len(experiment.baselines))]
+    if not all(is_named(place, prepared.broken) for place in ("backend", "reliability.ensemble", *places)):
+        return []
+    others = [system_name(ref) for ref in refs]
     for index, name in enumerate(names[1:], start=1):
         place = f"{item(where, index)}.name"
         if name not in others:

@@ -187,6 +187,27 @@ async def test_what_finished_before_a_failure_is_in_the_result() -> None:
         assert {stage.stage for stage in result.stages} == completed
 
 
+class Unable(Step):
+    """A stage that gets to its end and says that it failed."""
+
+    async def finish(self, upstream: Sequence[StageResult]) -> StageResult:
+        return StageResult(stage=self.name, status="failed", reason="nothing to compare")
+
+
+async def test_a_stage_that_says_it_failed_fails_the_run_once_those_after_it_are_done() -> None:
+    async with TestKit() as kit:
+        made, log, _ = plan((Unable("double"), sink := Step("sink")))
+        await kit.spawn(lambda: ExperimentSupervisor(made), name="run").tell(Start())
+        result = await log.result()
+        assert (result.status, result.failure) == ("failed", "double: nothing to compare")
+        assert result.failure_kind == "stage"
+        assert [(each.stage, each.status) for each in result.stages][-2:] == [
+            ("double", "failed"),
+            ("sink", "completed"),
+        ]
+        assert len(sink.ids) == 3
+
+
 async def test_cancel_ends_a_run_that_would_never_end() -> None:
     class Endless(Source):
         async def batches(self) -> AsyncIterator[tuple[Sample, ...]]:

@@ -11,6 +11,8 @@ import pytest
 
 from .support import COMMAND, Ran, Workbench, row
 
+EXPECTED_VALUE = "; expected a value: text in quotes, a number, true, false, [a list] or {a table}"
+
 
 @pytest.fixture
 def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
@@ -52,7 +54,11 @@ def test_a_folder_is_no_experiment_file(bench: Workbench) -> None:
     [
         ("e.toml", b"", "e.toml: is empty"),
         ("e.toml", b" \n\n", "e.toml: is empty"),
-        ("e.toml", b'id = "x"\nseed = = 3\n', "e.toml:2: TOML syntax: Invalid value at column 8"),
+        (
+            "e.toml",
+            b'id = "x"\nseed = = 3\n',
+            "e.toml:2: TOML syntax: Invalid value at column 8" + EXPECTED_VALUE,
+        ),
         ("e.json", b'{"id": "x",\n "seed": }', "e.json:2: JSON syntax: Expecting value at column 10"),
         ("e.toml", b'id = "x"\nowner = "\xff"\n', "e.toml:2: not UTF-8: byte 0xff at offset 18"),
         ("e.toml", b'id = "x\x00"\n', "e.toml:1: NUL byte at offset 7; is this a text file?"),
@@ -180,15 +186,15 @@ def test_every_problem_of_an_experiment_gets_its_own_line(bench: Workbench) -> N
     ran = bench.run(file)
     assert (ran.code, ran.out, bench.runs()) == (2, "", [])
     assert [line.split(": ")[2] for line in ran.lines] == [
+        "backend.id",
         "pipeline[0].options.limit",
         "pipeline[2].options.concurrency",
-        "backend.id",
     ]
     numbers = [int(line.split(": ")[1].rsplit(":", 1)[1]) for line in ran.lines]
     text = file.read_text().splitlines()
-    assert "limit" in text[numbers[0] - 1]
-    assert "concurrency" in text[numbers[1] - 1]
-    assert "mok" in text[numbers[2] - 1]
+    assert "mok" in text[numbers[0] - 1]
+    assert "limit" in text[numbers[1] - 1]
+    assert "concurrency" in text[numbers[2] - 1]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +282,7 @@ def test_a_byte_order_mark_before_the_data_is_no_problem(bench: Workbench) -> No
 
 def test_a_data_file_that_is_not_there_is_named(bench: Workbench) -> None:
     line = refused(bench, bench.run(bench.experiment(dataset=dataset(path="no.jsonl"))))
-    assert line.startswith("no.jsonl: no such data file (looked in ")
+    assert line.startswith("experiment.json:7: dataset.options.path: no such file (looked in ")
 
 
 def test_an_empty_split_is_named(bench: Workbench) -> None:

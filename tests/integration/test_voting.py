@@ -267,8 +267,9 @@ def test_an_unknown_strategy_is_one_line_that_names_those_there_are(tmp_path: Pa
         json.dumps(
             {
                 "id": "x",
+                "dataset": {"name": "d", "provider": "memory", "options": {"rows": [{"prompt": "a"}]}},
                 "backend": {"id": "mock"},
-                "pipeline": [{"name": "backend_call"}],
+                "pipeline": [{"name": "data_load"}, {"name": "backend_call"}],
                 "reliability": {
                     "ensemble": {"strategy": "majorty", "members": [{"id": "mock"}, {"id": "lead"}]}
                 },

@@ -188,7 +188,7 @@ def test_an_unknown_key_is_answered_with_the_key_it_resembles_or_all_keys() -> N
 
     assert messages(data, Experiment) == [
         "pipeline[0].optoins: unknown key; did you mean 'options'?",
-        "pipeline[0].zzz: unknown key; known: name, enabled, options",
+        "pipeline[0].zzz: unknown key; known: name, enabled, options; all else goes into the table options",
     ]
 
 

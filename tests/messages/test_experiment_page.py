@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crucible.loading import decode
 from crucible.messages import experiment as ir
 from crucible.messages.aliases import ALIASES
 from crucible.messages.checks import check_experiment
@@ -94,32 +95,22 @@ def test_the_example_of_the_page_is_a_good_experiment() -> None:
     assert check_experiment(experiment) == []
 
 
-BAD = """\
-id = "x"
-seed = 1
-
-[backnd]
-id = "mock"
-[[pipeline]]
-name = "data_load"
-[[pipeline]]
-options = 3
-name = "report"
-[reliability.ensemble]
-strategy = "majorty"
-"""
-
-
-@pytest.mark.parametrize("override", [None, "seed=x", "pipeline.backend_cal.options.mode=x"])
-def test_the_errors_on_the_page_are_what_a_reader_gets(override: str | None) -> None:
+def test_the_bad_file_on_the_page_has_the_problems_that_stand_there_and_no_more() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    source = BAD if override is None else example_of(page)
+    found = re.search(r"This file has nine:\n\n```toml\n(.*?)```\n\n(.*?)\n\n", page, re.DOTALL)
+    assert found is not None
     with pytest.raises(ExperimentError) as caught:
-        decode_document(
-            parse_document(
-                source.encode(), source="experiment.toml", overrides=[override] if override else []
-            )
-        )
+        decode(parse_document(found[1].encode(), source="experiment.toml"), base=PAGE.parent)
+    assert str(caught.value).splitlines() == [line.strip() for line in found[2].splitlines()]
+    assert len(caught.value.problems) == 9
+
+
+@pytest.mark.parametrize("override", ["seed=x", "pipeline.backend_cal.options.mode=x"])
+def test_the_errors_on_the_page_are_what_a_reader_gets(override: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    source = example_of(page)
+    with pytest.raises(ExperimentError) as caught:
+        decode_document(parse_document(source.encode(), source="experiment.toml", overrides=[override]))
 
     for line in str(caught.value).split("\n"):
         assert f"    {line}\n" in page

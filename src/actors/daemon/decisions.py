@@ -94,13 +94,15 @@ def settlement(
     """How an attempt that has a result ends.
 
     A completed run is completed, whatever was asked of it meanwhile: its report is there. Bad input is never
-    tried again. All other failures are, until the attempts are used up; then the run is parked.
+    tried again, nor is a run in which a stage came to its end and said that it failed.
+    All other failures are, until the attempts are used up; then the run is parked.
     """
     if result.status == "completed":
         return Settlement(state="completed", reason=_line(result.stopped), metrics=headline(result))
     if order is not None:
         return _ordered(order)
-    if result.status == "failed" and result.failure_kind == "input":
+    said = any(stage.status == "failed" for stage in result.stages)
+    if result.status == "failed" and (said or result.failure_kind == "input"):
         return Settlement(state="failed", reason=_line(result.failure))
     return _try_again(run, result.failure or "the attempt ended without a reason", settings, rng)
 

@@ -93,6 +93,7 @@ class Bench:
         self._unbounded = unbounded
         self._clusters = ClusterIndex()
         self._raced = 0
+        self._seen: dict[str, None] = {}  # every score that came, for the one that was meant by a wrong name
         self._scoring = AnswerScoring(asked=frozenset((*options.metrics, *options.watch)))
         self._columns = {name: Columns(name, self._clusters) for name in (model, *baselines)}
         self._watching = self._watch(statistics) if options.watch and baselines else None
@@ -141,6 +142,8 @@ class Bench:
                 {name: all_scores[name] for name in kept}, {name: methods.get(name, "") for name in kept}
             )
             noted[system] = all_scores
+            if self._options.metrics:
+                self._seen.update(dict.fromkeys(all_scores))
         if self._watching is not None:
             self._watching.add(sample.example.group, noted)
 
@@ -165,11 +168,14 @@ class Bench:
             )
             return StageResult(stage="bench", status="skipped", reason=reason)
         found = await asyncio.to_thread(self._compute)
-        unknown = [name for name in dict.fromkeys(self._options.metrics) if name not in model.names()]
-        told = [_unknown(name, model.names()) for name in unknown] or self._unwatched()
+        named = dict.fromkeys(self._options.metrics if self._baselines else ())
+        unknown = [name for name in named if name not in model.names()]
+        told = [_unknown(name, tuple(self._seen)) for name in unknown] or self._unwatched()
+        none_left = bool(named) and len(unknown) == len(named)
+        told = ["nothing was compared", *told] if none_left else told
         return StageResult(
             stage="bench",
-            status="completed",
+            status="failed" if none_left else "completed",
             reason="; ".join((*told, *self._scoring.inexact(self._columns))) or None,
             metrics={
                 "examples": model.n,

@@ -20,7 +20,7 @@ from ...messages.records import Output
 from ..cns.chirality import LEXICAL_DISTANCE, Embed
 from ..cns.citations import document_ids
 from ..cns.critics import LEXICAL, Profile, model_profile
-from ..cns.critics.answers import critic_methods, critic_scores
+from ..cns.critics.answers import CRITIC_SCORES, critic_methods, critic_scores
 from ..cns.metrics import METHODS, Entailment, score_answer
 from ..cns.parser import read_answer
 from ..cns.passage import parse_passage
@@ -108,6 +108,11 @@ class CnsMetrics:
         if self._profile is not None:
             self._methods |= critic_methods(self._profile)
 
+    @staticmethod
+    def score_names(options: CnsMetricsOptions) -> tuple[str, ...]:
+        """Implements ``ports.NamesScores``."""
+        return (*METHODS, *_PLUGGED_IN, *(CRITIC_SCORES if options.critics else ()))
+
     def score(self, sample: Sample, output: Output) -> OutputScores:
         """Scores of one output. One that failed has an empty text and is scored as such."""
         example = sample.example
@@ -161,6 +166,8 @@ class CnsMetrics:
 
 
 ROUNDING = 1e-9
+_PLUGGED_IN = ("mean_entailment", "chirality", "c1_cosine")
+"""Scores whose method depends on the options."""
 
 
 def c1_cosine(answer: str, reference: str | None, embed: Embed) -> Score:

@@ -29,6 +29,11 @@ class NoMetrics:
     def __init__(self, options: NoOptions) -> None:
         del options
 
+    @staticmethod
+    def score_names(options: NoOptions) -> tuple[str, ...]:  # noqa: ARG004
+        """Implements ``ports.NamesScores``: none."""
+        return ()
+
     def score(self, sample: Sample, output: Output) -> OutputScores | None:  # noqa: ARG002
         """None."""
         return None

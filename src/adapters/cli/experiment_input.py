@@ -16,12 +16,18 @@ __all__ = ["open_experiment"]
 
 
 @contextlib.contextmanager
-def open_experiment(file: Path, overrides: Sequence[str]) -> Iterator[Experiment]:
-    """The experiment; problems raised inside the block get the file's name and their lines."""
-    from ...messages.experiment_file import decode_document, read_document
+def open_experiment(
+    file: Path, overrides: Sequence[str], *, here: bool = True, files: bool = True
+) -> Iterator[Experiment]:
+    """The experiment; problems raised inside the block get the file's name and their lines.
+
+    ``here``: it will run on this machine. ``files``: its data files are looked up.
+    """
+    from ...loading import decode
+    from ...messages.experiment_file import read_document
 
     document = read_document(file, overrides)
-    experiment = decode_document(document)
+    experiment = decode(document, base=file.parent if here else None, files=files)
     try:
         yield experiment
     except ExperimentError as error:

@@ -44,7 +44,10 @@ def add(
     """
     from .experiment_input import open_experiment
 
-    with connect(url, data) as client, open_experiment(file, set_ or []) as experiment:
+    with (
+        connect(url, data) as client,
+        open_experiment(file, set_ or [], here=client.address.is_local) as experiment,
+    ):
         made = client.put_schedule(
             name,
             cron,

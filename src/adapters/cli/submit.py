@@ -48,7 +48,10 @@ def submit(
     """
     from .experiment_input import open_experiment
 
-    with connect(url, data) as client, open_experiment(file, set_ or []) as experiment:
+    with (
+        connect(url, data) as client,
+        open_experiment(file, set_ or [], here=client.address.is_local) as experiment,
+    ):
         submitted = client.submit(
             experiment,
             base=str(file.resolve().parent) if client.address.is_local else None,

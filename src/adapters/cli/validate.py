@@ -37,8 +37,8 @@ def validate(
     from ...planning import open_dataset
     from .experiment_input import open_experiment
 
-    with open_experiment(file, set_ or []) as experiment:
-        prepared = prepare(experiment, base=file.parent)
+    with open_experiment(file, set_ or [], files=data) as experiment:
+        prepared = prepare(experiment, base=file.parent, files=data)
     line = f"{file}: ok, {counted(len(prepared.enabled()), 'stage')}"
     if data:
         dataset = open_dataset(prepared)

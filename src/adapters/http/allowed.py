@@ -18,13 +18,14 @@ from ...messages.experiment import BackendRef, Experiment
 from ...messages.paths import child, item
 from ...messages.secret_keys import is_reference
 from ...messages.settings import ApiSettings
+from ...preflight import DATA_KEYS, FOLDERS, missing_file
 from ..backends.openai.address import is_loopback
 
 __all__ = ["default_base", "forbidden"]
 
 _URL_KEY = re.compile(r"(?:^|_)(?:url|uri|endpoint|base)$")
 _WEB = re.compile(r"(?i)https?://")
-_DATA_KEYS = frozenset({"path", "claims", "corpus", "file", "folder"})
+_DATA_KEYS = DATA_KEYS | {"file", "folder"}
 _MODEL_KEYS = frozenset({"base_model", "adapter", "gguf_file", "tokenizer", "model_path", "model"})
 
 
@@ -78,8 +79,8 @@ def _servers(experiment: Experiment, api: ApiSettings) -> Iterator[Problem]:
         return
     known = {url.rstrip("/") for url in api.base_urls or ()}
     places = [(f"{path}.options", ref.options) for path, ref in _refs(experiment)]
-    assert experiment.dataset is not None
-    places += [("dataset.options", experiment.dataset.options)]
+    if experiment.dataset is not None:
+        places += [("dataset.options", experiment.dataset.options)]
     for where, options in places:
         for path, key, text in _texts(options, where):
             if (_URL_KEY.search(key) or _WEB.match(text)) and text.rstrip("/") not in known:
@@ -92,14 +93,12 @@ def _files(experiment: Experiment, base: Path, api: ApiSettings, *, base_given: 
     roots = _roots(api)
     places = []
     dataset = experiment.dataset
-    assert dataset is not None
-    for key, value in dataset.options.items():
+    for key, value in ({} if dataset is None else dataset.options).items():
         if key in _DATA_KEYS and isinstance(value, str):
             path = child("dataset.options", key)
             places.append((path, value))
-            if not any(_exists(folder / value) for folder in (base, Path.cwd())):
-                looked = " and ".join(dict.fromkeys((str(base), str(Path.cwd()))))
-                yield Problem(path, f"no such file (looked in {looked})")
+            for told in missing_file(value, base, folder=key in FOLDERS):
+                yield Problem(path, told)
     if roots is None:
         return
     if base_given and not _is_below(base, roots):

@@ -15,12 +15,12 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException
 
-from ...composition import prepare
-from ...messages.decoding import collect
+from ...messages.draft import Broken, Draft, decode_draft
 from ...messages.errors import ExperimentError, InputError, Problem
 from ...messages.experiment import Experiment
 from ...messages.experiment_file import Document, Syntax, encode_experiment, parse_document
 from ...messages.settings import Settings
+from ...preflight import examine
 from .allowed import default_base, forbidden
 
 __all__ = ["Submission", "label_of", "labels_of", "read_submission"]
@@ -64,28 +64,20 @@ def _checked(body: bytes, syntax: Syntax, settings: Settings, base: str | None) 
     if isinstance(stages, list) and len(stages) > settings.limits.max_stages:
         text = f"has {len(stages)} stages: limits.max_stages allows {settings.limits.max_stages}"
         raise ExperimentError(document.located([Problem("pipeline", text)]))
-    experiment, problems = collect(document.data, Experiment)
-    if experiment is None:
-        raise ExperimentError(document.located(problems))
+    draft = decode_draft(document.data)
     folder = default_base(settings.api) if base is None else _folder(base)
-    _prepare(experiment, folder, settings, document, base_given=base is not None)
-    spec = encode_experiment(experiment)
-    return Submission(experiment, spec, sha256(spec).hexdigest(), str(folder))
+    _examine(draft, folder, settings, document, base_given=base is not None)
+    spec = encode_experiment(draft.experiment)
+    return Submission(draft.experiment, spec, sha256(spec).hexdigest(), str(folder))
 
 
-def _prepare(
-    experiment: Experiment, base: Path, settings: Settings, document: Document, *, base_given: bool
-) -> None:
-    """Everything that can be said against the experiment without opening its data."""
-    if experiment.dataset is None:
-        raise ExperimentError([Problem("dataset", "expected a table [dataset], key is missing")])
-    refused = forbidden(experiment, base, settings.api, base_given=base_given)
-    try:
-        if not any(problem.path.startswith("reliability.ensemble.") for problem in refused):
-            prepare(experiment, base=base)  # it would import a function by its name
-        found: tuple[Problem, ...] = ()
-    except ExperimentError as error:
-        found = error.problems
+def _examine(draft: Draft, base: Path, settings: Settings, document: Document, *, base_given: bool) -> None:
+    """Raise everything that can be said against the experiment without opening its data."""
+    refused = forbidden(draft.experiment, base, settings.api, base_given=base_given)
+    refused = Broken(draft.broken).without_follow_ups(refused)
+    found = list(draft.problems)
+    if not any(problem.path.startswith("reliability.ensemble.") for problem in refused):
+        _, found = examine(draft, base=base, files=False)  # it would import a function by its name
     if refused or found:
         raise ExperimentError(document.located(list(dict.fromkeys([*refused, *found]))))
 

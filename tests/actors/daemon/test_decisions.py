@@ -140,6 +140,20 @@ def test_bad_input_is_never_tried_again() -> None:
     assert refused("x.toml:3: seed: wrong\nand more").reason == "x.toml:3: seed: wrong and more"
 
 
+def test_a_run_whose_stage_said_that_it_failed_is_not_tried_again() -> None:
+    said = StageResult(stage="bench", status="failed", reason="nothing was compared")
+    came = RunResult(
+        run_id="r",
+        status="failed",
+        experiment=EXPERIMENT,
+        stages=(said,),
+        failure="bench: nothing was compared",
+        failure_kind="stage",
+    )
+    settled = decide(run(max_attempts=3), came)
+    assert (settled.state, settled.reason) == ("failed", "bench: nothing was compared")
+
+
 @pytest.mark.parametrize("kind", ["stage", "bug", "output"])
 def test_other_failures_are_tried_again_after_a_wait(kind: Any) -> None:
     decided = decide(run(attempt=2), result(failure="bench: broke", failure_kind=kind))

@@ -586,6 +586,23 @@ async def test_a_metric_that_nobody_computed_is_named() -> None:
     assert {c.metric for c in result.comparisons} == {"exact_match"}
 
 
+async def test_a_bench_that_compared_none_of_the_named_metrics_has_failed() -> None:
+    work = bench(metrics=("exact_mach", "sentnce_f1"))
+    await work.process([answered("r1", "gold", "wrong")])
+    result = await work.finish(())
+    told = "no such metric: 'exact_mach'; did you mean 'exact_match'?; no such metric: 'sentnce_f1'"
+    assert (result.status, result.reason) == ("failed", f"nothing was compared; {told}")
+    assert result.figures
+
+
+async def test_without_a_baseline_there_is_nothing_to_miss() -> None:
+    options = BenchOptions(metrics=("sentence_f1",))
+    work = Bench(PairedStatistics(), StatsConfig(), options, model="model", baselines=(), seed=1)
+    await work.process([answered("r1", "gold", "wrong")])
+    result = await work.finish(())
+    assert (result.status, result.reason) == ("completed", None)
+
+
 async def test_a_released_bench_holds_no_column() -> None:
     work = bench()
     await work.process([answered(f"e{number}", "gold", "x") for number in range(3)])

@@ -52,9 +52,8 @@ def test_every_problem_is_listed_with_its_line(file: Path, capsys: pytest.Captur
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        f"crucible: {file}:8: pipeline: expected an enabled stage data_load",
-        f"crucible: {file}:9: pipeline[0].name: unknown stage 'data_lode'; did you mean 'data_load'?",
         f"crucible: {file}:7: backend.id: unknown backend 'mok'; did you mean 'mock'?",
+        f"crucible: {file}:9: pipeline[0].name: unknown stage 'data_lode'; did you mean 'data_load'?",
     ]
 
 

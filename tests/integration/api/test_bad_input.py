@@ -77,6 +77,38 @@ async def test_what_only_the_engine_knows_is_told_too(api: httpx.AsyncClient, tm
     assert "pipeline[2].options.x" in errors
 
 
+async def test_an_error_of_decoding_hides_nothing_else(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    pipeline = [
+        {"name": "backend_call"},
+        {"name": "data_load"},
+        {"name": "bench", "options": {"metrics": ["f"]}},
+    ]
+    dataset = {"name": "d", "split": "tset", "options": {"path": "nothere.jsonl"}}
+    body = experiment(tmp_path, seed=-1, backend={"id": "mokc"}, pipeline=pipeline, dataset=dataset)
+    answer = await post(api, json.dumps(body, indent=1))
+    errors = [each["path"] for each in answer.json()["errors"]]
+    assert answer.status_code == 422
+    assert sorted(errors) == [
+        "backend.id",
+        "dataset.options.path",
+        "dataset.split",
+        "pipeline[1].name",
+        "pipeline[2].options.metrics[0]",
+        "seed",
+    ]
+    assert [each["line"] for each in answer.json()["errors"]] == sorted(
+        each["line"] for each in answer.json()["errors"]
+    )
+
+
+async def test_an_experiment_without_data_has_its_other_problems_told(
+    api: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    body = {k: v for k, v in experiment(tmp_path, backend={"id": "mokc"}).items() if k != "dataset"}
+    answer = await post(api, json.dumps(body))
+    assert {each["path"] for each in answer.json()["errors"]} == {"dataset", "backend.id"}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "told"),
     [
