@@ -81,7 +81,10 @@ async def test_choices_are_matched_where_rows_have_them() -> None:
 
 async def test_a_score_that_no_row_can_have_says_what_it_needs() -> None:
     result = await benched([row(n, "x", {"new": "x", "old": "y"}) for n in range(3)], "choice_match")
-    assert result.reason == "choice_match: no row has choices and a reference that names one of them"
+    assert result.status == "failed"
+    assert result.reason == (
+        "nothing was compared; choice_match: no row has choices and a reference that names one of them"
+    )
 
 
 async def test_includes_is_left_out_of_answers_that_were_analysed_unless_it_is_asked_for() -> None:
