@@ -20,11 +20,17 @@ forgotten again and again: small shifts are left to the window.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from array import array
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["BLOCK", "CHANGE_Z", "MARGIN", "LatencyWindow", "SurvivalCurve", "kaplan_meier"]
+
+Floats = npt.NDArray[np.float64]
 
 BLOCK = 50
 """Values that are compared with all older ones; there must be at least twice as many older ones."""
@@ -42,51 +48,47 @@ class SurvivalCurve:
 
     __slots__ = ("known", "survival", "times")
 
-    def __init__(self, times: list[float], survival: list[float], known: float = 1.0) -> None:
+    def __init__(
+        self, times: Sequence[float] | Floats, survival: Sequence[float] | Floats, known: float = 1.0
+    ) -> None:
         """``known``: the share whose latency was seen; of the rest only that it is no shorter."""
-        self.times = times
-        self.survival = survival
+        self.times: Floats = np.asarray(times, dtype=np.float64)
+        self.survival: Floats = np.asarray(survival, dtype=np.float64)
         self.known = known
 
     def longer_than(self, seconds: float) -> float:
         """P(latency > seconds)."""
-        index = bisect_right(self.times, seconds) - 1
-        return 1.0 if index < 0 else self.survival[index]
+        index = int(self.times.searchsorted(seconds, side="right")) - 1
+        return 1.0 if index < 0 else float(self.survival[index])
 
     def quantile(self, share: float) -> float:
         """The shortest time by which at least ``share`` (in [0, 1]) are done. Needs at least one value."""
         limit = 1.0 - share + 1e-12
-        index = bisect_left(self.survival, -limit, key=lambda value: -value)
-        return self.times[min(index, len(self.times) - 1)]
+        index = int((-self.survival).searchsorted(-limit))
+        return float(self.times[min(index, len(self.times) - 1)])
 
 
 def kaplan_meier(values: Iterable[tuple[float, bool]]) -> SurvivalCurve:
     """The curve of (latency, censored) pairs; the largest value ends it (Efron 1967)."""
-    return _of_sorted(sorted(values))
+    pairs = list(values)
+    times = np.array([time for time, _ in pairs], dtype=np.float64)
+    censored = np.array([censored for _, censored in pairs], dtype=np.bool_)
+    order = np.lexsort((censored, times))
+    return _of_sorted(times[order], censored[order])
 
 
-def _of_sorted(ordered: list[tuple[float, bool]]) -> SurvivalCurve:
-    times: list[float] = []
-    survival: list[float] = []
-    at_risk, alive, start = len(ordered), 1.0, 0
-    while start < len(ordered):
-        moment = ordered[start][0]
-        end, events = start, 0
-        while end < len(ordered) and ordered[end][0] == moment:
-            events += not ordered[end][1]
-            end += 1
-        if events:
-            alive *= 1.0 - events / at_risk
-            times.append(moment)
-            survival.append(alive)
-        at_risk -= end - start
-        start = end
-    known = 1.0 - alive if ordered else 1.0
-    if ordered and (not times or times[-1] < ordered[-1][0]):
-        times.append(ordered[-1][0])
-        survival.append(0.0)
-    elif survival:
-        survival[-1] = 0.0
+def _of_sorted(values: Floats, censored: npt.NDArray[np.bool_]) -> SurvivalCurve:
+    count = len(values)
+    if not count:
+        return SurvivalCurve((), ())
+    begins = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1))
+    events = np.add.reduceat(~censored, begins, dtype=np.int64)
+    alive = np.cumprod(1.0 - events / (count - begins))
+    known, some = 1.0 - float(alive[-1]), events > 0
+    times, survival = values[begins[some]], alive[some]
+    if not some[-1]:
+        times, survival = np.append(times, values[-1]), np.append(survival, 0.0)
+    survival[-1] = 0.0
     return SurvivalCurve(times, survival, known)
 
 
@@ -97,7 +99,7 @@ class LatencyWindow:
         if size < 1:
             raise ValueError(f"window size: expected at least 1, got {size}")
         self._values: deque[tuple[float, bool]] = deque(maxlen=size)
-        self._sorted: list[tuple[float, bool]] = []
+        self._sorted, self._censored = array("d"), bytearray()
         self._curve: SurvivalCurve | None = None
         self._stale = 0
         self._since_check = 0
@@ -113,11 +115,14 @@ class LatencyWindow:
         """Enter a latency; ``censored`` when the request would have taken longer than this."""
         if not (latency_s >= 0 and math.isfinite(latency_s)):
             raise ValueError(f"latency: expected a finite number >= 0, got {latency_s!r}")
-        value = (latency_s, censored)
         if len(self._values) == self._values.maxlen:
-            del self._sorted[bisect_left(self._sorted, self._values[0])]
-        self._values.append(value)
-        insort(self._sorted, value)
+            oldest, cut = self._values[0]
+            place = bisect_right(self._sorted, oldest) - 1 if cut else bisect_left(self._sorted, oldest)
+            del self._sorted[place], self._censored[place]
+        self._values.append((latency_s, censored))
+        place = (bisect_right if censored else bisect_left)(self._sorted, latency_s)  # cut ones come last
+        self._sorted.insert(place, latency_s)
+        self._censored.insert(place, censored)
         self._stale += 1
         self._since_check += 1
         if self._since_check >= BLOCK:
@@ -127,7 +132,8 @@ class LatencyWindow:
     def curve(self) -> SurvivalCurve:
         """The distribution; it may lag by a sixteenth of the values, at most by 64."""
         if self._curve is None or self._stale > min(_REFRESH, len(self._values) // 16):
-            self._curve = _of_sorted(self._sorted)
+            times, censored = np.array(self._sorted), np.array(self._censored, dtype=np.bool_)
+            self._curve = _of_sorted(times, censored)
             self._stale = 0
         return self._curve
 
@@ -148,7 +154,9 @@ class LatencyWindow:
             self.changes += 1
             self._values.clear()
             self._values.extend(new)
-            self._sorted = sorted(new)
+            ordered = sorted(new)
+            self._sorted = array("d", (time for time, _ in ordered))
+            self._censored = bytearray(censored for _, censored in ordered)
             self._curve = self._older = None
 
 

@@ -67,13 +67,12 @@ class Reissues:
             copy: latencies of duplicates; ``first`` itself when they are taken to be independent.
             budget: duplicates per request, > 0.
         """
-        times, slower = np.array(first.times), np.array([1.0, *first.survival])
-        same = copy is first
+        slower = np.concatenate(([1.0], first.survival))
         self._first = first
-        self._times = times if same else np.array(copy.times)
-        self._survival = slower if same else np.array([1.0, *copy.survival])
+        self._times = copy.times
+        self._survival = slower if copy is first else np.concatenate(([1.0], copy.survival))
         some = slower > 0.0
-        self._delay = np.concatenate(([0.0], times))[some]
+        self._delay = np.concatenate(([0.0], first.times))[some]
         self._slower = slower[some]
         self._probability = np.minimum(1.0, budget / self._slower)
 
@@ -84,7 +83,8 @@ class Reissues:
             None when no reissue brings the quantile below what it is without one.
         """
         longest = self._first.quantile(share)
-        goal = self._earliest(self._first.times[: bisect_left(self._first.times, longest)], share, longest)
+        shorter = self._first.times[: int(self._first.times.searchsorted(longest))]
+        goal = self._earliest(shorter.tolist(), share, longest)
         goal = self._earliest(_between(self._first, goal, longest), share, goal)
         if goal >= longest:  # reached without a reissue
             return None
@@ -124,7 +124,7 @@ def _between(first: SurvivalCurve, goal: float, longest: float) -> list[float]:
 
     They are part of a grid of ``_GRID`` equal steps of the logarithm from the shortest to the longest.
     """
-    shortest, index = first.times[0], bisect_left(first.times, goal)
+    shortest, index = float(first.times[0]), int(first.times.searchsorted(goal))
     if not 0 < shortest < longest or not index:
         return []
     step = math.log(longest / shortest) / _GRID

@@ -84,7 +84,6 @@ def run(
 
 def _data_folder(persistence: str, data: Path | None, out: Path | None, reproduce: str | None) -> Path | None:
     """The data folder of a run that is kept; None of one that is not."""
-    from ...client.address import data_folder
     from ...messages.errors import InputError
 
     if persistence == "off":
@@ -97,6 +96,8 @@ def _data_folder(persistence: str, data: Path | None, out: Path | None, reproduc
         )
     if reproduce is not None:
         raise InputError("run: --reproduce cannot be kept: expected no --persistence sqlite")
+    from ...client.address import data_folder  # and the client's libraries with it
+
     return data_folder(data)
 
 
