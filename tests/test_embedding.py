@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.model_server import ModelServer
+from tests.integration.model_server import ModelServer, Stopping
 
 import crucible
 from crucible.adapters.stores.sqlite import SqliteStore
@@ -48,21 +48,6 @@ def on_uvloop() -> Run:
         await main
 
     return lambda main: uvloop.run(checked(main))
-
-
-class Stopping:
-    """A model that answers ``answers`` requests and lets the next one hang."""
-
-    def __init__(self, answers: int) -> None:
-        self._left = answers
-        self.hangs = threading.Event()
-
-    def __call__(self, _prompt: str, _before: int) -> tuple[float, str]:
-        self._left -= 1
-        if self._left < 0 and not self.hangs.is_set():
-            self.hangs.set()
-            return 600.0, ""
-        return 0.0, "c"
 
 
 def test_on_uvloop_a_run_asks_a_server_and_completes(on_uvloop: Run, tmp_path: Path) -> None:

@@ -132,3 +132,18 @@ class ModelServer:
         writer.write(head.encode() + reply)
         await writer.drain()
         return True
+
+
+class Stopping:
+    """A model that answers ``answers`` requests and lets the next one hang until it is let go."""
+
+    def __init__(self, answers: int) -> None:
+        self._left = answers
+        self.hangs = threading.Event()
+
+    def __call__(self, _prompt: str, _before: int) -> tuple[float, str]:
+        self._left -= 1
+        if self._left < 0 and not self.hangs.is_set():
+            self.hangs.set()
+            return 600.0, ""
+        return 0.0, "c"

@@ -7,7 +7,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .model_server import ModelServer
+from .model_server import ModelServer, Stopping
 from .support import COMMAND, Ran, Workbench
 
 ROWS = 12
@@ -37,21 +36,6 @@ def kept(bench: Workbench) -> list[dict[str, Any]]:
     """The runs, the newest first."""
     found: list[dict[str, Any]] = json.loads(bench.crucible("runs", "--json").out)
     return found
-
-
-class Stopping:
-    """A model that answers ``answers`` requests and lets the next one hang until it is let go."""
-
-    def __init__(self, answers: int) -> None:
-        self._left = answers
-        self.hangs = threading.Event()
-
-    def __call__(self, _prompt: str, _before: int) -> tuple[float, str]:
-        self._left -= 1
-        if self._left < 0 and not self.hangs.is_set():
-            self.hangs.set()
-            return 600.0, ""
-        return 0.0, "c"
 
 
 @contextlib.contextmanager
