@@ -57,7 +57,6 @@ class SurrogateValidation:
             self._statistics,
             self._config,
             self._seed,
-            unbounded=frozenset(),
             counts=self._adapter.unbounded,
         )
         return StageResult(

@@ -164,7 +164,6 @@ class TdaValidation:
                 self._statistics,
                 self._config,
                 self._seed,
-                unbounded=frozenset(),
                 counts=self._adapter.unbounded,
             ),
             correlations=tuple(correlations),

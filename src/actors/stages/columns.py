@@ -55,7 +55,7 @@ class SystemColumns:
         config: StatsConfig,
         seed: int,
         *,
-        unbounded: frozenset[str],
+        unbounded: frozenset[str] = frozenset(),
         counts: frozenset[str],
     ) -> tuple[Metric, ...]:
         """Every mean with its interval. ``unbounded`` may lie outside [0, 1]; ``counts`` only above 1."""
